@@ -1,0 +1,20 @@
+// How this library was built.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gatecell {
+
+struct BuildInfo {
+  std::string version;  // of gatecell
+  std::string commit;   // git commit, or "unknown" outside a checkout
+  std::string compiler;
+  std::string eigen;                                      // version of Eigen
+  std::vector<std::pair<std::string, std::string>> isas;  // name and compiler flags of each one built in, best first
+};
+
+BuildInfo build_info();
+
+}  // namespace gatecell

@@ -1,0 +1,123 @@
+// A trained recurrent network, packed for one instruction set: the whole public C++ interface.
+//
+// Equations, gate order and shapes are PyTorch's (torch.nn.LSTM, GRU, RNN):
+//
+//   LSTM  i = s(W_ii x + b_ii + W_hi h + b_hi)      f, o alike      g = tanh(W_ig x + b_ig + W_hg h + b_hg)
+//         c' = f*c + i*g                            h' = o*tanh(c')                  gates in memory: i f g o
+//         with projection:                          h' = W_hr (o*tanh(c'))
+//   GRU   r = s(W_ir x + b_ir + W_hr h + b_hr)      z alike         n = tanh(W_in x + b_in + r*(W_hn h + b_hn))
+//         h' = (1-z)*n + z*h                                                         gates in memory: r z n
+//   RNN   h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu
+//
+// Each pre-activation is one chain of fused multiply-adds: bias, then the input products in k order, then the recurrent
+// ones. So a row's result has the same bits whatever the batch, the chunking and the number of threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gatecell/isa.h"
+
+namespace gatecell {
+
+enum class Cell { rnn_tanh, rnn_relu, gru, lstm };
+
+// What a network is, without its weights. Sizes are counts of features.
+struct Spec {
+  Cell cell = Cell::lstm;
+  std::int64_t input_size = 1;
+  std::int64_t hidden_size = 1;
+  std::int64_t num_layers = 1;
+  bool bias = true;
+  bool bidirectional = false;
+  std::int64_t proj_size = 0;  // LSTM only; 0: none
+
+  int gates() const { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
+  int directions() const { return bidirectional ? 2 : 1; }
+  std::int64_t state_size() const { return proj_size ? proj_size : hidden_size; }  // features of h
+  std::int64_t output_size() const { return directions() * state_size(); }         // features of y
+  std::int64_t layer_input(std::int64_t layer) const { return layer ? output_size() : input_size; }
+};
+
+// Throws std::invalid_argument: a size below 1, proj_size >= hidden_size or not an LSTM, sizes whose product overflows.
+void validate(const Spec& spec);
+
+// One direction of one layer in PyTorch's layout, row-major. Null biases where spec.bias is false, null weight_hr
+// where there is no projection.
+template <class T>
+struct DirectionWeights {
+  const T* weight_ih = nullptr;  // (gates*H, layer input)
+  const T* weight_hh = nullptr;  // (gates*H, state size)
+  const T* bias_ih = nullptr;    // (gates*H)
+  const T* bias_hh = nullptr;    // (gates*H)
+  const T* weight_hr = nullptr;  // (proj_size, H)
+};
+
+// One call. Strides are in elements; features are adjacent. h_0, c_0, h_n, c_n are contiguous (layers*directions,
+// rows, features); a null h_0 or c_0 means zeros; c_n may be null for cells without c. y may not overlap an input.
+template <class T>
+struct Call {
+  std::int64_t steps = 0;  // T
+  std::int64_t rows = 0;   // B
+  const T* x = nullptr;    // (T, B, input_size)
+  std::int64_t x_step = 0, x_row = 0;
+  const T* h_0 = nullptr;
+  const T* c_0 = nullptr;
+  T* y = nullptr;  // (T, B, output_size)
+  std::int64_t y_step = 0, y_row = 0;
+  T* h_n = nullptr;
+  T* c_n = nullptr;
+};
+
+// What a call of one shape will do; forward() executes exactly this.
+struct Plan {
+  int row_parts = 1;            // threads that share the rows of the batch
+  int direction_parts = 1;      // threads that share the directions of a layer
+  std::int64_t chunk = 1;       // time steps whose input products are computed at once
+  std::int64_t group_rows = 1;  // rows of the batch that go through time together in a thread
+  double seconds = 0;           // predicted duration
+
+  int threads() const { return row_parts * direction_parts; }
+};
+
+template <class T>
+struct PackedNetwork;
+
+// Immutable after construction; forward() may run in many threads at once. T is float or double.
+template <class T>
+class Network {
+ public:
+  // weights: layer by layer, forward direction first. They are copied (packed); nothing of them is kept.
+  // Throws std::invalid_argument (spec, number of weights, ISA) or std::bad_alloc.
+  Network(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa);
+  ~Network();
+  Network(Network&&) noexcept;
+  Network& operator=(Network&&) noexcept;
+
+  const Spec& spec() const;
+  Isa isa() const;
+  std::size_t nbytes() const;  // memory of the packed weights
+
+  Plan plan(std::int64_t steps, std::int64_t rows, int num_threads) const;
+
+  // Allocates scratch before the first step at most; no allocation, lock or exception after that.
+  void forward(const Call<T>& call, int num_threads) const;
+
+  // The weights as they came in, bit for bit, in torch's order per direction:
+  // weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, those that exist.
+  std::vector<std::vector<T>> weights() const;
+
+ private:
+  std::unique_ptr<const PackedNetwork<T>> packed_;
+};
+
+// How often weights were packed in this process: a test shows that calls never pack.
+std::int64_t pack_count();
+
+// Threads waiting in the shared team.
+int team_size();
+
+}  // namespace gatecell

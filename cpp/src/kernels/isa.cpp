@@ -1,0 +1,48 @@
+// Compiled once per instruction set, with its flags and GATECELL_ISA set to its name: the whole ISA object.
+#include "project.h"
+#include "step.h"
+
+namespace gatecell {
+namespace {
+
+template <class T, Packet<T> (*F)(Packet<T>)>
+void map(const T* x, T* y, std::ptrdiff_t n) {
+  for (std::ptrdiff_t i = 0; i < n; i += kLanes<T>) ei::pstoreu(y + i, F(ei::ploadu<Packet<T>>(x + i)));
+}
+
+template <class T, class Cell>
+constexpr CellKernels<T> cell_kernels() {
+  return {project<T, Cell::kGates>, step<T, Cell>};
+}
+
+template <class T>
+constexpr Kernels<T> kernels() {
+  return {kLanes<T>,
+          cell_kernels<T, Lstm<T>>(),
+          cell_kernels<T, Gru<T>>(),
+          cell_kernels<T, RnnTanh<T>>(),
+          cell_kernels<T, RnnRelu<T>>(),
+          project<T, 1>,
+          map<T, sigmoid<T>>,
+          map<T, tanh<T>>};
+}
+
+#define GATECELL_STRING_(a) #a
+#define GATECELL_STRING(a) GATECELL_STRING_(a)
+#if EIGEN_MAJOR_VERSION >= 5  // since 5.0 the first number of the version is MAJOR
+#define GATECELL_EIGEN GATECELL_STRING(EIGEN_MAJOR_VERSION.EIGEN_MINOR_VERSION.EIGEN_PATCH_VERSION)
+#else
+#define GATECELL_EIGEN GATECELL_STRING(EIGEN_WORLD_VERSION.EIGEN_MAJOR_VERSION.EIGEN_MINOR_VERSION)
+#endif
+
+constexpr KernelTable kTable = {kernels<float>(), kernels<double>(), GATECELL_EIGEN, GATECELL_FLAGS};
+
+}  // namespace
+}  // namespace gatecell
+
+#define GATECELL_JOIN(a, b) a##b
+#define GATECELL_NAME(isa) GATECELL_JOIN(gatecell_kernels_, isa)
+
+extern "C" __attribute__((visibility("hidden"))) const gatecell::KernelTable* GATECELL_NAME(GATECELL_ISA)() {
+  return &gatecell::kTable;
+}

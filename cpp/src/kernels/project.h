@@ -1,0 +1,44 @@
+// project: out = bias + W x for many rows, before the recurrence starts. Equations: see ProjectArgs.
+#pragma once
+
+#include "table.h"
+#include "tile.h"
+
+namespace gatecell {
+namespace {
+
+template <class T, int G, int J, int R>
+void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t row) {
+  constexpr int W = kLanes<T>;
+  Packet<T> sum[J][G][R];
+  GATECELL_UNROLL
+  for (int j = 0; j < J; ++j) {
+    GATECELL_UNROLL
+    for (int g = 0; g < G; ++g) {
+      const Packet<T> bias = load(p.bias + ((block + j) * G + g) * W);
+      GATECELL_UNROLL
+      for (int r = 0; r < R; ++r) sum[j][g][r] = bias;
+    }
+  }
+  const std::ptrdiff_t stride = p.depth * G * W;
+  accumulate<T, J, G, R>(p.panels + block * stride, stride, p.depth, p.x + row * p.x_row, p.x_row, sum);
+  GATECELL_UNROLL
+  for (int r = 0; r < R; ++r) {
+    T* out = p.out + (row + r) * p.out_row + block * G * W;
+    GATECELL_UNROLL
+    for (int j = 0; j < J; ++j) {
+      GATECELL_UNROLL
+      for (int g = 0; g < G; ++g) ei::pstore(out + (j * G + g) * W, sum[j][g][r]);
+    }
+  }
+}
+
+template <class T, int G>
+void project(const ProjectArgs<T>& p) {
+  for_tiles<G>(p.blocks, p.rows, [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row) {
+    project_tile<T, G, j.value, r.value>(p, block, row);
+  });
+}
+
+}  // namespace
+}  // namespace gatecell

@@ -1,0 +1,72 @@
+// The public class: packed weights behind a pointer.
+#include "gatecell/network.h"
+
+#include "network/packed.h"
+#include "schedule/forward.h"
+
+namespace gatecell {
+
+template <class T>
+Network<T>::Network(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa) {
+  validate(spec);
+  parse_isa(name(isa));  // throws where this machine cannot run it
+  packed_ = std::make_unique<const PackedNetwork<T>>(spec, weights, isa);
+}
+
+template <class T>
+Network<T>::~Network() = default;
+template <class T>
+Network<T>::Network(Network&&) noexcept = default;
+template <class T>
+Network<T>& Network<T>::operator=(Network&&) noexcept = default;
+
+template <class T>
+const Spec& Network<T>::spec() const {
+  return packed_->spec;
+}
+
+template <class T>
+Isa Network<T>::isa() const {
+  return packed_->isa;
+}
+
+template <class T>
+std::size_t Network<T>::nbytes() const {
+  return packed_->nbytes;
+}
+
+template <class T>
+Plan Network<T>::plan(std::int64_t steps, std::int64_t rows, int num_threads) const {
+  return make_plan(*packed_, steps, rows, num_threads);
+}
+
+template <class T>
+void Network<T>::forward(const Call<T>& call, int num_threads) const {
+  gatecell::forward(*packed_, call, num_threads);
+}
+
+template <class T>
+std::vector<std::vector<T>> Network<T>::weights() const {
+  std::vector<std::vector<T>> all;
+  const auto matrix = [&](const PanelShape& shape, const T* panels) {
+    if (!panels) return;
+    all.emplace_back(static_cast<std::size_t>(shape.units * shape.gates * shape.depth));
+    unpack_panels(shape, panels, all.back().data());
+  };
+  const auto vector = [&](const T* values, std::ptrdiff_t count) {
+    if (values) all.emplace_back(values, values + count);
+  };
+  for (const PackedDirection<T>& d : packed_->directions) {
+    matrix(d.input, d.input_panels);
+    matrix(d.recurrent, d.recurrent_panels);
+    vector(d.raw_bias_ih, d.input.units * d.input.gates);
+    vector(d.raw_bias_hh, d.input.units * d.input.gates);
+    matrix(d.projection, d.projection_panels);
+  }
+  return all;
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace gatecell

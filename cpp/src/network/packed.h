@@ -1,0 +1,55 @@
+// A network's weights as the kernels of one ISA want them, in one block of memory. Immutable.
+#pragma once
+
+#include "gatecell/network.h"
+#include "kernels/table.h"
+#include "pack/panels.h"
+#include "runtime/memory.h"
+
+namespace gatecell {
+
+// One direction of one layer.
+template <class T>
+struct PackedDirection {
+  PanelShape input;       // W_ih
+  PanelShape recurrent;   // W_hh
+  PanelShape projection;  // W_hr, one "gate"; units 0 where there is none
+  const T* input_panels;
+  const T* recurrent_panels;
+  const T* projection_panels;
+  const T* bias;             // [block][gate][W]
+  const T* recurrent_bias;   // GRU's b_hn, [block][W]; else null
+  const T* projection_bias;  // zeros: W_hr has none
+  const T* raw_bias_ih;      // as they came in, for weights(); null without bias
+  const T* raw_bias_hh;
+
+  // State rows are padded to whole blocks, so that kernels store full vectors, and to whole cache lines.
+  std::ptrdiff_t hidden_stride() const { return stride(recurrent.padded_units()); }
+  std::ptrdiff_t state_stride() const { return projection.units ? stride(projection.padded_units()) : hidden_stride(); }
+  std::ptrdiff_t state_size() const { return recurrent.depth; }
+
+ private:
+  static std::ptrdiff_t stride(std::ptrdiff_t units) {
+    constexpr std::ptrdiff_t line = kCacheLine / sizeof(T);
+    return (units + line - 1) / line * line;
+  }
+};
+
+template <class T>
+struct PackedNetwork {
+  PackedNetwork(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa);
+
+  const PackedDirection<T>& direction(std::int64_t layer, int d) const {
+    return directions[static_cast<std::size_t>(layer * spec.directions() + d)];
+  }
+
+  Spec spec;
+  Isa isa;
+  const Kernels<T>& kernels;
+  CellKernels<T> cell;
+  std::vector<PackedDirection<T>> directions;  // layer by layer, forward first
+  std::size_t nbytes = 0;
+  Block memory;
+};
+
+}  // namespace gatecell

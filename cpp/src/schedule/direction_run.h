@@ -1,0 +1,53 @@
+// One direction of one layer moving through time for a group of rows: its state, and how a stretch of steps is done.
+#pragma once
+
+#include "network/packed.h"
+#include "runtime/memory.h"
+
+namespace gatecell {
+
+// A sequence batch: element (t, row) begins at data + t * step + row * this->row; features are adjacent.
+template <class T>
+struct View {
+  T* data;
+  std::ptrdiff_t step;
+  std::ptrdiff_t row;
+
+  T* at(std::ptrdiff_t t, std::ptrdiff_t r) const { return data + t * step + r * row; }
+  View from(std::ptrdiff_t t, std::ptrdiff_t r) const { return {at(t, r), step, row}; }
+  // Backwards in time, so that the reverse direction is the same code.
+  View reversed(std::ptrdiff_t steps) const { return {at(steps - 1, 0), -step, row}; }
+};
+
+template <class T>
+class DirectionRun {
+ public:
+  // Lays out the state of up to group_rows rows. `gates` may be shared by runs that never run at once.
+  DirectionRun(const PackedNetwork<T>& net, const PackedDirection<T>& weights, std::ptrdiff_t group_rows,
+               Carver& carver);
+
+  static std::ptrdiff_t gates_size(const PackedNetwork<T>& net, std::ptrdiff_t chunk, std::ptrdiff_t group_rows);
+
+  // h_0 (rows, state size) and c_0 (rows, hidden size), contiguous; null: zeros.
+  void begin(std::ptrdiff_t rows, const T* h_0, const T* c_0);
+
+  // `steps` steps from x's first to its last, `chunk` at a time. y gets the new h of every step.
+  void advance(View<const T> x, View<T> y, std::ptrdiff_t steps, std::ptrdiff_t chunk, T* gates);
+
+  // The state now. c_n may be null.
+  void end(T* h_n, T* c_n) const;
+
+ private:
+  void project_chunk(View<const T> x, std::ptrdiff_t steps, T* gates) const;
+  void step(const T* gates, T* y, std::ptrdiff_t y_row);
+
+  const PackedNetwork<T>* net_;
+  const PackedDirection<T>* weights_;
+  std::ptrdiff_t rows_ = 0;
+  T* h_;  // h(t-1): other hidden blocks still read it while h(t) is written
+  T* h_next_;
+  T* c_;       // null without c
+  T* hidden_;  // o * tanh(c) before the projection; null without one
+};
+
+}  // namespace gatecell

@@ -1,0 +1,236 @@
+// A call is a grid of layers x directions x time chunks over groups of rows.
+//
+// Rows apart: each thread takes its rows through the whole network and meets nobody. Directions apart: two threads take
+// a direction each and meet at the end of every layer. One direction goes through all layers chunk by chunk, so its
+// scratch is bounded by the chunk; two directions need a layer's whole output before the next layer begins.
+#include "schedule/forward.h"
+
+#include <algorithm>
+#include <new>
+
+#include "runtime/flag.h"
+#include "runtime/fp_mode.h"
+#include "schedule/direction_run.h"
+#include "schedule/team.h"
+
+namespace gatecell {
+namespace {
+
+constexpr std::chrono::microseconds kSpinAtMeeting{50};
+
+// What one thread works on: all layers, the directions it was given, its rows group by group.
+template <class T>
+struct Part {
+  DirectionRun<T>* runs;  // [layer][its directions]
+  T* gates;
+  T* between[2];  // a layer's output on its way to the next one; shared by the parts of the same rows
+  Flag* arrived;  // [direction part], shared likewise: layers finished
+};
+
+// Memory that outlives the call, so that the next one need not ask for it. What is too large to keep is given back.
+class Scratch {
+ public:
+  explicit Scratch(std::size_t bytes) {
+    if (bytes > kKept) {
+      own_ = allocate_block(bytes);
+      base_ = own_.get();
+      return;
+    }
+    thread_local Kept kept;
+    if (kept.size < bytes) {
+      kept.block.reset();
+      kept.size = 0;
+      kept.block = allocate_block(bytes);
+      kept.size = bytes;
+    }
+    base_ = kept.block.get();
+  }
+  std::byte* base() const { return base_; }
+
+ private:
+  struct Kept {
+    Block block;
+    std::size_t size = 0;
+  };
+  static constexpr std::size_t kKept = std::size_t{8} << 20;
+  Block own_;
+  std::byte* base_;
+};
+
+template <class T>
+class Forward {
+ public:
+  Forward(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan)
+      : net_(net), spec_(net.spec), call_(call), plan_(plan) {}
+
+  // Over an empty carver this only measures.
+  void lay_out(Carver& carver) {
+    parts_ = carver.take<Part<T>>(plan_.threads());
+    for (int rows = 0; rows < plan_.row_parts; ++rows) {
+      Part<T> shared{};
+      const std::ptrdiff_t steps = spec_.bidirectional ? call_.steps : plan_.chunk;
+      const std::ptrdiff_t size = steps * plan_.group_rows * spec_.output_size();
+      if (spec_.num_layers > 1) shared.between[0] = carver.take<T>(size);
+      if (spec_.num_layers > 2) shared.between[1] = carver.take<T>(size);
+      shared.arrived = carver.take<Flag>(plan_.direction_parts);
+      for (int d = 0; d < plan_.direction_parts; ++d) {
+        if (parts_) new (&shared.arrived[d]) Flag();
+        lay_out_part(shared, rows * plan_.direction_parts + d, carver);
+      }
+    }
+  }
+
+  void run_part(int index) const {
+    const Part<T>& part = parts_[index];
+    const std::ptrdiff_t first = call_.rows * row_part(index) / plan_.row_parts;
+    const std::ptrdiff_t last = call_.rows * (row_part(index) + 1) / plan_.row_parts;
+    std::uint32_t layers_done = 0;
+    for (std::ptrdiff_t row = first; row < last; row += plan_.group_rows) {
+      const std::ptrdiff_t rows = std::min(plan_.group_rows, last - row);
+      begin(index, row, rows);
+      if (spec_.bidirectional) {
+        layer_by_layer(index, row, rows, layers_done);
+      } else {
+        chunk_by_chunk(part, row, rows);
+      }
+      end(index, row);
+    }
+  }
+
+ private:
+  int row_part(int index) const { return index / plan_.direction_parts; }
+  int first_direction(int index) const { return plan_.direction_parts > 1 ? index % plan_.direction_parts : 0; }
+  int directions_each() const { return spec_.directions() / plan_.direction_parts; }
+
+  void lay_out_part(const Part<T>& shared, int index, Carver& carver) {
+    Part<T> part = shared;
+    part.runs = carver.take<DirectionRun<T>>(spec_.num_layers * directions_each());
+    for_runs(index, [&](std::ptrdiff_t i, std::int64_t layer, int d) {
+      const DirectionRun<T> run(net_, net_.direction(layer, d), plan_.group_rows, carver);
+      if (parts_) new (&part.runs[i]) DirectionRun<T>(run);
+    });
+    part.gates = carver.take<T>(DirectionRun<T>::gates_size(net_, plan_.chunk, plan_.group_rows));
+    if (parts_) parts_[index] = part;
+  }
+
+  // f(position in runs, layer, direction)
+  template <class F>
+  void for_runs(int index, const F& f) const {
+    std::ptrdiff_t i = 0;
+    for (std::int64_t layer = 0; layer < spec_.num_layers; ++layer) {
+      for (int d = 0; d < directions_each(); ++d) f(i++, layer, first_direction(index) + d);
+    }
+  }
+
+  // Where the state of (layer, direction, row) lies in (layers*directions, B, size).
+  std::ptrdiff_t state_offset(std::int64_t layer, int d, std::ptrdiff_t row, std::ptrdiff_t size) const {
+    return ((layer * spec_.directions() + d) * call_.rows + row) * size;
+  }
+
+  void begin(int index, std::ptrdiff_t row, std::ptrdiff_t rows) const {
+    for_runs(index, [&](std::ptrdiff_t i, std::int64_t layer, int d) {
+      parts_[index].runs[i].begin(rows,
+                                  call_.h_0 ? call_.h_0 + state_offset(layer, d, row, spec_.state_size()) : nullptr,
+                                  call_.c_0 ? call_.c_0 + state_offset(layer, d, row, spec_.hidden_size) : nullptr);
+    });
+  }
+
+  void end(int index, std::ptrdiff_t row) const {
+    for_runs(index, [&](std::ptrdiff_t i, std::int64_t layer, int d) {
+      parts_[index].runs[i].end(call_.h_n + state_offset(layer, d, row, spec_.state_size()),
+                                call_.c_n ? call_.c_n + state_offset(layer, d, row, spec_.hidden_size) : nullptr);
+    });
+  }
+
+  View<const T> x_of(std::ptrdiff_t row) const {
+    return View<const T>{call_.x, call_.x_step, call_.x_row}.from(0, row);
+  }
+  View<T> y_of(std::ptrdiff_t row) const { return View<T>{call_.y, call_.y_step, call_.y_row}.from(0, row); }
+  View<T> between(const Part<T>& part, std::int64_t layer, std::ptrdiff_t rows) const {
+    return {part.between[layer % 2], rows * spec_.output_size(), spec_.output_size()};
+  }
+
+  void chunk_by_chunk(const Part<T>& part, std::ptrdiff_t row, std::ptrdiff_t rows) const {
+    for (std::ptrdiff_t t = 0; t < call_.steps; t += plan_.chunk) {
+      const std::ptrdiff_t steps = std::min<std::ptrdiff_t>(plan_.chunk, call_.steps - t);
+      View<const T> in = x_of(row).from(t, 0);
+      for (std::int64_t layer = 0; layer < spec_.num_layers; ++layer) {
+        const bool last = layer + 1 == spec_.num_layers;
+        const View<T> out = last ? y_of(row).from(t, 0) : between(part, layer, rows);
+        part.runs[layer].advance(in, out, steps, plan_.chunk, part.gates);
+        in = {out.data, out.step, out.row};
+      }
+    }
+  }
+
+  void layer_by_layer(int index, std::ptrdiff_t row, std::ptrdiff_t rows, std::uint32_t& layers_done) const {
+    const Part<T>& part = parts_[index];
+    View<const T> in = x_of(row);
+    for (std::int64_t layer = 0; layer < spec_.num_layers; ++layer) {
+      const View<T> out = layer + 1 == spec_.num_layers ? y_of(row) : between(part, layer, rows);
+      for (int i = 0; i < directions_each(); ++i) {
+        const int d = first_direction(index) + i;
+        const View<T> half = {out.data + d * spec_.state_size(), out.step, out.row};
+        DirectionRun<T>& run = part.runs[layer * directions_each() + i];
+        run.advance(d ? in.reversed(call_.steps) : in, d ? half.reversed(call_.steps) : half, call_.steps, plan_.chunk,
+                    part.gates);
+      }
+      meet(part, index % plan_.direction_parts, ++layers_done);
+      in = {out.data, out.step, out.row};
+    }
+  }
+
+  // Both directions of a layer are done, and nobody reads the layer before any more.
+  void meet(const Part<T>& part, int self, std::uint32_t layers_done) const {
+    if (plan_.direction_parts == 1) return;
+    part.arrived[self].raise(layers_done);
+    part.arrived[1 - self].wait_for(layers_done, kSpinAtMeeting);
+  }
+
+  const PackedNetwork<T>& net_;
+  const Spec& spec_;
+  const Call<T>& call_;
+  const Plan plan_;
+  Part<T>* parts_ = nullptr;
+};
+
+// No steps or no rows: the state stays as it was given.
+template <class T>
+void keep_state(const Spec& spec, const Call<T>& call) {
+  const std::ptrdiff_t rows = spec.num_layers * spec.directions() * call.rows;
+  const auto copy = [](const T* from, std::ptrdiff_t n, T* to) {
+    if (!to) return;
+    if (from) {
+      std::copy_n(from, n, to);
+    } else {
+      std::fill_n(to, n, T(0));
+    }
+  };
+  copy(call.h_0, rows * spec.state_size(), call.h_n);
+  copy(call.c_0, rows * spec.hidden_size, call.c_n);
+}
+
+}  // namespace
+
+template <class T>
+void forward(const PackedNetwork<T>& net, const Call<T>& call, int num_threads) {
+  if (call.steps == 0 || call.rows == 0) return keep_state(net.spec, call);
+  Plan plan = make_plan(net, call.steps, call.rows, num_threads);
+  Claim claim(plan.threads() - 1);
+  if (claim.size() + 1 < plan.threads()) plan = make_plan(net, call.steps, call.rows, claim.size() + 1);
+
+  Forward<T> run(net, call, plan);
+  Carver measure;
+  run.lay_out(measure);
+  const Scratch scratch(measure.used());
+  Carver carver(scratch.base());
+  run.lay_out(carver);
+
+  const FpMode mode;
+  claim.run(plan.threads(), [](void* context, int part) { static_cast<Forward<T>*>(context)->run_part(part); }, &run);
+}
+
+template void forward<float>(const PackedNetwork<float>&, const Call<float>&, int);
+template void forward<double>(const PackedNetwork<double>&, const Call<double>&, int);
+
+}  // namespace gatecell

@@ -1,0 +1,154 @@
+#include "schedule/team.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+#include "gatecell/network.h"
+#include "runtime/fp_mode.h"
+
+namespace gatecell {
+namespace {
+
+// Calls follow each other within microseconds in a loop; a worker that waits this long for the next one saves the
+// 11 us that waking it costs. Idle must cost nothing: asleep within 50 us of a call's return.
+constexpr std::chrono::microseconds kSpinForWork{30};
+constexpr std::chrono::microseconds kSpinForWorker{50};
+
+}  // namespace
+
+class Worker {
+ public:
+  bool claim() {
+    bool idle = false;
+    return !claimed_.load(std::memory_order_relaxed) &&
+           claimed_.compare_exchange_strong(idle, true, std::memory_order_acquire);
+  }
+  void release() { claimed_.store(false, std::memory_order_release); }
+
+  void start(void (*job)(void*, int), void* context, int part) {
+    job_ = job;
+    context_ = context;
+    part_ = part;
+    go_.raise(++started_);
+  }
+  void wait() const { done_.wait_for(started_, kSpinForWorker); }
+
+  void loop() {
+    // Not the affinity of whichever caller happened to start this thread: that of the process.
+    cpu_set_t set;
+    if (sched_getaffinity(getpid(), sizeof(set), &set) == 0) sched_setaffinity(0, sizeof(set), &set);
+    for (std::uint32_t turn = 1;; ++turn) {
+      go_.wait_for(turn, kSpinForWork);
+      {
+        const FpMode mode;
+        job_(context_, part_);
+      }
+      done_.raise(turn);
+    }
+  }
+
+ private:
+  Flag go_, done_;  // number of jobs given, number of jobs finished
+  alignas(kCacheLine) std::atomic<bool> claimed_{false};
+  std::uint32_t started_ = 0;  // owned by the claim
+  void (*job_)(void*, int) = nullptr;
+  void* context_ = nullptr;
+  int part_ = 0;
+};
+
+namespace {
+
+// Grows, never shrinks, and is never destroyed: its threads may outlive main().
+class Team {
+ public:
+  void claim(int wanted, std::vector<Worker*>& claimed) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (Worker* worker : workers_) {
+      if (static_cast<int>(claimed.size()) == wanted) return;
+      if (worker->claim()) claimed.push_back(worker);
+    }
+    while (static_cast<int>(claimed.size()) < wanted && size_ + 1 < usable_cpus()) {
+      Worker* worker = start_worker();
+      if (!worker) return;  // no more threads to be had: the caller runs with what it has
+      claimed.push_back(worker);
+    }
+  }
+
+  int size() const { return size_.load(std::memory_order_relaxed); }
+
+ private:
+  // Born claimed. Signals stay with the application's own threads.
+  Worker* start_worker() {
+    auto worker = std::make_unique<Worker>();
+    worker->claim();
+    workers_.reserve(workers_.size() + 1);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = true;
+    try {
+      std::thread([w = worker.get()] { w->loop(); }).detach();
+    } catch (const std::system_error&) {
+      started = false;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (!started) return nullptr;
+    workers_.push_back(worker.get());
+    size_.fetch_add(1, std::memory_order_relaxed);
+    return worker.release();
+  }
+
+  std::mutex mutex_;  // taken once a call, and only by calls that want workers
+  std::vector<Worker*> workers_;
+  std::atomic<int> size_{0};
+};
+
+std::atomic<Team*> team_of_process{nullptr};
+
+// In a forked child the threads are gone and one of them may have held the mutex: forget the team, leak it.
+[[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, [] { team_of_process.store(nullptr); });
+
+Team& team() {
+  Team* found = team_of_process.load(std::memory_order_acquire);
+  if (found) return *found;
+  auto fresh = std::make_unique<Team>();
+  if (team_of_process.compare_exchange_strong(found, fresh.get(), std::memory_order_acq_rel)) return *fresh.release();
+  return *found;
+}
+
+}  // namespace
+
+Claim::Claim(int wanted) {
+  if (wanted < 1) return;
+  workers_.reserve(static_cast<std::size_t>(wanted));
+  team().claim(wanted, workers_);
+}
+
+Claim::~Claim() {
+  for (Worker* worker : workers_) worker->release();
+}
+
+void Claim::run(int parts, void (*job)(void*, int), void* context) {
+  for (int part = 1; part < parts; ++part) workers_[static_cast<std::size_t>(part - 1)]->start(job, context, part);
+  job(context, 0);
+  for (int part = 1; part < parts; ++part) workers_[static_cast<std::size_t>(part - 1)]->wait();
+}
+
+int usable_cpus() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+}
+
+int team_size() {
+  const Team* found = team_of_process.load(std::memory_order_acquire);
+  return found ? found->size() : 0;
+}
+
+}  // namespace gatecell

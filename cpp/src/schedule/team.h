@@ -1,0 +1,38 @@
+// The worker threads of the process: one team, started on first need, shared by all networks, asleep between calls.
+//
+// A caller claims idle workers, gives them one job and waits for them. A team that is busy gives fewer workers or none;
+// the caller then runs with what it has, which changes no bit of the result. After fork() the child has no workers; it
+// starts a team of its own when it first needs one.
+#pragma once
+
+#include <vector>
+
+#include "runtime/flag.h"
+
+namespace gatecell {
+
+class Worker;
+
+// Workers held by one caller, given back at the end of its life.
+class Claim {
+ public:
+  // Up to `wanted` workers, never more than the machine has other CPUs for. Starts threads the first time.
+  explicit Claim(int wanted);
+  ~Claim();
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+
+  int size() const { return static_cast<int>(workers_.size()); }
+
+  // Runs job(context, part): part 0 here, 1 ... parts-1 in workers, at most size() of them. Returns when all are done.
+  // The job must not throw.
+  void run(int parts, void (*job)(void* context, int part), void* context);
+
+ private:
+  std::vector<Worker*> workers_;
+};
+
+// CPUs the calling thread may run on: what limits the number of threads of a call.
+int usable_cpus();
+
+}  // namespace gatecell

@@ -1,0 +1,40 @@
+// The module gatecell._core: arrays in, arrays out. Policy (defaults, messages, conversions) is the Python package's.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "gatecell/build_info.h"
+#include "gatecell/network.h"
+#include "register.h"
+
+namespace py = pybind11;
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "The C++ core of gatecell.";
+  register_networks(m);
+
+  m.def(
+      "available_isas",
+      [] {
+        py::list names;
+        for (const gatecell::Isa isa : gatecell::available_isas()) names.append(gatecell::name(isa));
+        return py::typing::List<py::str>(names);
+      },
+      "Instruction sets this machine can run, best first.");
+  m.def(
+      "build_info",
+      [] {
+        const gatecell::BuildInfo info = gatecell::build_info();
+        py::dict isas;
+        for (const auto& [name, flags] : info.isas) isas[py::str(name)] = flags;
+        py::dict result;
+        result["version"] = info.version;
+        result["commit"] = info.commit;
+        result["compiler"] = info.compiler;
+        result["eigen"] = info.eigen;
+        result["isas"] = isas;
+        return py::typing::Dict<py::str, py::object>(result);
+      },
+      "How the core was built: version, commit, compiler, eigen, and isas (name to compiler flags).");
+  m.def("pack_count", &gatecell::pack_count, "How often weights were packed in this process.");
+  m.def("team_size", &gatecell::team_size, "Worker threads this process has started.");
+}

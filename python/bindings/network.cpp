@@ -1,0 +1,222 @@
+// Network32 and Network64: NumPy arrays as views, the GIL, errors.
+#include "gatecell/network.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "register.h"
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace {
+
+using gatecell::Call;
+using gatecell::Cell;
+using gatecell::Network;
+using gatecell::Spec;
+
+// Beside a busy Python thread it takes up to 5 ms to get a released GIL back: only longer calls release it.
+constexpr double kReleaseGil = 50e-6;
+
+template <class T>
+using Array = py::array_t<T, 0>;  // as it is: no conversion, any strides
+
+Spec make_spec(const std::string& cell, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
+               bool bias, bool bidirectional, std::int64_t proj_size) {
+  Spec spec{Cell::lstm, input_size, hidden_size, num_layers, bias, bidirectional, proj_size};
+  if (cell == "gru") {
+    spec.cell = Cell::gru;
+  } else if (cell == "rnn_tanh") {
+    spec.cell = Cell::rnn_tanh;
+  } else if (cell == "rnn_relu") {
+    spec.cell = Cell::rnn_relu;
+  } else if (cell != "lstm") {
+    throw std::invalid_argument("expected cell 'lstm', 'gru', 'rnn_tanh' or 'rnn_relu', got '" + cell + "'");
+  }
+  gatecell::validate(spec);
+  return spec;
+}
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string text = "(";
+  for (const std::int64_t n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
+  return text + ")";
+}
+
+void check_shape(const char* what, const py::array& array, const std::vector<std::int64_t>& expected) {
+  const std::vector<std::int64_t> found(array.shape(), array.shape() + array.ndim());
+  if (found == expected) return;
+  throw std::invalid_argument("expected " + std::string(what) + " " + shape_text(expected) + ", got " +
+                              shape_text(found));
+}
+
+template <class T>
+const T* contiguous(const char* what, const Array<T>& array, const std::vector<std::int64_t>& shape) {
+  check_shape(what, array, shape);
+  if (!(array.flags() & py::array::c_style)) throw std::invalid_argument(std::string(what) + " must be C-contiguous");
+  return array.data();
+}
+
+// Strides of axis `axis` in elements; features must be adjacent.
+template <class T>
+std::int64_t stride(const char* what, const Array<T>& array, int axis) {
+  const auto size = static_cast<py::ssize_t>(sizeof(T));
+  const bool adjacent = array.shape(2) < 2 || array.strides(2) == size;
+  if (!adjacent || array.strides(axis) % size != 0) {
+    throw std::invalid_argument(std::string("the features of ") + what + " must be adjacent in memory");
+  }
+  return array.strides(axis) / size;
+}
+
+template <class T>
+std::vector<gatecell::DirectionWeights<T>> weight_views(const Spec& spec, const std::vector<Array<T>>& arrays) {
+  std::vector<gatecell::DirectionWeights<T>> views;
+  std::size_t next = 0;
+  const auto take = [&](const std::vector<std::int64_t>& shape) {
+    if (next == arrays.size()) throw std::invalid_argument("too few weights");
+    return contiguous("a weight", arrays[next++], shape);
+  };
+  const std::int64_t rows = spec.gates() * spec.hidden_size;
+  for (std::int64_t i = 0; next < arrays.size() || i < spec.num_layers * spec.directions(); ++i) {
+    gatecell::DirectionWeights<T> w;
+    w.weight_ih = take({rows, spec.layer_input(i / spec.directions())});
+    w.weight_hh = take({rows, spec.state_size()});
+    if (spec.bias) {
+      w.bias_ih = take({rows});
+      w.bias_hh = take({rows});
+    }
+    if (spec.proj_size) w.weight_hr = take({spec.proj_size, spec.hidden_size});
+    views.push_back(w);
+  }
+  return views;
+}
+
+template <class T>
+py::typing::List<Array<T>> weights(const Network<T>& net) {
+  const Spec& spec = net.spec();
+  const std::int64_t rows = spec.gates() * spec.hidden_size;
+  const std::vector<std::vector<T>> values = net.weights();
+  const std::size_t each = values.size() / static_cast<std::size_t>(spec.num_layers * spec.directions());
+  py::list arrays;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t kind = i % each;  // weight_ih, weight_hh[, bias_ih, bias_hh][, weight_hr]
+    const auto size = static_cast<std::int64_t>(values[i].size());
+    std::vector<std::int64_t> shape = {rows, size / rows};
+    if (kind >= 2) shape = {rows};
+    if (spec.proj_size && kind + 1 == each) shape = {spec.proj_size, spec.hidden_size};
+    arrays.append(Array<T>(shape, values[i].data()));
+  }
+  return arrays;
+}
+
+// Restoring the thread state may end the thread when the interpreter is shutting down, by unwinding; so it stands in a
+// plain function, not in a destructor, which would call std::terminate.
+template <class T>
+void run(const Network<T>& net, const Call<T>& call, int num_threads) {
+  if (net.plan(call.steps, call.rows, num_threads).seconds < kReleaseGil) return net.forward(call, num_threads);
+  std::exception_ptr error;
+  PyThreadState* state = PyEval_SaveThread();
+  try {
+    net.forward(call, num_threads);
+  } catch (const std::exception&) {
+    error = std::current_exception();
+  }
+  PyEval_RestoreThread(state);
+  if (error) std::rethrow_exception(error);
+}
+
+template <class T>
+std::tuple<Array<T>, Array<T>, std::optional<Array<T>>> forward(const Network<T>& net, const Array<T>& x,
+                                                                const std::optional<Array<T>>& h_0,
+                                                                const std::optional<Array<T>>& c_0,
+                                                                std::optional<Array<T>> out, bool batch_first,
+                                                                int num_threads) {
+  const Spec& spec = net.spec();
+  if (x.ndim() != 3) throw std::invalid_argument("expected an input of 3 dimensions, got " + std::to_string(x.ndim()));
+  const int time = batch_first ? 1 : 0, batch = 1 - time;
+  const std::int64_t steps = x.shape(time), rows = x.shape(batch), states = spec.num_layers * spec.directions();
+  check_shape("input", x, {x.shape(0), x.shape(1), spec.input_size});
+
+  const std::vector<std::int64_t> y_shape = {x.shape(0), x.shape(1), spec.output_size()};
+  const std::vector<std::int64_t> h_shape = {states, rows, spec.state_size()};
+  const std::vector<std::int64_t> c_shape = {states, rows, spec.hidden_size};
+  Array<T> y = out ? std::move(*out) : Array<T>(y_shape);
+  check_shape("out", y, y_shape);
+
+  Call<T> call;
+  call.steps = steps;
+  call.rows = rows;
+  call.x = x.data();
+  call.x_step = stride("input", x, time);
+  call.x_row = stride("input", x, batch);
+  if (h_0) call.h_0 = contiguous("h_0", *h_0, h_shape);
+  if (c_0) call.c_0 = contiguous("c_0", *c_0, c_shape);
+  call.y = y.mutable_data();
+  call.y_step = stride("out", y, time);
+  call.y_row = stride("out", y, batch);
+  Array<T> h_n(h_shape);
+  call.h_n = h_n.mutable_data();
+  std::optional<Array<T>> c_n;
+  if (spec.cell == Cell::lstm) {
+    c_n = Array<T>(c_shape);
+    call.c_n = c_n->mutable_data();
+  }
+  run(net, call, num_threads);
+  return {std::move(y), std::move(h_n), std::move(c_n)};
+}
+
+template <class T>
+py::typing::Dict<py::str, py::object> plan(const Network<T>& net, std::int64_t steps, std::int64_t rows,
+                                           int num_threads) {
+  const gatecell::Plan plan = net.plan(steps, rows, num_threads);
+  return py::typing::Dict<py::str, py::object>(
+      py::dict("isa"_a = gatecell::name(net.isa()), "threads"_a = plan.threads(), "row_parts"_a = plan.row_parts,
+               "direction_parts"_a = plan.direction_parts, "chunk"_a = plan.chunk, "group_rows"_a = plan.group_rows,
+               "seconds"_a = plan.seconds));
+}
+
+template <class T>
+void register_network(py::module_& m, const char* class_name, const char* doc) {
+  py::class_<Network<T>>(m, class_name, doc)
+      .def(
+          py::init([](const std::string& cell, std::int64_t input_size, std::int64_t hidden_size,
+                      std::int64_t num_layers, bool bias, bool bidirectional, std::int64_t proj_size,
+                      const std::vector<Array<T>>& arrays, const std::string& isa) {
+            const Spec spec = make_spec(cell, input_size, hidden_size, num_layers, bias, bidirectional, proj_size);
+            return std::make_unique<Network<T>>(spec, weight_views(spec, arrays), gatecell::parse_isa(isa));
+          }),
+          "cell"_a, "input_size"_a, "hidden_size"_a, "num_layers"_a, "bias"_a, "bidirectional"_a, "proj_size"_a,
+          "weights"_a, "isa"_a,
+          "Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, "
+          "weight_hh[, bias_ih, bias_hh][, weight_hr].")
+      .def("forward", &forward<T>, "x"_a.noconvert(), "h_0"_a.noconvert(), "c_0"_a.noconvert(), "out"_a.noconvert(),
+           "batch_first"_a, "num_threads"_a,
+           "x (T, B, I), or (B, T, I) if batch_first, gives y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).")
+      .def("weights", &weights<T>, "The weights as they came in, bit for bit.")
+      .def("plan", &plan<T>, "steps"_a, "rows"_a, "num_threads"_a, "What a call of this shape will do.")
+      .def_property_readonly("nbytes", &Network<T>::nbytes, "Memory of the packed weights in bytes.")
+      .def_property_readonly("isa", [](const Network<T>& net) { return std::string(gatecell::name(net.isa())); });
+}
+
+}  // namespace
+
+void register_networks(py::module_& m) {
+  m.def(
+      "validate",
+      [](const std::string& cell, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers, bool bias,
+         bool bidirectional, std::int64_t proj_size) {
+        make_spec(cell, input_size, hidden_size, num_layers, bias, bidirectional, proj_size);
+      },
+      "cell"_a, "input_size"_a, "hidden_size"_a, "num_layers"_a, "bias"_a, "bidirectional"_a, "proj_size"_a,
+      "Raises ValueError for sizes below 1, a projection that is not smaller, or sizes whose product overflows.");
+  register_network<float>(m, "Network32", "A packed float32 network; immutable.");
+  register_network<double>(m, "Network64", "A packed float64 network; immutable.");
+}

@@ -1,0 +1,6 @@
+// One registration function per binding file.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+void register_networks(pybind11::module_& m);

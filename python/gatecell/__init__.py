@@ -1,0 +1,29 @@
+"""Trained LSTM, GRU and simple RNN networks on CPUs: NumPy in, NumPy out, weights straight from PyTorch.
+
+    lstm = gatecell.LSTM.from_file("model.safetensors", prefix="encoder.", batch_first=True)
+    y, (h_n, c_n) = lstm(x)
+
+Equations, gate order, shapes and argument names are torch.nn's.
+"""
+
+from ._cells import GRUCell, LSTMCell, RNNCell
+from ._core import available_isas, build_info
+from ._files import load
+from ._layers import GRU, LSTM, RNN
+from ._torch import from_torch
+
+__version__: str = build_info()["version"]
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "__version__",
+    "available_isas",
+    "build_info",
+    "from_torch",
+    "load",
+]

@@ -1,0 +1,93 @@
+"""Arrays in and out: whatever holds real floats becomes an array the core can read, or an error that says why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+
+# Decides exactly for the layouts met in practice; an overlap that is harder to decide counts as one.
+_OVERLAP_EFFORT: Any = 10_000
+
+
+def view(value: Any, name: str, *, force: bool = False) -> Floats:
+    """`value` as a NumPy array of real floats, sharing its memory where NumPy can.
+
+    With `force` (weights) a torch tensor may require grad or live on a GPU.
+    """
+    if type(value) is not np.ndarray:
+        value = _to_numpy(value, name, force)
+    if value.dtype.kind != "f":
+        raise TypeError(f"{name}: expected real floating point numbers, got {value.dtype}")
+    return value  # type: ignore[no-any-return]
+
+
+def _to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:
+    is_torch = hasattr(value, "detach")
+    if is_torch and value.device.type == "meta":
+        raise ValueError(f"{name}: a meta tensor has a shape but no values")
+    if is_torch and value.requires_grad and not force:
+        raise ValueError(f"{name}: requires grad, which is not followed here; pass it with .detach()")
+    try:
+        if is_torch:
+            # NumPy has no bfloat16
+            array = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy(force=force)
+        elif hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            array = np.from_dlpack(value)
+        else:
+            array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        raise TypeError(f"{name}: NumPy cannot view this {type(value).__name__}: {error}") from error
+    return array  # type: ignore[no-any-return]
+
+
+def cast(array: Floats, dtype: np.dtype[Any]) -> Floats:
+    """The array itself if it is of `dtype`, else converted. Values beyond float32's range become infinite, silently."""
+    if array.dtype == dtype:
+        return array
+    with np.errstate(all="ignore"):
+        return array.astype(dtype, order="C")
+
+
+def floats(value: Any, dtype: np.dtype[Any], name: str) -> Floats:
+    """What the caller passed as `name`, as an array of `dtype`."""
+    return cast(view(value, name), dtype)
+
+
+def contiguous(array: Floats) -> Floats:
+    """The array itself if it is C-contiguous and aligned, else a copy that is."""
+    return array if array.flags.c_contiguous and array.flags.aligned else array.copy()
+
+
+def adjacent(array: Floats) -> Floats:
+    """The array itself if its features lie side by side and aligned, else a copy that is C-contiguous."""
+    return array if array.strides[-1] == array.itemsize and array.flags.aligned else array.copy()
+
+
+def state(value: Any, dtype: np.dtype[Any], name: str, shape: tuple[int, ...]) -> Floats:
+    """An initial state, C-contiguous, of exactly `shape`."""
+    if type(value) is not np.ndarray or value.dtype != dtype:
+        value = floats(value, dtype, name)
+    if value.shape != shape:
+        raise ValueError(f"expected {name} {shape}, got {value.shape}")
+    return contiguous(value)
+
+
+def check_out(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], inputs: list[Floats | None]) -> None:
+    """Raise unless y can be written straight into `out` while `inputs` are being read."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"expected out to be a NumPy array, got {type(out).__name__}")
+    if out.dtype != dtype:
+        raise TypeError(f"expected out of dtype {dtype}, got {out.dtype}")
+    if out.shape != shape:
+        raise ValueError(f"expected out {shape}, got {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("expected a writeable out, got a read-only array")
+    side_by_side = out.strides[-1] == out.itemsize or out.shape[-1] == 1 or not out.size
+    if not side_by_side or not out.flags.aligned:
+        raise ValueError(f"expected out with its features side by side and aligned, got strides {out.strides}")
+    if any(np.may_share_memory(out, array, max_work=_OVERLAP_EFFORT) for array in inputs if array is not None):
+        raise ValueError("expected out apart from the input and the initial state, got overlapping memory")

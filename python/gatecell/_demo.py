@@ -1,0 +1,129 @@
+"""The demo: two small networks trained with PyTorch, run here on data they have not seen, without PyTorch.
+
+Each function below is what a user writes: read the weights, call the recurrent layer, finish in NumPy. The weights,
+the data and PyTorch's own float32 outputs come from tests/golden/train_digits.py and train_co2.py.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import gatecell
+
+Array = NDArray[Any]
+
+DATA = files("gatecell") / "data"
+RIGHT = 0.95  # least share of the held-out images
+DIFFERENCE = 1e-5  # largest difference from PyTorch's recorded outputs
+
+
+class Result(NamedTuple):
+    """One network on its held-out data."""
+
+    title: str
+    score: str  # in words, with its bound
+    passed: bool  # whether the score keeps its bound
+    difference: float  # largest absolute difference from PyTorch's outputs
+    network: gatecell.LSTM | gatecell.GRU
+    x: Array  # (B, T, I): what the network was given
+
+
+def head(features: Array, weights: dict[str, Array]) -> Array:
+    """torch.nn.Linear: (B, features) -> (B, outputs)."""
+    return features @ weights["head.weight"].T + weights["head.bias"]
+
+
+def largest_difference(*pairs: tuple[Array, Array]) -> float:
+    """Largest |a - b| over pairs of arrays of one shape; NaN if there is a NaN."""
+    return float(np.max([np.max(np.abs(np.subtract(a, b, dtype=np.float64))) for a, b in pairs]))
+
+
+def rms(error: Array) -> float:
+    return float(np.sqrt(np.mean(error**2)))
+
+
+def digits(folder: Path) -> Result:
+    """8 x 8 images of handwritten digits, read row by row in both directions; the final states tell the digit."""
+    data, path = gatecell.load(folder / "digits.npz"), folder / "digits.safetensors"
+    lstm = gatecell.LSTM.from_file(path, prefix="lstm.", batch_first=True)
+    x = data["images"].astype(np.float32) / 16
+    y, (h_n, _) = lstm(x)
+    logits = head(np.concatenate([h_n[0], h_n[1]], axis=1), gatecell.load(path))
+
+    right = float(np.mean(logits.argmax(axis=1) == data["labels"]))
+    return Result(
+        title="Handwritten digits, bidirectional LSTM",
+        score=f"{right:.1%} of {len(x)} held-out images right (at least {RIGHT:.0%})",
+        passed=right >= RIGHT,
+        difference=largest_difference((logits, data["logits"]), (y[: len(data["y"])], data["y"])),
+        network=lstm,
+        x=x,
+    )
+
+
+def co2(folder: Path) -> Result:
+    """CO2 at Mauna Loa: the mean of the next month from those of the 24 known months before it.
+
+    The network sees the months relative to the last known one, in units of `scale` (a constant of the training years),
+    and answers with the change to the next month.
+    """
+    data, path = gatecell.load(folder / "co2.npz"), folder / "co2.safetensors"
+    gru = gatecell.GRU.from_file(path, prefix="gru.", batch_first=True)
+    ppm, scale = data["ppm"], data["scale"]
+    months = len(data["change"])
+    past = np.lib.stride_tricks.sliding_window_view(ppm[:-1], len(ppm) - months)  # (months, 24)
+    last = past[:, -1]
+    x = ((past - last[:, None]) / scale).astype(np.float32)[:, :, None]
+    y, _ = gru(x)
+    change = head(y[:, -1], gatecell.load(path))[:, 0]
+
+    truth = ppm[-months:]
+    error, naive = rms(last + scale * change - truth), rms(ppm[-months - 12 : -12] - truth)
+    return Result(
+        title="CO2 at Mauna Loa one month ahead, stacked GRU",
+        score=f"RMSE {error:.2f} ppm over the last {months} months (the value of a year before: {naive:.2f} ppm)",
+        passed=error < naive,
+        difference=largest_difference((change, data["change"]), (y[: len(data["y"])], data["y"])),
+        network=gru,
+        x=x,
+    )
+
+
+def seconds_per_sequence(network: gatecell.LSTM | gatecell.GRU, x: Array) -> float:
+    """Median time of a call with one sequence, over those in x and at least 200 calls."""
+    seconds = []
+    for row in np.resize(np.arange(len(x)), max(len(x), 200)):
+        start = time.perf_counter()
+        network(x[row : row + 1])
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def report(result: Result) -> bool:
+    """Prints a result; returns whether it keeps both bounds (a NaN does not)."""
+    network, steps = result.network, result.x.shape[1]
+    agrees = result.difference <= DIFFERENCE
+    difference = f"{result.difference:.1e} at most from PyTorch's recorded outputs (bound {DIFFERENCE:.0e})"
+    microseconds = 1e6 * seconds_per_sequence(network, result.x)
+    threads = network.plan(steps, 1).threads
+    print(f"\n{result.title}\n  {network!r}")
+    print(f"  score       {result.score}{'' if result.passed else '  FAILED'}")
+    print(f"  difference  {difference}{'' if agrees else '  FAILED'}")
+    print(f"  time        {microseconds:.1f} us per sequence of {steps} steps, one at a time (median)")
+    print(f"  runs on     {network.isa}, {threads} of {network.num_threads} threads for one sequence")
+    return result.passed and agrees
+
+
+def run() -> int:
+    """Runs both networks and prints what they did. Returns 0, or 1 if a score or a difference misses its bound."""
+    print("Two small networks trained with PyTorch, on data they have not seen, with gatecell and NumPy alone.")
+    with as_file(DATA) as folder:
+        kept = [report(digits(folder)), report(co2(folder))]
+    return 0 if all(kept) else 1

@@ -1,0 +1,197 @@
+"""LSTM, GRU and RNN: torch.nn's layers, argument for argument."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from numpy.typing import ArrayLike
+
+from . import _arrays
+from ._arrays import Floats
+from ._network import Network
+from ._spec import Spec, check_bool, rnn_cell
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a call of one shape will do."""
+
+    isa: str
+    threads: int
+    row_parts: int  # threads that share the rows of the batch
+    direction_parts: int  # threads that share the directions of a layer
+    chunk: int  # time steps whose input products are computed at once
+    seconds: float  # predicted duration
+
+
+class Layer(Network, Generic[State]):
+    """What the three layers share. `State` is what hx and the second result are: h, or (h, c)."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        batch_first: bool,
+        dropout: float,
+        device: object,
+        dtype: Any,
+        num_threads: int | None,
+        isa: str | None,
+    ) -> None:
+        check_bool("batch_first", batch_first)
+        if not isinstance(dropout, (int, float)) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
+            raise ValueError(f"dropout should be a number in range [0, 1], got: {dropout!r}")
+        super().__init__(spec, device, dtype, num_threads, isa)
+        self._axes = "BT" if batch_first else "TB"
+        self.num_layers = spec.num_layers
+        self.batch_first = batch_first
+        self.dropout = float(dropout)
+        self.bidirectional = spec.bidirectional
+        self.proj_size = spec.proj_size
+
+    def __call__(self, x: ArrayLike, hx: Any = None, *, out: Floats | None = None) -> tuple[Floats, State]:
+        """Run a sequence or a batch of them: y, h_n, or for an LSTM y, (h_n, c_n), as fresh C-contiguous arrays.
+
+        x: (T, B, input_size), with batch_first (B, T, input_size), or unbatched (T, input_size); anything NumPy can
+        view that holds real floating point numbers, converted to the network's dtype.
+        hx: h_0 (L*D, B, S), or for an LSTM the tuple of h_0 and c_0 (L*D, B, hidden_size); zeros if not given.
+        L layers, D directions, S = proj_size or else hidden_size. Unbatched without the axis B.
+        out: array to write y into, (T, B, D*S) or as x is laid out; it is the y that comes back.
+        T = 0 or B = 0 gives an empty y and the state unchanged.
+        Raises ValueError and TypeError for arrays that do not fit, RuntimeError without weights.
+        """
+        core = self._core if self._core is not None else self._loaded()
+        array = self._input(x)
+        batched = array.ndim == 3
+        batch_first = batched and self.batch_first
+        if not batched:
+            array = array[:, None]
+        h_0 = c_0 = target = None
+        if hx is not None:
+            rows = array.shape[0 if batch_first else 1]
+            states = self._spec.states
+            h_0, c_0 = self._states(hx, (states, rows) if batched else (states,), rows)
+        if out is not None:
+            lead = array.shape[: 2 if batched else 1]
+            _arrays.check_out(out, self.dtype, (*lead, self._spec.output_size), [array, h_0, c_0])
+            target = out if batched else out[:, None]
+        y, h_n, c_n = core.forward(array, h_0, c_0, target, batch_first, self.num_threads)
+        if not batched:
+            y, h_n, c_n = y[:, 0], h_n[:, 0], None if c_n is None else c_n[:, 0]
+        hidden: Any = h_n if c_n is None else (h_n, c_n)
+        return y if out is None else out, hidden
+
+    def plan(self, steps: int, rows: int) -> Plan:
+        """What a call with T = `steps` and B = `rows` will do. Raises RuntimeError without weights."""
+        steps, rows = operator.index(steps), operator.index(rows)
+        if min(steps, rows) < 0 or max(steps, rows) >= 2**63:
+            raise ValueError(f"expected numbers of steps and rows, got {steps} and {rows}")
+        return Plan(**self._loaded().plan(steps, rows, self.num_threads))
+
+    def flatten_parameters(self) -> None:
+        """Does nothing: the weights are packed once, when they are loaded."""
+
+    def _repr_options(self) -> list[str]:
+        options = {
+            "proj_size": (self.proj_size, 0),
+            "num_layers": (self.num_layers, 1),
+            "bias": (self.bias, True),
+            "batch_first": (self.batch_first, False),
+            "dropout": (self.dropout, 0),
+            "bidirectional": (self.bidirectional, False),
+        }
+        return [f"{name}={value}" for name, (value, default) in options.items() if value != default]
+
+
+class LSTM(Layer[tuple[Floats, Floats]]):
+    """torch.nn.LSTM for inference: y, (h_n, c_n) = lstm(x, (h_0, c_0)).
+
+    i = s(W_ii x + b_ii + W_hi h + b_hi), f and o alike, g = tanh(W_ig x + b_ig + W_hg h + b_hg), c' = f*c + i*g,
+    h' = o*tanh(c'), with proj_size h' = W_hr (o*tanh(c')). Equations, gate order i f g o and argument names are
+    PyTorch's (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html). dropout has no effect, device is
+    None or "cpu", dtype float32 (the default) or float64. num_threads and isa are chosen for this machine if not given.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: object = None,
+        dtype: Any = None,
+        *,
+        num_threads: int | None = None,
+        isa: str | None = None,
+    ) -> None:
+        spec = Spec("lstm", input_size, hidden_size, num_layers, bias, bidirectional, proj_size)
+        super().__init__(spec, batch_first, dropout, device, dtype, num_threads, isa)
+
+
+class GRU(Layer[Floats]):
+    """torch.nn.GRU for inference: y, h_n = gru(x, h_0).
+
+    r = s(W_ir x + b_ir + W_hr h + b_hr), z alike, n = tanh(W_in x + b_in + r*(W_hn h + b_hn)), h' = (1-z)*n + z*h.
+    Equations, gate order r z n and argument names are PyTorch's
+    (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html); the rest as for LSTM. reset="after" says that r
+    multiplies after the product with W_hn.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: object = None,
+        dtype: Any = None,
+        *,
+        num_threads: int | None = None,
+        isa: str | None = None,
+        reset: str = "after",
+    ) -> None:
+        if reset in ("before", "none"):
+            raise ValueError(f"reset={reset!r} is not supported yet, only 'after'")
+        if reset != "after":
+            raise ValueError(f"expected reset='after', got {reset!r}")
+        spec = Spec("gru", input_size, hidden_size, num_layers, bias, bidirectional)
+        super().__init__(spec, batch_first, dropout, device, dtype, num_threads, isa)
+        self.reset = reset
+
+
+class RNN(Layer[Floats]):
+    """torch.nn.RNN for inference: y, h_n = rnn(x, h_0).
+
+    h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu with nonlinearity="relu". Equation and argument names are
+    PyTorch's (https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html); the rest as for LSTM.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: object = None,
+        dtype: Any = None,
+        *,
+        num_threads: int | None = None,
+        isa: str | None = None,
+    ) -> None:
+        spec = Spec(rnn_cell(nonlinearity), input_size, hidden_size, num_layers, bias, bidirectional)
+        super().__init__(spec, batch_first, dropout, device, dtype, num_threads, isa)
+        self.nonlinearity = nonlinearity

@@ -1,0 +1,164 @@
+"""What every layer and cell is: options, packed weights that are swapped as a whole, and ways to load and keep them."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _arrays, _defaults
+from ._arrays import Floats
+from ._core import Network32, Network64
+from ._files import load
+from ._spec import Spec
+from ._state_dict import IncompatibleKeys, Part
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Network:
+    """Base of layers and cells. Attributes are to be read, not set; a call may run in many threads at once."""
+
+    _axes: str  # of batched input and state, features aside: "TB", "BT", or for a cell "B"
+
+    def __init__(self, spec: Spec, device: object, dtype: Any, num_threads: int | None, isa: str | None) -> None:
+        _defaults.check_device(device)
+        self._spec = spec
+        self.input_size = spec.input_size
+        self.hidden_size = spec.hidden_size
+        self.bias = spec.bias
+        self.dtype = _defaults.choose_dtype(dtype)
+        self._num_threads = num_threads
+        self.num_threads = _defaults.choose_threads(num_threads)
+        self.isa = _defaults.choose_isa(isa)
+        self._core: Any = None  # Network32 or Network64: immutable, so a call in flight keeps what it started with
+
+    @classmethod
+    def from_state_dict(
+        cls, state_dict: Mapping[str, Any], *, prefix: str = "", dtype: Any = None, **flags: Any
+    ) -> Self:
+        """A network whose sizes are read off the tensors under `prefix`.
+
+        dtype=None takes the tensors' type: float64 if any is float64, else float32. `flags` are the constructor's other
+        arguments, what a state dict does not tell: batch_first, nonlinearity, num_threads, ...
+        Raises as load_state_dict does.
+        """
+        part = Part(cls.__name__, state_dict, prefix)
+        parameters = inspect.signature(cls).parameters
+        sizes = {name: size for name, size in part.sizes().items() if name in parameters}
+        if given := sizes.keys() & flags.keys():
+            raise TypeError(f"{cls.__name__}.from_state_dict reads {', '.join(sorted(given))} off the tensors")
+        net = cls(**sizes, dtype=dtype, **flags)
+        arrays, _ = part.arrays(net._shapes(), cell_names=True)
+        if dtype is None:
+            net.dtype = common_dtype(arrays)
+        net._core = net._pack(arrays)
+        return net
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], *, prefix: str = "", **flags: Any) -> Self:
+        """`from_state_dict` of what `gatecell.load` reads from a `.safetensors` or `.npz` file."""
+        return cls.from_state_dict(load(path), prefix=prefix, **flags)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, *, prefix: str = ""
+    ) -> IncompatibleKeys:
+        """Take the weights under `prefix` (with or without its final dot), in PyTorch's names and layout.
+
+        Tensors may be NumPy arrays or torch tensors of any floating type, on any device; they are converted to the
+        network's dtype. They replace the old weights as a whole: calls in flight finish with the old ones, and after
+        an error nothing has changed. Raises ValueError that lists every missing, unexpected and mis-shaped key
+        (`strict=False` ignores the unexpected), TypeError for tensors that are not real floating point.
+        """
+        arrays, incompatible = Part(type(self).__name__, state_dict, prefix).arrays(self._shapes(), strict=strict)
+        self._core = self._pack(arrays)
+        return incompatible
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Fresh arrays of all weights, in PyTorch's names, order and layout, bit for bit as they were loaded."""
+        return dict(zip(self._shapes(), self._loaded().weights(), strict=True))
+
+    def eval(self) -> Self:
+        """Does nothing: a network is always in inference mode."""
+        return self
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every weight by its key in the state dict."""
+        return self._spec.shapes()
+
+    def _pack(self, arrays: list[Floats]) -> Any:
+        weights: list[Any] = [_arrays.contiguous(_arrays.cast(array, self.dtype)) for array in arrays]
+        core: Any = Network32 if self.dtype == np.float32 else Network64
+        return core(*self._spec.arguments(), weights, self.isa)
+
+    def _loaded(self) -> Any:
+        if self._core is None:
+            raise RuntimeError(f"{type(self).__name__} has no weights yet: call load_state_dict first")
+        return self._core
+
+    def _input(self, x: Any) -> Floats:
+        """The caller's x as the core reads it: of the network's dtype, features side by side."""
+        if type(x) is not np.ndarray or x.dtype != self.dtype:
+            x = _arrays.floats(x, self.dtype, "input")
+        if not 0 <= x.ndim - len(self._axes) <= 1 or x.shape[-1] != self.input_size:
+            raise self._input_error(x.shape)
+        return _arrays.adjacent(x)
+
+    def _input_error(self, shape: tuple[int, ...]) -> ValueError:
+        def show(axes: str, features: int) -> str:
+            return f"({', '.join([*axes, str(features)])})"
+
+        layouts = {len(axes) + 1: axes for axes in (self._axes, self._axes.replace("B", ""))}
+        axes = layouts.get(len(shape))
+        if axes is None:
+            batched, unbatched = (show(axes, self.input_size) for axes in layouts.values())
+            return ValueError(f"expected input {batched} or unbatched {unbatched}, got {shape}")
+        got = show(axes, shape[-1])
+        return ValueError(f"expected input {show(axes, self.input_size)}, got {got} in an array of shape {shape}")
+
+    def _states(self, hx: Any, lead: tuple[int, ...], rows: int) -> tuple[Floats, Floats | None]:
+        """The caller's hx, arrays of shape (*lead, features), as the core's h_0 and c_0."""
+        spec = self._spec
+        if spec.cell != "lstm":
+            if isinstance(hx, tuple):
+                raise TypeError(f"expected hx to be one array h_0, got a tuple of {len(hx)}")
+            return self._state(hx, "h_0", lead, rows, spec.state_size), None
+        if not isinstance(hx, (tuple, list)) or len(hx) != 2:
+            got = f"{len(hx)} values" if isinstance(hx, (tuple, list)) else type(hx).__name__
+            raise TypeError(f"expected hx to be a tuple (h_0, c_0), got {got}")
+        h_0 = self._state(hx[0], "h_0", lead, rows, spec.state_size)
+        return h_0, self._state(hx[1], "c_0", lead, rows, spec.hidden_size)
+
+    def _state(self, value: Any, name: str, lead: tuple[int, ...], rows: int, features: int) -> Floats:
+        array = _arrays.state(value, self.dtype, name, (*lead, features))
+        return array if array.ndim == 3 else array.reshape(self._spec.states, rows, features)
+
+    def __repr__(self) -> str:
+        options = [*self._repr_options(), f"isa={self.isa!r}", f"num_threads={self.num_threads}"]
+        return f"{type(self).__name__}({self.input_size}, {self.hidden_size}, {', '.join(options)})"
+
+    def _repr_options(self) -> list[str]:
+        """The options torch's repr shows: those that are not the default."""
+        return [] if self.bias else ["bias=False"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Options and weights; the instruction set and the default number of threads are for the one who loads."""
+        state = {name: value for name, value in vars(self).items() if name not in ("_core", "isa", "num_threads")}
+        return {**state, "_weights": None if self._core is None else self._core.weights()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        weights = state.pop("_weights")
+        vars(self).update(state)
+        self.num_threads = _defaults.choose_threads(self._num_threads)
+        self.isa = _defaults.choose_isa(None)
+        self._core = None if weights is None else self._pack(weights)
+
+
+def common_dtype(arrays: list[Floats]) -> np.dtype[Any]:
+    """float64 if any array is at least that wide, else float32."""
+    return np.dtype(np.float64 if any(array.itemsize >= 8 for array in arrays) else np.float32)

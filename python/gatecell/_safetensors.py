@@ -1,0 +1,108 @@
+"""A reader for safetensors files: 8 bytes of header length, a JSON header, then the tensors' bytes.
+
+Own, because the safetensors package cannot give bfloat16 to NumPy. Nothing in the file is trusted: whatever is wrong
+with it is a ValueError. Format: https://github.com/huggingface/safetensors#format
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",  # widened to float32
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "<i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "<u1",
+    "BOOL": "?",
+    "C64": "<c8",
+}
+_MAX_HEADER = 100_000_000  # the format's own limit
+
+
+def load_safetensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Every tensor of the file as a read-only view of its memory map; bfloat16 as float32 arrays.
+
+    The file must not be shortened while the arrays live: the system kills whoever reads past the end of a map.
+    """
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise ValueError("the file is empty")
+            content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+        return _tensors(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not a valid safetensors file: {error}") from error
+
+
+def _tensors(content: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    header, data = _split(content)
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError("expected __metadata__ to map names to text")
+    spans = {name: _span(name, entry) for name, entry in header.items()}
+    end = 0
+    for name, (begin, stop) in sorted(spans.items(), key=lambda item: item[1]):
+        if begin != end:
+            raise ValueError(f"{name!r} begins at byte {begin}, expected {end}: gaps and overlaps are not allowed")
+        end = stop
+    if end != data.size:
+        raise ValueError(f"expected {end} bytes of tensors, found {data.size}")
+    return {name: _array(data[slice(*span)], **header[name]) for name, span in spans.items()}
+
+
+def _split(content: NDArray[np.uint8]) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+    size = int.from_bytes(content[:8].tobytes(), "little")
+    if content.size < 8 or size > min(_MAX_HEADER, content.size - 8):
+        raise ValueError(f"a header of {size} bytes does not fit in {content.size} bytes")
+    header = json.loads(content[8 : 8 + size].tobytes().decode("utf-8"), object_pairs_hook=_unique)
+    if not isinstance(header, dict):
+        raise ValueError(f"expected a JSON object as header, found {type(header).__name__}")
+    return header, content[8 + size :]
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name appears twice in the header")
+    return result
+
+
+def _span(name: str, entry: Any) -> tuple[int, int]:
+    """Where the tensor lies in the data, once its entry is known to be sound."""
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise ValueError(f"{name!r}: expected dtype, shape and data_offsets")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise ValueError(f"{name!r}: dtype {dtype!r} is not supported; supported: {', '.join(_DTYPES)}")
+    if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
+        raise ValueError(f"{name!r}: expected sizes as shape and two data_offsets")
+    begin, end = offsets
+    size = np.dtype(_DTYPES[dtype]).itemsize * math.prod(shape)
+    if end - begin != size:
+        raise ValueError(f"{name!r}: {dtype} {tuple(shape)} takes {size} bytes, data_offsets span {end - begin}")
+    return begin, end
+
+
+def _are_sizes(value: Any) -> bool:
+    # 32 is NumPy's limit of dimensions before 2.0; Python's own integers cannot overflow in products.
+    return isinstance(value, list) and len(value) <= 32 and all(type(n) is int and 0 <= n < 2**63 for n in value)
+
+
+def _array(data: NDArray[np.uint8], dtype: str, shape: list[int], data_offsets: list[int]) -> NDArray[Any]:
+    array = data.view(_DTYPES[dtype]).reshape(shape)
+    return (array.astype(np.uint32) << 16).view(np.float32) if dtype == "BF16" else array

@@ -1,0 +1,81 @@
+"""What a network is, without its weights: the core's Spec, checked when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from ._core import validate
+
+GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Sizes are counts of features. The fields are in the order of the core's arguments."""
+
+    cell: str
+    input_size: int
+    hidden_size: int
+    num_layers: int = 1
+    bias: bool = True
+    bidirectional: bool = False
+    proj_size: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("input_size", "hidden_size", "num_layers", "proj_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
+            if abs(value) >= 2**63:
+                raise ValueError(f"{name} should fit in 64 bits, got: {value}")
+        check_bool("bias", self.bias)
+        check_bool("bidirectional", self.bidirectional)
+        validate(*self.arguments())
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The core's arguments."""
+        return astuple(self)
+
+    @property
+    def states(self) -> int:
+        """Layers times directions: the first axis of h_0 and c_0."""
+        return self.num_layers * (2 if self.bidirectional else 1)
+
+    @property
+    def state_size(self) -> int:
+        """Features of h; c has hidden_size."""
+        return self.proj_size or self.hidden_size
+
+    @property
+    def output_size(self) -> int:
+        """Features of y."""
+        return self.state_size * (2 if self.bidirectional else 1)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every weight by its name in torch's state dict, in torch's order."""
+        rows = GATES[self.cell] * self.hidden_size
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in range(self.num_layers):
+            for direction in ("", "_reverse") if self.bidirectional else ("",):
+                suffix = f"_l{layer}{direction}"
+                shapes["weight_ih" + suffix] = (rows, self.output_size if layer else self.input_size)
+                shapes["weight_hh" + suffix] = (rows, self.state_size)
+                if self.bias:
+                    shapes["bias_ih" + suffix] = (rows,)
+                    shapes["bias_hh" + suffix] = (rows,)
+                if self.proj_size:
+                    shapes["weight_hr" + suffix] = (self.proj_size, self.hidden_size)
+        return shapes
+
+
+def check_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
+
+
+def rnn_cell(nonlinearity: str) -> str:
+    """The core's name of a simple RNN's cell."""
+    if nonlinearity not in ("tanh", "relu"):
+        raise ValueError(f"Unknown nonlinearity {nonlinearity!r}. Select from 'tanh' or 'relu'.")
+    return f"rnn_{nonlinearity}"

@@ -1,0 +1,142 @@
+"""The weights of one network out of a state dict: found by torch's names, every shape checked, every mistake named.
+
+An error lists all that is wrong at once, and the cure where the keys tell it (pruned, weight-normed, wrapped modules).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._arrays import Floats, view
+
+Shape = tuple[int, ...]
+
+# What the keys of a module with re-parametrised weights look like, and how to get its plain weights back.
+_CURES = {
+    r"parametrizations\.(\w+)\.original[01]?": "torch.nn.utils.parametrize.remove_parametrizations(module, {!r})",
+    r"((?:weight|bias)_\w+)_mask": "torch.nn.utils.prune.remove(module, {!r})",
+    r"((?:weight|bias)_\w+)_g": "torch.nn.utils.remove_weight_norm(module, {!r})",
+    r"((?:weight|bias)_\w+)_u": "torch.nn.utils.remove_spectral_norm(module, {!r})",
+}
+_KINDS = {4: "an LSTM", 3: "a GRU", 1: "a simple RNN"}
+
+
+class IncompatibleKeys(NamedTuple):
+    """What load_state_dict returns, as torch does. A missing key is an error here, so that list is always empty."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class Part:
+    """The keys of a state dict under one prefix, read for the class named `owner`."""
+
+    def __init__(self, owner: str, state_dict: Mapping[str, Any], prefix: str) -> None:
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"expected a state dict, names mapped to arrays, got {type(state_dict).__name__}")
+        for key in state_dict:
+            if not isinstance(key, str):
+                raise TypeError(f"expected a state dict whose keys are names, got the key {key!r}")
+        self.owner = owner
+        self.state_dict = state_dict
+        self.prefix = prefix + "." if prefix and not prefix.endswith(".") else prefix
+        self.keys = {key[len(self.prefix) :]: key for key in state_dict if key.startswith(self.prefix)}
+        if not self.keys:
+            raise ValueError(f"{owner}: no key of the state dict starts with {self.prefix!r}: {self._prefixes()}")
+
+    def sizes(self) -> dict[str, Any]:
+        """The constructor arguments that the tensors tell, from a layer's names or a cell's."""
+        first = self._first_layer()
+        missing = [self.prefix + name + "_l0" for name in ("weight_ih", "weight_hh") if name not in first]
+        misshaped = [
+            f"{self.prefix}{name}_l0: expected a matrix, found {s}" for name, s in first.items() if len(s) != 2
+        ]
+        if missing or misshaped:
+            raise self._error(missing, [], misshaped)
+        proj_size, hidden_size = first.get("weight_hr", (0, first["weight_hh"][1]))
+        layers = {match[1] for name in self.keys if (match := re.match(r"weight_[ih]h_l(\d+)", name))}
+        return {
+            "input_size": first["weight_ih"][1],
+            "hidden_size": hidden_size,
+            "num_layers": max(1, len(layers)),
+            "bias": any(name.startswith("bias_") for name in self.keys),
+            "bidirectional": any(name.endswith("_reverse") for name in self.keys),
+            "proj_size": proj_size,
+        }
+
+    def arrays(
+        self, shapes: Mapping[str, Shape], *, strict: bool = True, cell_names: bool = False
+    ) -> tuple[list[Floats], IncompatibleKeys]:
+        """The weights in the order of `shapes`, in the types they came in, and the keys left over.
+
+        With `cell_names` the first layer's weights may have a cell's names, without "_l0".
+        """
+        names = {name: name.removesuffix("_l0") if cell_names and name not in self.keys else name for name in shapes}
+        found = {name: self.keys[alias] for name, alias in names.items() if alias in self.keys}
+        missing = [f"{self.prefix}{name} {shape}" for name, shape in shapes.items() if name not in found]
+        used = set(found.values())
+        unexpected = [key for key in self.keys.values() if key not in used]
+        misshaped = [
+            f"{key}: expected {shapes[name]}, found {shape}"
+            for name, key in found.items()
+            if (shape := self._shape(key)) != shapes[name]
+        ]
+        if missing or misshaped or (strict and unexpected):
+            raise self._error(missing, unexpected if strict else [], misshaped, shapes)
+        return [view(self.state_dict[key], key, force=True) for key in found.values()], IncompatibleKeys([], unexpected)
+
+    def _shape(self, key: str) -> Shape:
+        return tuple(np.shape(self.state_dict[key]))
+
+    def _first_layer(self) -> dict[str, Shape]:
+        """Shapes of the first layer's matrices, by a cell's names."""
+        return {
+            name: self._shape(self.keys[key])
+            for name in ("weight_ih", "weight_hh", "weight_hr")
+            for key in (name + "_l0", name)
+            if key in self.keys
+        }
+
+    def _error(
+        self, missing: list[str], unexpected: list[str], misshaped: list[str], shapes: Mapping[str, Shape] | None = None
+    ) -> ValueError:
+        lines = [f"{self.owner}: the state dict does not fit" + (f" under {self.prefix!r}:" if self.prefix else ":")]
+        lines += [f"  missing: {key}" for key in missing]
+        lines += [f"  unexpected: {key}" for key in unexpected]
+        lines += [f"  wrong shape: {problem}" for problem in misshaped]
+        lines += self._cures()
+        kind = _kind(self._first_layer())
+        if shapes and kind and kind != _kind({name.removesuffix("_l0"): shape for name, shape in shapes.items()}):
+            lines.append(f"it looks like {kind}")
+        if missing and not self._first_layer():
+            lines.append(self._prefixes())
+        return ValueError("\n".join(lines))
+
+    def _cures(self) -> list[str]:
+        found = {
+            cure.format(match[1]): None
+            for name in self.keys
+            for pattern, cure in _CURES.items()
+            if (match := re.fullmatch(pattern, name))
+        }
+        return [f"to get the plain weight back before saving: {cure}" for cure in found]
+
+    def _prefixes(self) -> str:
+        """The prefixes that could have been meant: those of recurrent weights, else all there are."""
+        matches = [re.fullmatch(r"(.*\.|)weight_ih(?:_l0)?", key) for key in self.state_dict]
+        recurrent = {match[1]: None for match in matches if match}
+        if recurrent:
+            return "its recurrent weights are under " + ", ".join(f"prefix={prefix!r}" for prefix in recurrent)
+        prefixes = {key[: key.rfind(".") + 1]: None for key in self.state_dict}
+        return f"it has no recurrent weights, only prefixes {', '.join(map(repr, prefixes))}" if prefixes else "it is empty"
+
+
+def _kind(first_layer: Mapping[str, Shape]) -> str | None:
+    """What the matrices of a first layer belong to: weight_hh has one block of hidden_size rows per gate."""
+    rows_columns = first_layer.get("weight_hh", ())
+    hidden = first_layer.get("weight_hr", rows_columns)[-1:]
+    return _KINDS.get(rows_columns[0] / hidden[0]) if len(rows_columns) == 2 and hidden[0] else None  # type: ignore[call-overload]

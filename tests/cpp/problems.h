@@ -1,0 +1,166 @@
+// Random networks, running them through the library, and invariant 1's bound on the difference from the reference.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gatecell/network.h"
+#include "reference.h"
+
+namespace problems {
+
+using gatecell::Call;
+using gatecell::Cell;
+using gatecell::Isa;
+using gatecell::Network;
+using gatecell::Spec;
+using reference::Output;
+using reference::Problem;
+
+constexpr Cell all_cells[] = {Cell::rnn_tanh, Cell::rnn_relu, Cell::gru, Cell::lstm};
+
+// standard: torch's default initialisation. large: four times that; only for a few steps, beyond them such a network
+// is chaotic. saturated: biases and the first layer's weight_ih times 20.
+enum class Scale { standard, large, saturated };
+
+// Values in a register, where sizes turn from one case of a kernel into the next.
+template <class T>
+std::int64_t lanes(Isa isa) {
+  const std::int64_t bytes = isa == Isa::avx512 ? 64 : isa == Isa::avx2 ? 32 : 16;
+  return bytes / static_cast<std::int64_t>(sizeof(T));
+}
+
+template <class T>
+Problem<T> random_problem(const Spec& spec, std::int64_t steps, std::int64_t rows, Scale scale = Scale::standard,
+                          unsigned seed = 1) {
+  std::mt19937 engine(seed);
+  const auto fill = [&](std::int64_t count, double bound) {
+    std::uniform_real_distribution<double> uniform(-bound, bound);
+    std::vector<T> values(static_cast<std::size_t>(count));
+    for (T& value : values) value = static_cast<T>(uniform(engine));
+    return values;
+  };
+  const double bound = (scale == Scale::large ? 4 : 1) / std::sqrt(static_cast<double>(spec.hidden_size));
+  const double outer = (scale == Scale::saturated ? 20 : 1) * bound;
+  const std::int64_t gates = spec.gates() * spec.hidden_size, state_rows = spec.num_layers * spec.directions() * rows;
+
+  Problem<T> problem{spec, steps, rows, {}, {}, {}, {}};
+  for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
+    for (int direction = 0; direction < spec.directions(); ++direction) {
+      problem.weights.push_back(fill(gates * spec.layer_input(layer), layer ? bound : outer));
+      problem.weights.push_back(fill(gates * spec.state_size(), bound));
+      for (int i = 0; spec.bias && i < 2; ++i) problem.weights.push_back(fill(gates, outer));
+      if (spec.proj_size) problem.weights.push_back(fill(spec.proj_size * spec.hidden_size, bound));
+    }
+  }
+  problem.x = fill(steps * rows * spec.input_size, 2);
+  problem.h_0 = fill(state_rows * spec.state_size(), 1);
+  problem.c_0 = fill(spec.cell == Cell::lstm ? state_rows * spec.hidden_size : 0, 1);
+  return problem;
+}
+
+template <class T>
+Network<T> network(const Problem<T>& problem, Isa isa) {
+  return Network<T>(problem.spec, reference::views(problem), isa);
+}
+
+// A call on contiguous arrays; `output` gets its sizes here.
+template <class T>
+Call<T> dense_call(const Problem<T>& problem, Output<T>& output) {
+  const Spec& spec = problem.spec;
+  const std::int64_t state_rows = spec.num_layers * spec.directions() * problem.rows;
+  const auto unset = [](std::int64_t count) {
+    return std::vector<T>(static_cast<std::size_t>(count), std::numeric_limits<T>::infinity());
+  };
+  output.y = unset(problem.steps * problem.rows * spec.output_size());
+  output.h_n = unset(state_rows * spec.state_size());
+  output.c_n = unset(spec.cell == Cell::lstm ? state_rows * spec.hidden_size : 0);
+  Call<T> call;
+  call.steps = problem.steps;
+  call.rows = problem.rows;
+  call.x = problem.x.data();
+  call.x_step = problem.rows * spec.input_size;
+  call.x_row = spec.input_size;
+  call.h_0 = problem.h_0.empty() ? nullptr : problem.h_0.data();
+  call.c_0 = problem.c_0.empty() ? nullptr : problem.c_0.data();
+  call.y = output.y.data();
+  call.y_step = problem.rows * spec.output_size();
+  call.y_row = spec.output_size();
+  call.h_n = output.h_n.data();
+  call.c_n = output.c_n.empty() ? nullptr : output.c_n.data();
+  return call;
+}
+
+template <class T>
+Output<T> run(const Network<T>& net, const Problem<T>& problem, int threads = 1) {
+  Output<T> output;
+  net.forward(dense_call(problem, output), threads);
+  return output;
+}
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+}
+
+template <class T>
+bool same_bits(const Output<T>& a, const Output<T>& b) {
+  return same_bits(a.y, b.y) && same_bits(a.h_n, b.h_n) && same_bits(a.c_n, b.c_n);
+}
+
+// The largest |actual - exact| / bound(exact), infinite where sizes, NaN or infinities differ.
+template <class T, class Bound>
+double largest_ratio(const std::vector<T>& actual, const std::vector<double>& exact, Bound bound) {
+  if (actual.size() != exact.size()) return std::numeric_limits<double>::infinity();
+  double largest = 0;
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    const double value = static_cast<double>(actual[i]);
+    if (value == exact[i] || (std::isnan(value) && std::isnan(exact[i]))) continue;
+    const double ratio = std::abs(value - exact[i]) / bound(exact[i]);
+    largest = std::max(largest, std::isfinite(ratio) ? ratio : std::numeric_limits<double>::infinity());
+  }
+  return largest;
+}
+
+template <class T, class Bound>
+double largest_ratio(const Output<T>& actual, const Output<double>& exact, Bound bound) {
+  return std::max({largest_ratio(actual.y, exact.y, bound), largest_ratio(actual.h_n, exact.h_n, bound),
+                   largest_ratio(actual.c_n, exact.c_n, bound)});
+}
+
+template <class T>
+double largest_difference(const Output<T>& actual, const Output<double>& exact) {
+  return largest_ratio(actual, exact, [](double) { return 1.0; });
+}
+
+// The error as a multiple of what invariant 1 allows; own_error is that of another float32 implementation.
+template <class T>
+double error_ratio(const Output<T>& actual, const Output<double>& exact, double own_error) {
+  return largest_ratio(actual, exact, [&](double value) {
+    const double size = std::max(1.0, std::abs(value));
+    return sizeof(T) == 4 ? 4 * std::max(own_error, 2.5e-7 * size) : 4e-13 * size;
+  });
+}
+
+inline std::string describe(Isa isa) { return gatecell::name(isa); }
+
+inline std::string describe(const Spec& spec) {
+  static const char* const cells[] = {"rnn_tanh", "rnn_relu", "gru", "lstm"};
+  return std::string(cells[static_cast<int>(spec.cell)]) + " I=" + std::to_string(spec.input_size) +
+         " H=" + std::to_string(spec.hidden_size) + " P=" + std::to_string(spec.proj_size) +
+         " L=" + std::to_string(spec.num_layers) + (spec.bias ? " bias" : "") +
+         (spec.bidirectional ? " both ways" : "");
+}
+
+template <class T>
+std::string describe(const Problem<T>& problem) {
+  return describe(problem.spec) + " T=" + std::to_string(problem.steps) + " B=" + std::to_string(problem.rows) +
+         (sizeof(T) == 4 ? " float32" : " float64");
+}
+
+}  // namespace problems

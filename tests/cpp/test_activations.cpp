@@ -1,0 +1,161 @@
+// Sigmoid and tanh of every ISA against a wider type: every 100th float32 there is, denormals, infinities and NaN
+// included; for double the same values (every 1000th) with the low mantissa bits filled.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "gatecell/isa.h"
+#include "kernels/table.h"
+#include "problems.h"
+
+namespace {
+
+using gatecell::Isa;
+
+template <class T>
+const gatecell::Kernels<T>& kernels(Isa isa) {
+  const gatecell::KernelTable* table = isa == Isa::avx512 ? gatecell_kernels_avx512()
+                                       : isa == Isa::avx2 ? gatecell_kernels_avx2()
+                                                          : gatecell_kernels_sse2();
+  if constexpr (std::is_same_v<T, float>) {
+    return table->float32;
+  } else {
+    return table->float64;
+  }
+}
+
+template <class T>
+struct Limits;
+
+template <>
+struct Limits<float> {
+  using Wide = double;
+  static constexpr std::uint32_t stride = 100;
+  static constexpr double error = 5e-7;
+  static constexpr float sigmoid_is_one = 18, tanh_is_one = 10;  // from here on 1 is the nearest number
+};
+
+template <>
+struct Limits<double> {
+  using Wide = long double;
+  static constexpr std::uint32_t stride = 1000;
+  static constexpr long double error = 1e-15L;
+  static constexpr double sigmoid_is_one = 38, tanh_is_one = 20;
+};
+
+template <class T>
+T argument(std::uint32_t bits) {
+  float single;
+  std::memcpy(&single, &bits, sizeof single);
+  T value = single;
+  if constexpr (std::is_same_v<T, double>) {
+    std::uint64_t wide;
+    std::memcpy(&wide, &value, sizeof wide);
+    wide |= bits * std::uint64_t{0x9e3779b97f4a7c15} >> 35;  // the 29 bits that float lacks
+    std::memcpy(&value, &wide, sizeof value);
+  }
+  return value;
+}
+
+enum class Function { sigmoid, tanh };
+
+// Counts what is wrong with y = f(x).
+template <class T>
+struct Judge {
+  using Wide = typename Limits<T>::Wide;
+  Function function;
+  Wide largest = 0;  // relative error of normal results, the error in smallest normals of others
+  std::int64_t wrong_nan = 0, outside = 0, unsaturated = 0;
+
+  void operator()(T x, Wide exact, T y) {
+    constexpr Wide normal = std::numeric_limits<T>::min();
+    const bool sigmoid = function == Function::sigmoid;
+    wrong_nan += std::isnan(x) != std::isnan(y);
+    if (std::isnan(x) || std::isnan(y)) return;
+    outside += y > 1 || y < (sigmoid ? 0 : -1);
+    if (sigmoid) {
+      unsaturated += x >= Limits<T>::sigmoid_is_one && y != 1;
+      unsaturated += x == -std::numeric_limits<T>::infinity() && y != 0;
+    } else {
+      unsaturated += std::abs(x) >= Limits<T>::tanh_is_one && y != std::copysign(T(1), x);
+    }
+    const Wide error = std::abs(Wide(y) - exact);
+    largest =
+        std::max(largest, std::abs(exact) >= normal ? error / std::abs(exact) : Limits<T>::error * error / normal);
+  }
+};
+
+template <class Wide>
+Wide evaluate(Function function, Wide x) {
+  return function == Function::tanh ? std::tanh(x) : 1 / (1 + std::exp(-x));
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("sigmoid and tanh over the whole range of float", T, float, double) {
+  using Wide = typename Limits<T>::Wide;
+  constexpr std::size_t block = 1 << 14;
+  const auto& isas = gatecell::available_isas();
+  for (const Function function : {Function::sigmoid, Function::tanh}) {
+    CAPTURE(static_cast<int>(function));
+    std::vector<Judge<T>> judges(isas.size(), Judge<T>{function});
+    std::vector<T> x(block), y(block), better(block);  // better: the ISA before, which is above this one
+    std::vector<Wide> exact(block);
+    std::int64_t differing_blocks = 0;
+    for (std::uint64_t bits = 0; bits >> 32 == 0;) {
+      for (std::size_t i = 0; i < block; ++i, bits += Limits<T>::stride) {
+        x[i] = argument<T>(static_cast<std::uint32_t>(bits));
+        exact[i] = evaluate(function, Wide(x[i]));
+      }
+      for (std::size_t k = 0; k < isas.size(); ++k) {
+        const auto& table = kernels<T>(isas[k]);
+        (function == Function::tanh ? table.tanh : table.sigmoid)(x.data(), y.data(), block);
+        for (std::size_t i = 0; i < block; ++i) judges[k](x[i], exact[i], y[i]);
+        const bool comparable = k > 0 && isas[k] != Isa::sse2;  // which has no FMA and rounds elsewhere
+        differing_blocks += comparable && !problems::same_bits(y, better);
+        better = y;
+      }
+    }
+    CHECK(differing_blocks == 0);
+    for (std::size_t k = 0; k < isas.size(); ++k) {
+      CAPTURE(problems::describe(isas[k]));
+      CHECK(judges[k].largest <= Limits<T>::error);
+      CHECK(judges[k].wrong_nan == 0);
+      CHECK(judges[k].outside == 0);
+      CHECK(judges[k].unsaturated == 0);
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("sigmoid and tanh at the edges of the type", T, float, double) {
+  using Wide = typename Limits<T>::Wide;
+  using Type = std::numeric_limits<T>;
+  const T overflow = static_cast<T>(std::log(static_cast<Wide>(Type::max())));  // e^x is infinite beyond
+  std::vector<T> x = {T(0), Type::denorm_min(), Type::min(), Type::epsilon(), Type::max(), Type::infinity()};
+  for (int i = -40; i <= 40; ++i) x.push_back(overflow + T(i) / 16);
+  for (int i = -200; i <= 200; ++i) x.push_back(T(i) / 8);
+  const std::size_t half = x.size();
+  for (std::size_t i = 0; i < half; ++i) x.push_back(-x[i]);
+  x.push_back(Type::quiet_NaN());
+  x.resize((x.size() + 15) / 16 * 16);
+  std::vector<T> y(x.size());
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Function function : {Function::sigmoid, Function::tanh}) {
+      CAPTURE(problems::describe(isa));
+      CAPTURE(static_cast<int>(function));
+      const auto& table = kernels<T>(isa);
+      (function == Function::tanh ? table.tanh : table.sigmoid)(x.data(), y.data(),
+                                                                static_cast<std::ptrdiff_t>(x.size()));
+      Judge<T> judge{function};
+      for (std::size_t i = 0; i < x.size(); ++i) judge(x[i], evaluate(function, Wide(x[i])), y[i]);
+      CHECK(judge.largest <= Limits<T>::error);
+      CHECK(judge.wrong_nan + judge.outside + judge.unsaturated == 0);
+    }
+  }
+}

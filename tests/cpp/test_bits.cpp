@@ -1,0 +1,140 @@
+// Invariant 2: a row's bits depend on nothing but the row: not on the batch, the pieces it is fed in, the threads or,
+// where there is FMA, the ISA.
+#include <doctest/doctest.h>
+
+#include "problems.h"
+#include "schedule/team.h"
+
+using namespace problems;
+
+namespace {
+
+// Options that take different ways through the library, at sizes that leave no tile full.
+std::vector<Spec> specs() {
+  std::vector<Spec> result;
+  for (const Cell cell : all_cells) {
+    result.push_back(Spec{cell, 5, 19, 2, true, false, 0});
+    result.push_back(Spec{cell, 21, 40, 1, false, true, 0});
+  }
+  result.push_back(Spec{Cell::lstm, 5, 19, 2, true, true, 7});
+  return result;
+}
+
+// The part of a (outer, middle, width) array with `count` of the middle indices from `first` on.
+template <class T>
+std::vector<T> middle_slice(const std::vector<T>& array, std::int64_t outer, std::int64_t middle, std::int64_t width,
+                            std::int64_t first, std::int64_t count) {
+  std::vector<T> result;
+  for (std::int64_t i = 0; i < outer && !array.empty(); ++i) {
+    const auto begin = array.begin() + (i * middle + first) * width;
+    result.insert(result.end(), begin, begin + count * width);
+  }
+  return result;
+}
+
+template <class T>
+Problem<T> rows_of(const Problem<T>& problem, std::int64_t first, std::int64_t count) {
+  const std::int64_t layers = problem.spec.num_layers * problem.spec.directions(), rows = problem.rows;
+  Problem<T> part = problem;
+  part.rows = count;
+  part.x = middle_slice(problem.x, problem.steps, rows, problem.spec.input_size, first, count);
+  part.h_0 = middle_slice(problem.h_0, layers, rows, problem.spec.state_size(), first, count);
+  part.c_0 = middle_slice(problem.c_0, layers, rows, problem.spec.hidden_size, first, count);
+  return part;
+}
+
+template <class T>
+Output<T> rows_of(const Output<T>& output, const Problem<T>& problem, std::int64_t first, std::int64_t count) {
+  const std::int64_t layers = problem.spec.num_layers * problem.spec.directions(), rows = problem.rows;
+  return {middle_slice(output.y, problem.steps, rows, problem.spec.output_size(), first, count),
+          middle_slice(output.h_n, layers, rows, problem.spec.state_size(), first, count),
+          middle_slice(output.c_n, layers, rows, problem.spec.hidden_size, first, count)};
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a row alone and in a batch", T, float, double) {
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Spec& spec : specs()) {
+      const auto problem = random_problem<T>(spec, 7, 26);
+      CAPTURE(describe(problem));
+      CAPTURE(describe(isa));
+      const auto net = network(problem, isa);
+      const auto batch = run(net, problem);
+      for (std::int64_t row = 0; row < problem.rows; ++row) {
+        CHECK(same_bits(run(net, rows_of(problem, row, 1)), rows_of(batch, problem, row, 1)));
+      }
+      for (std::int64_t count = 2; count <= 14; ++count) {
+        CHECK(same_bits(run(net, rows_of(problem, 3, count)), rows_of(batch, problem, 3, count)));
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("one call and the same sequence in pieces", T, float, double) {
+  constexpr std::int64_t steps = 700;  // more than one chunk of any shape here
+  for (const Isa isa : gatecell::available_isas()) {
+    for (Spec spec : specs()) {
+      if (spec.bidirectional) continue;
+      for (const std::int64_t rows : {1, 4, 9}) {
+        const auto problem = random_problem<T>(spec, steps, rows);
+        CAPTURE(describe(problem));
+        CAPTURE(describe(isa));
+        const auto net = network(problem, isa);
+        const auto whole = run(net, problem);
+        auto piece = problem;
+        Output<T> fed;
+        std::int64_t done = 0;
+        for (std::int64_t length = 1; done < steps; length = length * 3 + 1) {
+          piece.steps = std::min(length, steps - done);
+          const auto begin = problem.x.begin() + done * rows * spec.input_size;
+          piece.x.assign(begin, begin + piece.steps * rows * spec.input_size);
+          const auto part = run(net, piece);
+          fed.y.insert(fed.y.end(), part.y.begin(), part.y.end());
+          piece.h_0 = fed.h_n = part.h_n;
+          piece.c_0 = fed.c_n = part.c_n;
+          done += piece.steps;
+        }
+        CHECK(same_bits(fed, whole));
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("one, two and three threads", T, float, double) {
+  int most_threads = 1;
+  for (const Isa isa : gatecell::available_isas()) {
+    for (Spec spec : specs()) {
+      spec.hidden_size *= 4;  // enough work for the plan to share it
+      for (const std::int64_t rows : {1, 7, 26}) {
+        const auto problem = random_problem<T>(spec, 60, rows);
+        CAPTURE(describe(problem));
+        CAPTURE(describe(isa));
+        const auto net = network(problem, isa);
+        const auto alone = run(net, problem, 1);
+        for (const int threads : {2, 3}) {
+          most_threads = std::max(most_threads, net.plan(problem.steps, rows, threads).threads());
+          CHECK(same_bits(run(net, problem, threads), alone));
+        }
+      }
+    }
+  }
+  CHECK(most_threads == std::min(3, gatecell::usable_cpus()));  // else nothing was compared
+}
+
+TEST_CASE_TEMPLATE("AVX2 and AVX-512", T, float, double) {
+  const auto& isas = gatecell::available_isas();
+  if (isas.front() != Isa::avx512) {
+    MESSAGE("this machine has no AVX-512");
+    return;
+  }
+  for (const Spec& spec : specs()) {
+    for (const std::int64_t rows : {1, 2, 7, 26}) {
+      for (const Scale scale : {Scale::standard, Scale::saturated}) {
+        const auto problem = random_problem<T>(spec, 60, rows, scale);
+        CAPTURE(describe(problem));
+        CHECK(same_bits(run(network(problem, Isa::avx2), problem), run(network(problem, Isa::avx512), problem)));
+      }
+    }
+  }
+}

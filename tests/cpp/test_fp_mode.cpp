@@ -1,0 +1,117 @@
+// Invariant 6: the caller's floating-point mode comes back as it was and changes no result; denormals are zero inside,
+// in team threads too, whatever mode they were born in.
+#include <doctest/doctest.h>
+#include <immintrin.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <limits>
+
+#include "problems.h"
+#include "schedule/team.h"
+
+using namespace problems;
+
+namespace {
+
+constexpr unsigned kDefault = 0x1f80;  // all exceptions masked, to nearest
+// MXCSR: 0x003f sticky flags, 0x0040 denormals are zero, 0x1f80 masks, 0x6000 rounding, 0x8000 flush to zero.
+constexpr unsigned kModes[] = {kDefault, 0x3f80, 0x5f80, 0x7f80, 0x9fc0, 0x1fbf, 0x0000, 0x6000, 0x203f};
+
+// Enough work for two threads, and values that raise every exception: NaN, infinities, denormals, saturation.
+template <class T>
+Problem<T> hard_problem(Cell cell) {
+  auto problem = random_problem<T>(Spec{cell, 8, 100, 1, true, true}, 50, 8, Scale::saturated);
+  problem.x[8 * 8 * 3] = std::numeric_limits<T>::signaling_NaN();
+  problem.x[8 * 8 * 5 + 8] = std::numeric_limits<T>::infinity();
+  problem.x[8 * 8 * 7 + 16] = std::numeric_limits<T>::denorm_min();
+  problem.x[8 * 8 * 9 + 24] = std::numeric_limits<T>::max();
+  problem.weights[0][1] = std::numeric_limits<T>::denorm_min();
+  return problem;
+}
+
+// The mode after a call in `mode`; the default mode is set again.
+template <class T>
+unsigned forward_in_mode(const Network<T>& net, const Call<T>& call, int threads, unsigned mode) {
+  _mm_setcsr(mode);
+  net.forward(call, threads);
+  const unsigned after = _mm_getcsr();
+  _mm_setcsr(kDefault);
+  return after;
+}
+
+// y of a relu network that is one product: weight * x.
+template <class T>
+std::vector<T> product(Isa isa, T weight, T x, int threads) {
+  auto problem = random_problem<T>(Spec{Cell::rnn_relu, 1, 100, 1, false, true}, 100, 64);
+  for (std::size_t i = 0; i < problem.weights.size(); ++i) {  // weight_ih, weight_hh, in turn
+    std::fill(problem.weights[i].begin(), problem.weights[i].end(), i % 2 ? T(0) : weight);
+  }
+  std::fill(problem.x.begin(), problem.x.end(), x);
+  problem.h_0.clear();
+  const auto net = network(problem, isa);
+  CHECK(net.plan(problem.steps, problem.rows, threads).threads() == std::min(threads, gatecell::usable_cpus()));
+  return run(net, problem, threads).y;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("every mode comes back, with its flags, and changes no bit", T, float, double) {
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Cell cell : all_cells) {
+      const auto problem = hard_problem<T>(cell);
+      CAPTURE(describe(problem));
+      CAPTURE(describe(isa));
+      const auto net = network(problem, isa);
+      CHECK(net.plan(problem.steps, problem.rows, 2).threads() == std::min(2, gatecell::usable_cpus()));
+      const auto expected = run(net, problem);
+      for (const unsigned mode : kModes) {
+        for (const int threads : {1, 2}) {
+          CAPTURE(mode);
+          CAPTURE(threads);
+          Output<T> output;
+          const Call<T> call = dense_call(problem, output);
+          CHECK(forward_in_mode(net, call, threads, mode) == mode);
+          CHECK(same_bits(output, expected));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("a team born in an odd mode computes the same bits", T, float, double) {
+  const auto problem = hard_problem<T>(Cell::lstm);
+  const auto net = network(problem, gatecell::available_isas().front());
+  const auto expected = run(net, problem);
+  for (const unsigned mode : kModes) {
+    CAPTURE(mode);
+    Output<T> output;
+    const Call<T> call = dense_call(problem, output);
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {  // has no team yet
+      const unsigned after = forward_in_mode(net, call, 2, mode);
+      _exit(after == mode && same_bits(output, expected) ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+  }
+}
+
+TEST_CASE_TEMPLATE("denormals are zero on every thread", T, float, double) {
+  // Without flushing both products were ordinary: 1e-2 from a denormal factor, and a denormal result.
+  const T tiny = sizeof(T) == 4 ? T(1e-40) : T(1e-310), huge = sizeof(T) == 4 ? T(1e38) : T(1e308);
+  const T small = sizeof(T) == 4 ? T(1e-20) : T(1e-155);
+  REQUIRE(tiny * huge > T(1e-3));
+  REQUIRE(small * small > 0);
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const int threads : {1, 2}) {
+      CAPTURE(describe(isa));
+      CAPTURE(threads);
+      for (const T value : product(isa, tiny, huge, threads)) REQUIRE(value == 0);
+      for (const T value : product(isa, small, small, threads)) REQUIRE(value == 0);
+      for (const T value : product(isa, T(2), T(3), threads)) REQUIRE(value == 6);
+    }
+  }
+}

@@ -1,0 +1,166 @@
+// Parity (invariant 1): every cell, option and odd size against the float64 reference, on every ISA of this machine.
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <stdexcept>
+
+#include "golden.h"
+#include "problems.h"
+
+using namespace problems;
+
+namespace {
+
+template <class T>
+void check_parity(const Problem<T>& problem) {
+  CAPTURE(describe(problem));
+  const Output<double> exact = reference::forward<double>(problem);
+  const double own_error = largest_difference(reference::forward<float>(problem), exact);
+  REQUIRE(own_error < 1e-4);  // beyond that the network is chaotic and a comparison says nothing
+  for (const Isa isa : gatecell::available_isas()) {
+    CAPTURE(describe(isa));
+    const Network<T> net = network(problem, isa);
+    CHECK(net.isa() == isa);
+    CHECK(error_ratio(run(net, problem), exact, own_error) <= 1);
+  }
+}
+
+std::vector<std::int64_t> projections(Cell cell, std::int64_t size) {
+  return cell == Cell::lstm ? std::vector<std::int64_t>{0, size} : std::vector<std::int64_t>{0};
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("every cell and every option", T, float, double) {
+  for (const Cell cell : all_cells) {
+    for (const std::int64_t proj_size : projections(cell, 7)) {
+      for (const std::int64_t layers : {1, 2, 3}) {
+        for (const bool bidirectional : {false, true}) {
+          for (const bool bias : {false, true}) {
+            const Spec spec{cell, 5, 19, layers, bias, bidirectional, proj_size};
+            check_parity(random_problem<T>(spec, 6, 3));
+            check_parity(random_problem<T>(spec, cell == Cell::rnn_relu ? 2 : 5, 2, Scale::large));
+            check_parity(random_problem<T>(spec, 6, 4, Scale::saturated));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("sizes around the width of a register", T, float, double) {
+  for (const Isa isa : gatecell::available_isas()) {
+    const std::int64_t w = lanes<T>(isa);
+    const std::int64_t sizes[] = {1, w - 1, w, w + 1, 2 * w + 1, 4 * w - 1};
+    const std::int64_t steps[] = {1, 2, 7, 3, 11};
+    std::size_t count = 0;
+    for (const Cell cell : all_cells) {
+      for (const std::int64_t input : sizes) {
+        for (const std::int64_t hidden : sizes) {
+          ++count;
+          const auto rows = static_cast<std::int64_t>(1 + count % 13);  // every split of the rows into tiles
+          const bool both = count % 2 == 0;
+          check_parity(random_problem<T>(Spec{cell, input, hidden, 1, true, both, 0}, steps[count % 5], rows));
+          if (cell != Cell::lstm || hidden == 1) continue;
+          const std::int64_t proj = std::min(input, hidden - 1);
+          check_parity(random_problem<T>(Spec{cell, input, hidden, 2, true, both, proj}, steps[count % 5], rows));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("every number of rows, long sequences, wide layers", T, float, double) {
+  for (const Cell cell : all_cells) {
+    for (std::int64_t rows = 1; rows <= 33; ++rows) check_parity(random_problem<T>(Spec{cell, 3, 17, 1}, 3, rows));
+    check_parity(random_problem<T>(Spec{cell, 2, 9, 2, true, true}, 300, 2));
+    check_parity(random_problem<T>(Spec{cell, 150, 130, 1}, 4, 7));
+  }
+}
+
+TEST_CASE_TEMPLATE("recorded PyTorch networks", T, float, double) {
+  std::size_t runs = 0;
+  for (const auto& path : golden::files()) {
+    CAPTURE(path.filename());
+    const auto golden = golden::read(path);
+    if ((golden.options.at("dtype") == "float64") != (sizeof(T) == 8)) continue;
+    const auto exact = golden::output(golden, "");
+    const double own_error = largest_difference(golden::output(golden, "_float32"), exact);
+    const auto problem = golden::problem<T>(golden);
+    for (const Isa isa : gatecell::available_isas()) {
+      CAPTURE(describe(isa));
+      CHECK(error_ratio(run(network(problem, isa), problem), exact, own_error) <= 1);
+      ++runs;
+    }
+  }
+  CHECK(runs >= 4);
+}
+
+TEST_CASE_TEMPLATE("no state given means zeros", T, float, double) {
+  for (const Cell cell : all_cells) {
+    auto problem = random_problem<T>(Spec{cell, 4, 11, 2, true, true}, 5, 3);
+    auto zeros = problem;
+    problem.h_0.clear();
+    problem.c_0.clear();
+    check_parity(problem);
+    std::fill(zeros.h_0.begin(), zeros.h_0.end(), T(0));
+    std::fill(zeros.c_0.begin(), zeros.c_0.end(), T(0));
+    for (const Isa isa : gatecell::available_isas()) {
+      CHECK(same_bits(run(network(problem, isa), problem), run(network(zeros, isa), zeros)));
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("NaN and infinity stay in their row and come out as in the reference", T, float, double) {
+  for (const Cell cell : all_cells) {
+    for (const std::int64_t proj_size : projections(cell, 6)) {
+      auto problem = random_problem<T>(Spec{cell, 5, 19, 2, true, false, proj_size}, 4, 9);
+      const auto x = [&](std::size_t t, std::size_t row) -> T& { return problem.x[(t * 9 + row) * 5 + 2]; };
+      x(1, 0) = x(0, 4) = x(3, 8) = std::numeric_limits<T>::quiet_NaN();
+      x(0, 2) = std::numeric_limits<T>::infinity();
+      x(2, 5) = -std::numeric_limits<T>::infinity();
+      const auto exact = reference::forward<double>(problem);
+      for (const Isa isa : gatecell::available_isas()) {
+        CAPTURE(describe(problem));
+        CAPTURE(describe(isa));
+        CHECK(error_ratio(run(network(problem, isa), problem), exact, 1e-6) <= 1);
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("weights come back bit for bit", T, float, double) {
+  for (const Cell cell : all_cells) {
+    for (const bool bias : {false, true}) {
+      for (const std::int64_t proj_size : projections(cell, 6)) {
+        auto problem = random_problem<T>(Spec{cell, 5, 19, 2, bias, true, proj_size}, 1, 1);
+        // What arithmetic would change: the sign of zero, denormals, NaN's payload, biases of unequal size.
+        problem.weights[0][3] = T(-0.0);
+        problem.weights[0][4] = std::numeric_limits<T>::denorm_min();
+        problem.weights[1][5] = -std::numeric_limits<T>::quiet_NaN();
+        problem.weights[1][6] = std::numeric_limits<T>::infinity();
+        if (bias) problem.weights[2][0] = T(1e10);
+        if (bias) problem.weights[3][0] = T(1e-10);
+        for (const Isa isa : gatecell::available_isas()) {
+          CAPTURE(describe(problem));
+          const std::vector<std::vector<T>> weights = network(problem, isa).weights();
+          REQUIRE(weights.size() == problem.weights.size());
+          for (std::size_t i = 0; i < weights.size(); ++i) {
+            CAPTURE(i);
+            CHECK(same_bits(weights[i], problem.weights[i]));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a call never packs") {
+  const auto problem = random_problem<float>(Spec{Cell::gru, 4, 11, 2, true, true}, 5, 3);
+  const std::int64_t before = gatecell::pack_count();
+  const auto net = network(problem, gatecell::available_isas().front());
+  const std::int64_t loaded = gatecell::pack_count();
+  CHECK(loaded > before);
+  for (int threads : {1, 2}) run(net, problem, threads);
+  CHECK(gatecell::pack_count() == loaded);
+}

@@ -1,0 +1,22 @@
+// The oracle itself against PyTorch: float64 within rounding, float32 not much worse than PyTorch's own float32.
+#include <doctest/doctest.h>
+
+#include "golden.h"
+#include "problems.h"
+#include "reference.h"
+
+TEST_CASE("the reference computes what PyTorch computed") {
+  const auto files = golden::files();
+  REQUIRE(files.size() >= 8);
+  for (const auto& path : files) {
+    CAPTURE(path.filename());
+    const auto golden = golden::read(path);
+    const auto torch = golden::output(golden, "");
+    CHECK(problems::largest_difference(reference::forward<double>(golden::problem<double>(golden)), torch) < 1e-14);
+
+    const double own_error = problems::largest_difference(golden::output(golden, "_float32"), torch);
+    const auto rounded = reference::forward<float>(golden::problem<float>(golden));
+    CHECK(problems::error_ratio(rounded, torch, own_error) <= 1);
+    CHECK(own_error < 1e-4);
+  }
+}

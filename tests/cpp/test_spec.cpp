@@ -1,0 +1,66 @@
+// What a network may be: validate(), the constructor's checks, names of ISAs.
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+#include "problems.h"
+
+using namespace problems;
+
+TEST_CASE("sizes below 1, a projection that is none and sizes that overflow are refused") {
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
+  CHECK_NOTHROW(gatecell::validate(Spec{Cell::lstm, 1, 2, 1, true, true, 1}));
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 0, 1, 1}), std::invalid_argument);
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 1, 0, 1}), std::invalid_argument);
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 1, 1, 0}), std::invalid_argument);
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, -3, 1, 1}), std::invalid_argument);
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 4, 4, 1, true, false, 4}), std::invalid_argument);
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 4, 4, 1, true, false, -1}), std::invalid_argument);
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::gru, 4, 4, 1, true, false, 2}), std::invalid_argument);
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::gru, huge, 1, 1}), std::invalid_argument);
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::gru, 1, huge, 1}), std::invalid_argument);
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::gru, 1, 1, huge}), std::invalid_argument);
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 1, huge, 1, true, true, huge - 1}), std::invalid_argument);
+  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::gru, std::int64_t{1} << 31, std::int64_t{1} << 31, 1}),
+                  std::invalid_argument);
+}
+
+TEST_CASE("the constructor checks the spec and the number of weights") {
+  const Isa isa = gatecell::available_isas().front();
+  auto problem = random_problem<float>(Spec{Cell::gru, 3, 4, 2, true, true}, 1, 1);
+  auto weights = reference::views(problem);
+  CHECK_NOTHROW(Network<float>(problem.spec, weights, isa));
+  weights.pop_back();
+  CHECK_THROWS_AS(Network<float>(problem.spec, weights, isa), std::invalid_argument);
+  weights.clear();
+  CHECK_THROWS_AS(Network<float>(problem.spec, weights, isa), std::invalid_argument);
+  CHECK_THROWS_AS(Network<float>(Spec{Cell::gru, 3, 0, 1}, weights, isa), std::invalid_argument);
+}
+
+TEST_CASE("a network says what it is, also after a move") {
+  const auto problem = random_problem<double>(Spec{Cell::lstm, 3, 8, 2, false, true, 5}, 4, 2);
+  const Isa isa = gatecell::available_isas().back();
+  auto source = network(problem, isa);
+  const auto expected = run(source, problem);
+  const Network<double> net = std::move(source);
+  CHECK(same_bits(run(net, problem), expected));
+  CHECK(net.isa() == isa);
+  CHECK(describe(net.spec()) == describe(problem.spec));
+  std::size_t numbers = 0;
+  for (const auto& tensor : problem.weights) numbers += tensor.size();
+  CHECK(net.nbytes() >= numbers * sizeof(double));
+}
+
+TEST_CASE("ISAs: best first, the baseline always, names read back") {
+  const auto& isas = gatecell::available_isas();
+  REQUIRE(!isas.empty());
+  CHECK(isas.back() == Isa::sse2);
+  for (std::size_t i = 1; i < isas.size(); ++i) CHECK(static_cast<int>(isas[i - 1]) > static_cast<int>(isas[i]));
+  for (const Isa isa : isas) CHECK(gatecell::parse_isa(gatecell::name(isa)) == isa);
+  for (const std::string name : {"", "AVX2", "avx", "neon", "avx512 "}) {
+    CAPTURE(name);
+    CHECK_THROWS_WITH_AS(gatecell::parse_isa(name), doctest::Contains("sse2"), std::invalid_argument);
+  }
+}

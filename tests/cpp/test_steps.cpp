@@ -1,0 +1,154 @@
+// Invariant 4: once the scratch is there, a step allocates nothing, takes no lock and enters the system never. This
+// executable counts through its own malloc family and mutex lock; seccomp's strict mode kills at any system call.
+#include <dlfcn.h>
+#include <doctest/doctest.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <ostream>
+
+#include "problems.h"
+#include "schedule/team.h"
+
+namespace {
+
+std::atomic<std::int64_t> allocations{0}, locks{0};
+
+}  // namespace
+
+// glibc's own names of what is replaced here.
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* old, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+
+void* malloc(std::size_t size) { return ++allocations, __libc_malloc(size); }
+void* calloc(std::size_t count, std::size_t size) { return ++allocations, __libc_calloc(count, size); }
+void* realloc(void* old, std::size_t size) { return ++allocations, __libc_realloc(old, size); }
+void* memalign(std::size_t alignment, std::size_t size) { return ++allocations, __libc_memalign(alignment, size); }
+void* aligned_alloc(std::size_t alignment, std::size_t size) { return memalign(alignment, size); }
+int posix_memalign(void** result, std::size_t alignment, std::size_t size) {
+  *result = memalign(alignment, size);
+  return *result ? 0 : ENOMEM;
+}
+int pthread_mutex_lock(pthread_mutex_t* mutex) {
+  using Lock = int (*)(pthread_mutex_t*);
+  static std::atomic<Lock> libc{nullptr};
+  if (!libc) libc = reinterpret_cast<Lock>(dlsym(RTLD_NEXT, "pthread_mutex_lock"));
+  return ++locks, libc.load()(mutex);
+}
+}
+
+using namespace problems;
+
+namespace {
+
+std::vector<Spec> specs() {
+  std::vector<Spec> result;
+  for (const Cell cell : all_cells) result.push_back(Spec{cell, 3, 19, 2, true, true, 0});
+  result.push_back(Spec{Cell::lstm, 3, 19, 1, true, false, 7});
+  return result;
+}
+
+struct Counts {
+  std::int64_t allocations, locks;
+  bool operator==(const Counts& other) const { return allocations == other.allocations && locks == other.locks; }
+  friend std::ostream& operator<<(std::ostream& out, const Counts& counts) {
+    return out << counts.allocations << " allocations, " << counts.locks << " locks";
+  }
+};
+
+// What one call does.
+template <class T>
+Counts count(const Network<T>& net, const Call<T>& call, int threads) {
+  const Counts before{allocations, locks};
+  net.forward(call, threads);
+  return {allocations - before.allocations, locks - before.locks};
+}
+
+}  // namespace
+
+TEST_CASE("the counters count") {
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  const auto lock_once = [&] { return pthread_mutex_lock(&mutex) + pthread_mutex_unlock(&mutex); };
+  REQUIRE(lock_once() == 0);  // looks for the real one, which locks too
+  const Counts before{allocations, locks};
+  lock_once();
+  const std::vector<int> escapes(3);
+  CHECK(escapes.data() != nullptr);
+  CHECK(allocations > before.allocations);
+  CHECK(locks == before.locks + 1);
+}
+
+TEST_CASE_TEMPLATE("10,000 steps on one thread", T, float, double) {
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Spec& spec : specs()) {
+      const auto problem = random_problem<T>(spec, 10000, 2);
+      CAPTURE(describe(problem));
+      CAPTURE(describe(isa));
+      const auto net = network(problem, isa);
+      Output<T> output;
+      Call<T> call = dense_call(problem, output);
+      net.forward(call, 1);
+      CHECK(count(net, call, 1) == Counts{0, 0});
+
+      call.steps = 1;
+      Counts sum{0, 0};
+      for (int i = 0; i < 10000; ++i) {
+        const Counts counts = count(net, call, 1);
+        sum = {sum.allocations + counts.allocations, sum.locks + counts.locks};
+      }
+      CHECK(sum == Counts{0, 0});
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("10,000 steps under seccomp", T, float, double) {
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Spec& spec : specs()) {
+      const auto problem = random_problem<T>(spec, 10000, 2);
+      CAPTURE(describe(problem));
+      CAPTURE(describe(isa));
+      const auto net = network(problem, isa);
+      Output<T> output;
+      const Call<T> call = dense_call(problem, output);
+      net.forward(call, 1);
+      const pid_t child = fork();
+      REQUIRE(child >= 0);
+      if (child == 0) {
+        const long refused = prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+        if (!refused) net.forward(call, 1);
+        syscall(SYS_exit, refused ? 1 : 0);  // _exit() would be exit_group, which strict mode kills
+      }
+      int status = -1;
+      REQUIRE(waitpid(child, &status, 0) == child);
+      CHECK_MESSAGE(status == 0, (WIFSIGNALED(status) ? "killed at a system call" : "seccomp refused"));
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("allocations and locks of a call on two threads do not depend on its length", T, float, double) {
+  for (const Isa isa : gatecell::available_isas()) {
+    for (Spec spec : specs()) {
+      spec.hidden_size = 100;
+      const auto problem = random_problem<T>(spec, 400, 8);
+      CAPTURE(describe(problem));
+      CAPTURE(describe(isa));
+      const auto net = network(problem, isa);
+      Output<T> output;
+      const Call<T> call = dense_call(problem, output);
+      Call<T> shorter = call;
+      shorter.steps = 100;
+      CHECK(net.plan(shorter.steps, problem.rows, 2).threads() == std::min(2, gatecell::usable_cpus()));
+      net.forward(call, 2);
+      CHECK(count(net, call, 2) == count(net, shorter, 2));
+    }
+  }
+}

@@ -1,0 +1,150 @@
+// The worker team: flags, claims, many callers at once. Also built with ThreadSanitizer.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "problems.h"
+#include "runtime/flag.h"
+#include "schedule/team.h"
+
+using namespace problems;
+using gatecell::Claim;
+using gatecell::Flag;
+
+namespace {
+
+const int other_cpus = gatecell::usable_cpus() - 1;
+
+// What each part of a job has done: plain numbers, so that a missing happens-before is a race.
+struct Record {
+  explicit Record(int parts) : runs(static_cast<std::size_t>(parts)), threads(runs.size()) {}
+  std::vector<int> runs;
+  std::vector<std::thread::id> threads;
+};
+
+void note(void* context, int part) {
+  auto& record = *static_cast<Record*>(context);
+  const auto index = static_cast<std::size_t>(part);
+  ++record.runs[index];
+  record.threads[index] = std::this_thread::get_id();
+}
+
+}  // namespace
+
+TEST_CASE("a flag wakes who waits for it, asleep or spinning, also where the counter wraps") {
+  for (const int spin : {0, 50}) {
+    Flag ping, pong;
+    const std::chrono::microseconds time(spin);
+    constexpr std::uint32_t first = 0u - 5000;
+    ping.raise(first);
+    pong.raise(first);
+    std::thread other([&] {
+      for (std::uint32_t i = 1; i <= 10000; ++i) {
+        ping.wait_for(first + i, time);
+        pong.raise(first + i);
+      }
+    });
+    for (std::uint32_t i = 1; i <= 10000; ++i) {
+      ping.raise(first + i);
+      pong.wait_for(first + i, time);
+    }
+    other.join();
+    CHECK(pong.value() == first + 10000);
+  }
+}
+
+TEST_CASE("a flag releases several waiters and lets pass who comes late") {
+  Flag flag;
+  std::atomic<int> passed{0};
+  std::vector<std::thread> waiters;
+  for (int i = 0; i < 4; ++i) {
+    waiters.emplace_back([&] {
+      flag.wait_for(2, std::chrono::microseconds(0));
+      ++passed;
+    });
+  }
+  flag.raise(1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  CHECK(passed == 0);
+  flag.raise(3);
+  for (auto& waiter : waiters) waiter.join();
+  flag.wait_for(2, std::chrono::microseconds(0));
+  CHECK(passed == 4);
+}
+
+TEST_CASE("a claim gets what is asked for, at most one worker per other CPU") {
+  CHECK(Claim(0).size() == 0);
+  CHECK(Claim(-1).size() == 0);
+  for (const int wanted : {1, 2, 1000}) {
+    const int expected = std::min(wanted, other_cpus);
+    CHECK(Claim(wanted).size() == expected);
+    CHECK(gatecell::team_size() == expected);  // it grows on demand
+  }
+  CHECK(Claim(1).size() == std::min(1, other_cpus));
+  CHECK(gatecell::team_size() == other_cpus);  // and never shrinks
+}
+
+TEST_CASE("workers belong to one claim at a time and come back") {
+  {
+    const Claim all(1000);
+    CHECK(all.size() == other_cpus);
+    CHECK(Claim(1).size() == 0);
+  }
+  CHECK(Claim(1000).size() == other_cpus);
+}
+
+TEST_CASE("every part runs once, in a thread of its own, the first one here") {
+  Claim claim(1000);
+  for (int round = 0; round < 1000; ++round) {
+    for (int parts = 1; parts <= claim.size() + 1; ++parts) {
+      Record record(parts);
+      claim.run(parts, note, &record);
+      REQUIRE(std::count(record.runs.begin(), record.runs.end(), 1) == parts);
+      REQUIRE((record.threads[0] == std::this_thread::get_id()));
+      REQUIRE(std::set<std::thread::id>(record.threads.begin(), record.threads.end()).size() == record.runs.size());
+    }
+    if (round % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the workers fall asleep
+  }
+}
+
+TEST_CASE("many callers at once") {
+  std::atomic<int> failures{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 8; ++caller) {
+    callers.emplace_back([&failures, caller] {
+      for (int round = 0; round < 1000; ++round) {
+        Claim claim(1 + (caller + round) % 3);
+        Record record(claim.size() + 1);
+        claim.run(claim.size() + 1, note, &record);
+        claim.run(1, note, &record);
+        failures += record.runs[0] != 2;
+        for (std::size_t part = 1; part < record.runs.size(); ++part) failures += record.runs[part] != 1;
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  CHECK(failures == 0);
+  CHECK(Claim(1000).size() == other_cpus);
+}
+
+TEST_CASE("one network called from many threads, with two threads each") {
+  for (const Spec& spec : {Spec{Cell::lstm, 7, 48, 2, true, true, 13}, Spec{Cell::gru, 7, 64, 1, true, false, 0}}) {
+    const auto problem = random_problem<float>(spec, 60, 9);
+    const auto net = network(problem, gatecell::available_isas().front());
+    CHECK(net.plan(problem.steps, problem.rows, 2).threads() == std::min(2, gatecell::usable_cpus()));
+    const auto expected = run(net, problem);
+    std::atomic<int> failures{0};
+    std::vector<std::thread> callers;
+    for (int caller = 0; caller < 4; ++caller) {
+      callers.emplace_back([&] {
+        for (int round = 0; round < 20; ++round) failures += !same_bits(run(net, problem, 2), expected);
+      });
+    }
+    for (auto& caller : callers) caller.join();
+    CHECK(failures == 0);
+  }
+}

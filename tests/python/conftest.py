@@ -1,0 +1,52 @@
+"""Fixtures and policies of the whole suite: every ISA of this machine, no silent skip in CI, Hypothesis profiles."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+import gatecell
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))  # golden.py, the reader of the golden files
+
+IN_CI = os.environ.get("CI") == "true"
+MACHINE = "this machine has no "  # only skips with such a reason are accepted in CI
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)  # a red run must be red again
+settings.load_profile("ci" if IN_CI else "default")
+
+
+@pytest.fixture(params=gatecell.available_isas(), scope="session")
+def isa(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["float32", "float64"], scope="session")
+def dtype(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def fail_if_skipped(report: Any) -> Any:
+    """With CI=true a missing package or tool is a failure: a suite that tests nothing must not be green."""
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if MACHINE not in reason:
+            report.outcome, report.longrepr = "failed", f"skipped in CI: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[Any]:
+    return fail_if_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Iterator[Any]:
+    return fail_if_skipped((yield))

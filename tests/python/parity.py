@@ -1,0 +1,43 @@
+"""The error bound of invariant 1, promised in the README, in one place and without torch: golden tests use it too.
+
+Error = largest difference from float64 PyTorch. own_error is that of PyTorch's float32 run of the same case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+Outputs = Mapping[str, NDArray[np.floating]]  # "y", "h_n" and, for LSTM, "c_n"
+
+
+def named_outputs(y: NDArray[np.floating], state: object) -> Outputs:
+    """What a network returned, by name: `(y, h_n)` or `(y, (h_n, c_n))`."""
+    return {"y": y, **dict(zip(("h_n", "c_n"), state if isinstance(state, tuple) else (state,), strict=False))}
+
+
+def largest_difference(got: Outputs, reference: Outputs) -> float:
+    return max(
+        (float(np.abs(np.float64(got[name]) - np.float64(reference[name])).max(initial=0)) for name in reference),
+        default=0.0,
+    )
+
+
+def bound(reference: NDArray[np.floating], own_error: float, dtype: str) -> NDArray[np.float64]:
+    """The largest allowed difference, for each element (so the strictest reading of |reference|)."""
+    magnitude = np.maximum(1.0, np.abs(np.float64(reference)))
+    return 4 * np.maximum(own_error, 2.5e-7 * magnitude) if dtype == "float32" else 4e-13 * magnitude
+
+
+def assert_parity(got: Outputs, reference: Outputs, own_error: float, dtype: str, label: object = "") -> None:
+    assert own_error < 1e-4, f"{label}: PyTorch's own float32 error is {own_error}: the network is chaotic"
+    assert got.keys() == reference.keys(), f"{label}: outputs {list(got)}, expected {list(reference)}"
+    for name, expected in reference.items():
+        actual = got[name]
+        assert actual.shape == expected.shape, f"{label}: {name} is {actual.shape}, expected {expected.shape}"
+        assert actual.dtype == dtype, f"{label}: {name} is {actual.dtype}, expected {dtype}"
+        error, allowed = np.abs(np.float64(actual) - expected), bound(expected, own_error, dtype)
+        # "not <=" and not ">": a NaN must fail.
+        assert np.all(error <= allowed), f"{label}: {name} is off by {error.max()}, allowed {allowed.min()}"

@@ -1,0 +1,135 @@
+"""PyTorch as the oracle: a Case is one network and its inputs, made from options and a seed, with torch's results.
+
+Cases are hashable, and results are kept, so that every ISA is compared with the same reference run.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from parity import Outputs, assert_parity, largest_difference, named_outputs
+
+MODES = ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
+SCALES = ("default", "large", "saturated")
+Array = NDArray[np.floating]
+
+
+class Reference(NamedTuple):
+    outputs: Outputs  # of torch in float64
+    own_error: float  # of torch in float32
+
+
+@dataclass(frozen=True)
+class Case:
+    mode: str = "LSTM"
+    input_size: int = 5
+    hidden_size: int = 7
+    num_layers: int = 1
+    bias: bool = True
+    batch_first: bool = False
+    bidirectional: bool = False
+    proj_size: int = 0
+    dtype: str = "float32"
+    steps: int = 5
+    rows: int | None = 3  # None: unbatched
+    state: bool = True  # h_0 (and c_0) are given
+    scale: str = "default"
+    seed: int = 0
+
+    @property
+    def class_name(self) -> str:
+        return self.mode.partition("_")[0]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of the torch.nn class and of its gatecell namesake."""
+        names = ["input_size", "hidden_size", "num_layers", "bias", "batch_first", "bidirectional"]
+        names += ["proj_size"] if self.mode == "LSTM" else []
+        options = {name: getattr(self, name) for name in names}
+        return options | ({"nonlinearity": self.mode[4:].lower()} if self.class_name == "RNN" else {})
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """Features of h, and of c for LSTM."""
+        return (self.proj_size or self.hidden_size,) + ((self.hidden_size,) if self.mode == "LSTM" else ())
+
+    def module(self) -> torch.nn.RNNBase:
+        torch.manual_seed(self.seed)
+        module = getattr(torch.nn, self.class_name)(**self.options, dtype=getattr(torch, self.dtype))
+        return scaled(module, self.scale, self.mode == "RNN_RELU")
+
+    def state_dict(self) -> dict[str, Array]:
+        return {name: tensor.numpy() for name, tensor in self.module().state_dict().items()}
+
+    def inputs(self) -> tuple[Array, Any]:
+        """x and hx, in this case's dtype and layout."""
+        rng = np.random.default_rng(self.seed)
+        rows = () if self.rows is None else (self.rows,)
+        x = rng.standard_normal((self.steps, *rows, self.input_size)).astype(self.dtype)
+        if self.batch_first and rows:
+            x = np.ascontiguousarray(x.swapaxes(0, 1))
+        if not self.state:
+            return x, None
+        blocks = self.num_layers * (2 if self.bidirectional else 1)
+        states = tuple(rng.uniform(-1, 1, (blocks, *rows, size)).astype(self.dtype) for size in self.state_sizes)
+        return x, states if self.mode == "LSTM" else states[0]
+
+    def network(self, gatecell: Any, **how: Any) -> Any:
+        """The same network as a gatecell one; `how` is isa= and num_threads=."""
+        network = getattr(gatecell, self.class_name)(**self.options, dtype=self.dtype, **how)
+        network.load_state_dict(self.state_dict())
+        return network
+
+    def reference(self) -> Reference:
+        return _reference(self)
+
+    def check(self, network: Any) -> None:
+        """The network's outputs for this case's inputs are within the bound."""
+        x, hx = self.inputs()
+        outputs, own_error = self.reference()
+        assert_parity(named_outputs(*network(x, hx)), outputs, own_error, self.dtype, self)
+
+    def with_(self, **changes: Any) -> Case:
+        return replace(self, **changes)
+
+
+@torch.no_grad()
+def scaled(module: torch.nn.Module, scale: str, relu: bool = False) -> torch.nn.Module:
+    """Default initialisation; all weights x4; or gates saturated by biases and weight_ih_l0 x20.
+
+    Recurrent weights x20 would make the network chaotic. relu has nothing to stop growth: x4 explodes, so it gets x2.
+    """
+    for name, weight in module.named_parameters():
+        if scale == "large":
+            weight.mul_(2 if relu else 4)
+        elif scale == "saturated" and ("bias" in name or "weight_ih_l0" in name or name == "weight_ih"):
+            weight.mul_(20)
+    return module
+
+
+@torch.no_grad()
+def run_torch(module: torch.nn.Module, dtype: torch.dtype, x: Array, hx: Any) -> Outputs:
+    """The module's outputs with weights and inputs in that dtype (both are exact in float64)."""
+
+    def tensor(array: Any) -> Any:
+        return tuple(map(tensor, array)) if isinstance(array, tuple) else torch.from_numpy(array).to(dtype)
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
+        y, state = copy.deepcopy(module).to(dtype)(tensor(x), None if hx is None else tensor(hx))
+    return {name: output.numpy() for name, output in named_outputs(y, state).items()}
+
+
+@functools.cache
+def _reference(case: Case) -> Reference:
+    module, (x, hx) = case.module(), case.inputs()
+    outputs = run_torch(module, torch.float64, x, hx)
+    return Reference(outputs, largest_difference(run_torch(module, torch.float32, x, hx), outputs))

@@ -1,0 +1,92 @@
+"""A network holds no state: many threads may call it at once, weights are swapped whole, long calls release the GIL."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import gatecell
+from reference import Case
+
+CASE = Case("LSTM", 48, 64, 2, bidirectional=True, steps=40, rows=6)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_many_callers_of_one_network(num_threads: int, isa: str) -> None:
+    """Different shapes at once, so that scratch shared by mistake would show."""
+    network = CASE.network(gatecell, isa=isa, num_threads=num_threads)
+    inputs = [CASE.with_(seed=n, steps=5 + 7 * n, rows=1 + n).inputs() for n in range(8)]
+    expected = [network(*args)[0] for args in inputs]
+
+    def call(n: int) -> bool:
+        return all(np.array_equal(network(*inputs[n])[0], expected[n]) for _ in range(20))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(call, range(8)))
+
+
+def test_many_networks_share_the_team(isa: str) -> None:
+    cases = [CASE.with_(seed=n, hidden_size=40 + 8 * n) for n in range(6)]
+    alone = [case.network(gatecell, isa=isa, num_threads=1)(*case.inputs())[0] for case in cases]
+    networks = [case.network(gatecell, isa=isa, num_threads=2) for case in cases]
+
+    def call(n: int) -> bool:
+        return all(np.array_equal(networks[n](*cases[n].inputs())[0], alone[n]) for _ in range(10))
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(call, range(6)))
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_swapped_weights_are_old_or_new_as_a_whole(num_threads: int) -> None:
+    network = CASE.network(gatecell, num_threads=num_threads)
+    weights = [CASE.with_(seed=seed).state_dict() for seed in (0, 1)]
+    x, hx = CASE.inputs()
+    expected = []
+    for state_dict in weights:
+        network.load_state_dict(state_dict)
+        expected.append(network(x, hx)[0].tobytes())
+    assert expected[0] != expected[1]
+    done, seen = threading.Event(), set()
+
+    def call() -> None:
+        while not done.is_set():
+            seen.add(network(x, hx)[0].tobytes())
+
+    callers = [threading.Thread(target=call) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for n in range(200):
+        network.load_state_dict(weights[n % 2])
+        time.sleep(1e-3)
+    done.set()
+    for caller in callers:
+        caller.join()
+    assert seen == set(expected)
+
+
+def test_a_long_call_releases_the_gil() -> None:
+    """Another Python thread gets on in the middle of the call: it notes the time there."""
+    network = Case("LSTM", 64, 256).network(gatecell, num_threads=1)
+    x = np.zeros((3000, 2, 64), "float32")
+    stamps, done = [], threading.Event()
+
+    def note() -> None:
+        while not done.is_set():
+            stamps.append(time.perf_counter())
+            time.sleep(1e-3)
+
+    other = threading.Thread(target=note)
+    other.start()
+    start = time.perf_counter()
+    network(x)
+    end = time.perf_counter()
+    done.set()
+    other.join()
+    quarter = (end - start) / 4
+    assert quarter > 2e-3, "the call is too short to tell"
+    assert any(start + quarter < stamp < end - quarter for stamp in stamps)

@@ -1,0 +1,140 @@
+"""Defaults of the machine and the environment: threads (affinity, cgroup quota, variable), ISA, dtype, device."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gatecell
+from gatecell._defaults import usable_cpus
+
+# A machine's files that say how much CPU time a process may have, and the CPUs that this is out of 8.
+MACHINES: dict[str, tuple[dict[str, str], int]] = {
+    "no cgroups": ({}, 8),
+    "v2, no limit": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "max 100000\n"}, 8),
+    "v2": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "300000 100000\n"}, 3),
+    "v2, rounded down": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "250000 100000\n"}, 2),
+    "v2, less than one": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "50000 100000\n"}, 1),
+    "v2, more than there are": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "1600000 100000\n"}, 8),
+    "v2, in a parent": (
+        {
+            "proc/self/cgroup": "0::/a/b/c\n",
+            "sys/fs/cgroup/a/cpu.max": "200000 100000\n",
+            "sys/fs/cgroup/a/b/cpu.max": "400000 100000\n",
+            "sys/fs/cgroup/a/b/c/cpu.max": "max 100000\n",
+        },
+        2,
+    ),
+    "v2, at the container's root": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "500000 100000\n"}, 5),
+    "v2, path outside the container": (
+        {"proc/self/cgroup": "0::/../other\n", "sys/fs/cgroup/cpu.max": "500000 100000\n"},
+        5,
+    ),
+    "v1": (
+        {
+            "proc/self/cgroup": "5:memory:/a\n4:cpu,cpuacct:/a\n",
+            "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us": "600000\n",
+            "sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us": "100000\n",
+        },
+        6,
+    ),
+    "v1, no limit": (
+        {
+            "proc/self/cgroup": "4:cpu:/\n",
+            "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n",
+            "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+        },
+        8,
+    ),
+    "v1, the host's path in a container": (
+        {
+            "proc/self/cgroup": "4:cpu,cpuacct:/docker/123\n0::/docker/123\n",
+            "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "150000\n",
+            "sys/fs/cgroup/cpu/cpu.cfs_period_us": "50000\n",
+        },
+        3,
+    ),
+    "hybrid": ({"proc/self/cgroup": "1:name=systemd:/\n0::/a\n", "sys/fs/cgroup/unified/a/cpu.max": "4 1\n"}, 4),
+    "nonsense": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "fast 0\n"}, 8),
+    "no period": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "100000 0\n"}, 8),
+}
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_cpu_quota_caps_the_affinity_mask(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, expected = MACHINES[name]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    for path, text in files.items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    assert usable_cpus(tmp_path) == expected
+
+
+def test_threads_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GATECELL_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1000)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {5})
+    assert gatecell.GRU(2, 3).num_threads == 1
+    monkeypatch.setenv("GATECELL_NUM_THREADS", "3")
+    assert gatecell.GRU(2, 3).num_threads == 3
+    assert gatecell.LSTMCell(2, 3, num_threads=5).num_threads == 5
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", " ", "99999999999"])
+def test_bad_number_of_threads_in_the_environment(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATECELL_NUM_THREADS", text)
+    with pytest.raises(ValueError, match=f"at least 1, got GATECELL_NUM_THREADS='{text}'"):
+        gatecell.LSTM(2, 3)
+    assert gatecell.LSTM(2, 3, num_threads=1).num_threads == 1
+
+
+@pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)])
+def test_bad_num_threads(value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"num_threads"):
+        gatecell.LSTM(2, 3, num_threads=value)
+
+
+def test_isa_argument_wins_over_the_environment(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATECELL_ISA", "avx1024")
+    assert gatecell.LSTM(2, 3, isa=isa).isa == isa
+    with pytest.raises(ValueError, match=f"GATECELL_ISA='avx1024' .* available: .*{isa}"):
+        gatecell.LSTM(2, 3)
+    monkeypatch.setenv("GATECELL_ISA", isa)
+    assert gatecell.RNNCell(2, 3).isa == isa
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, "float32"),
+        ("float32", "float32"),
+        ("float64", "float64"),
+        (np.float64, "float64"),
+        (np.dtype("float32"), "float32"),
+        (float, "float64"),
+        (torch.float32, "float32"),
+        (torch.float64, "float64"),
+    ],
+)
+def test_dtype(given: Any, expected: str) -> None:
+    assert gatecell.LSTM(2, 3, dtype=given).dtype == np.dtype(expected)
+
+
+@pytest.mark.parametrize("given", ["float16", "int32", "half a float", np.complex64, torch.bfloat16, ">f4", 7])
+def test_dtype_that_is_not_supported(given: Any) -> None:
+    with pytest.raises(ValueError, match="expected dtype float32 or float64, got"):
+        gatecell.LSTM(2, 3, dtype=given)
+
+
+def test_device() -> None:
+    for device in (None, "cpu", torch.device("cpu")):
+        gatecell.GRU(2, 3, device=device)
+    for device in ("cuda", torch.device("cuda:0"), "meta"):
+        with pytest.raises(ValueError, match="expected device None or 'cpu', got"):
+            gatecell.GRU(2, 3, device=device)

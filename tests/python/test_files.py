@@ -1,0 +1,215 @@
+"""gatecell.load: safetensors against the safetensors package, npz against NumPy, damaged files as errors."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import safetensors.torch
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import gatecell
+
+RNG = np.random.default_rng(0)
+ARRAYS: dict[str, NDArray[Any]] = {
+    "encoder.weight": RNG.standard_normal((3, 5)).astype("float32"),
+    "double": RNG.standard_normal((2, 1, 3)),
+    "half": RNG.standard_normal(7).astype("float16"),
+    "number": np.float32(2.5).reshape(()),
+    "empty": np.zeros((0, 4), "float32"),
+    "long": np.arange(5),
+    "byte": np.arange(3, dtype="uint8"),
+    "yes": np.array([True, False]),
+}
+FILE = safetensors.numpy.save(ARRAYS, metadata={"format": "pt"})
+
+
+def build(header: object, data: bytes = b"", size: int | None = None) -> bytes:
+    """A safetensors file of this header (an object, or JSON as bytes), claimed to be `size` bytes long."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return (len(text) if size is None else size).to_bytes(8, "little") + text + data
+
+
+def entry(dtype: object = "F32", shape: object = (1,), data_offsets: object = (0, 4)) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": data_offsets}
+
+
+# All with four bytes of data, enough for the entry above.
+HOSTILE: dict[str, bytes] = {
+    "empty": b"",
+    "no header": b"\x02\0\0\0",
+    "header past the end": build({}, size=1000),
+    "header of 2**64 - 1 bytes": build({}, size=2**64 - 1),
+    "not JSON": build(b"weights"),
+    "not UTF-8": build(b'{"\xff": 1}'),
+    "a list": build([]),
+    "deep nesting": build(b"[" * 1_000_000),
+    "deep objects": build(b'{"a":' * 1_000_000),
+    "a number of 10000 digits": build(b'{"a": ' + b"9" * 10_000 + b"}"),
+    "the same name twice": build(b'{"a": %s, "a": %s}' % ((json.dumps(entry()).encode(),) * 2)),
+    "metadata that is a number": build({"__metadata__": 3}),
+    "metadata with a number": build({"__metadata__": {"a": 3}}),
+    "entry is a number": build({"a": 3}),
+    "entry without a shape": build({"a": {"dtype": "F32", "data_offsets": [0, 4]}}),
+    "unknown dtype": build({"a": entry("F128")}),
+    "dtype is a list": build({"a": entry([])}),
+    "shape is a number": build({"a": entry(shape=1)}),
+    "shape has a negative number": build({"a": entry(shape=[-1, -1])}),
+    "shape has a fraction": build({"a": entry(shape=[1.0])}),
+    "shape has a boolean": build({"a": entry(shape=[True])}),
+    "shape overflows": build({"a": entry(shape=[2**62, 4, 2**10])}),
+    "shape overflows to the right size": build({"a": entry(shape=[2**63 - 1, 2])}),
+    "shape past 64 bits": build({"a": entry(shape=[0, 2**64], data_offsets=[0, 0])}),
+    "empty shape that overflows": build({"a": entry(shape=[0, 2**40, 2**40], data_offsets=[0, 0])}),
+    "too many dimensions": build({"a": entry(shape=[1] * 100)}),
+    "size is not the span": build({"a": entry(shape=[2])}),
+    "span past the end": build({"a": entry(shape=[2], data_offsets=[0, 8])}),
+    "backward span": build({"a": entry(data_offsets=[4, 0])}),
+    "negative span": build({"a": entry(data_offsets=[-4, 0])}),
+    "three offsets": build({"a": entry(data_offsets=[0, 4, 4])}),
+    "overlap": build({"a": entry(), "b": entry()}),
+    "gap": build({"a": entry("U8", [1], [0, 1]), "b": entry("U8", [1], [3, 4])}),
+    "rest": build({"a": entry("U8", [1], [0, 1])}),
+}
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_safetensors_are_what_the_package_reads(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.safetensors", FILE)
+    ours, theirs = gatecell.load(path), safetensors.numpy.load_file(path)
+    assert ours.keys() == theirs.keys()
+    for name, array in theirs.items():
+        assert ours[name].dtype == array.dtype
+        assert not ours[name].flags.writeable
+        np.testing.assert_array_equal(ours[name], array)
+    assert not (set(gatecell.load(str(path))) ^ set(ARRAYS)), "a path may be text"
+
+
+def test_bfloat16_is_widened(tmp_path: Path) -> None:
+    tensors = {"a": torch.randn(5, 3).bfloat16(), "b": torch.tensor([math.inf, -0.0, 1e-40, 3e38]).bfloat16()}
+    safetensors.torch.save_file(tensors, tmp_path / "a.safetensors")
+    for name, array in gatecell.load(tmp_path / "a.safetensors").items():
+        assert array.dtype == np.float32
+        assert array.tobytes() == tensors[name].float().numpy().tobytes()
+
+
+def test_an_odd_header_makes_unaligned_weights_that_work(tmp_path: Path) -> None:
+    weights = {name: tensor.numpy() for name, tensor in torch.nn.GRU(3, 4).state_dict().items()}
+    header, ends = {}, np.cumsum([0] + [array.nbytes for array in weights.values()]).tolist()
+    for (name, array), begin, end in zip(weights.items(), ends, ends[1:], strict=False):
+        header[name] = entry("F32", array.shape, [begin, end])
+    text = json.dumps(header).encode()
+    content = build(text + b" " * (5 - len(text) % 4), b"".join(array.tobytes() for array in weights.values()))
+    path = write(tmp_path / "a.safetensors", content)
+    assert not gatecell.load(path)["weight_ih_l0"].flags.aligned
+    for name, array in gatecell.GRU.from_file(path).state_dict().items():
+        np.testing.assert_array_equal(array, weights[name])
+
+
+@pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2", "F4"])
+def test_narrow_types_are_refused_by_name(dtype: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.safetensors", build({"a": entry(dtype, [4])}, b"1234"))
+    with pytest.raises(ValueError, match=f"'a': dtype '{dtype}' is not supported; supported: .*BF16"):
+        gatecell.load(path)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_safetensors(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.safetensors", HOSTILE[name] + (b"1234" if HOSTILE[name] else b""))
+    with pytest.raises(ValueError, match=r"a\.safetensors: not a valid safetensors file: ."):
+        gatecell.load(path)
+
+
+def test_the_hostile_files_differ_from_a_good_one(tmp_path: Path) -> None:
+    assert gatecell.load(write(tmp_path / "a.safetensors", build({"a": entry()}, b"1234")))["a"].shape == (1,)
+
+
+@given(data=st.data())
+def test_what_we_read_the_package_reads_alike(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Bytes changed, cut out or put in: an error, or a file that the safetensors package accepts with the same result.
+
+    Half of the changes go to the JSON text, where they are likely to give another valid file.
+    """
+    content = bytearray(FILE)
+    header = 8 + int.from_bytes(FILE[:8], "little")
+    for _ in range(data.draw(st.integers(1, 3))):
+        end = data.draw(st.sampled_from([header, len(content)]))
+        begin = data.draw(st.integers(0, end))
+        put_in = data.draw(st.binary(max_size=2) | st.sampled_from([b"0", b"1", b"8", b"[", b"]", b",", b'"', b" "]))
+        content[begin : begin + data.draw(st.integers(0, 2))] = put_in
+    path = write(tmp_path_factory.getbasetemp() / "mutated.safetensors", bytes(content))
+    try:
+        ours = gatecell.load(path)
+    except ValueError:
+        return
+    theirs = safetensors.numpy.load(bytes(content))
+    assert ours.keys() == theirs.keys()
+    for name, array in theirs.items():
+        assert ours[name].dtype == array.dtype
+        assert ours[name].shape == array.shape
+        assert ours[name].tobytes() == array.tobytes()
+
+
+def test_npz(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **ARRAYS)
+    ours = gatecell.load(tmp_path / "a.npz")
+    assert ours.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert ours[name].dtype == array.dtype
+        np.testing.assert_array_equal(ours[name], array)
+
+
+def test_damaged_npz(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **ARRAYS)
+    content = (tmp_path / "a.npz").read_bytes()
+    damaged = {
+        "empty": b"",
+        "text": b"weights",
+        "half": content[: len(content) // 2],
+        "flipped": content.replace(ARRAYS["double"].tobytes(), ARRAYS["double"].tobytes()[::-1]),
+    }
+    for name, data in damaged.items():
+        with pytest.raises(ValueError, match=rf"{name}\.npz: not a valid \.npz file"):
+            gatecell.load(write(tmp_path / f"{name}.npz", data))
+
+
+def test_npz_never_unpickles(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", a=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        gatecell.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a", "a.npz.zip", ".safetensors"])
+def test_other_suffix(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"expected a \.safetensors or \.npz file, got '"):
+        gatecell.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.safetensors"])
+def test_missing_file(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        gatecell.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "safetensors"])
+def test_from_file(suffix: str, tmp_path: Path) -> None:
+    theirs = torch.nn.LSTM(3, 4, 2, bidirectional=True)
+    weights = {f"encoder.{name}": tensor.numpy() for name, tensor in theirs.state_dict().items()}
+    path = tmp_path / f"a.{suffix}"
+    np.savez(path, **weights) if suffix == "npz" else safetensors.numpy.save_file(weights, path)
+    ours = gatecell.LSTM.from_file(path, prefix="encoder", batch_first=True, num_threads=1)
+    assert (ours.num_layers, ours.bidirectional, ours.batch_first, ours.num_threads) == (2, True, True, 1)
+    for name, array in ours.state_dict().items():
+        np.testing.assert_array_equal(array, weights["encoder." + name])

@@ -1,0 +1,114 @@
+"""from_torch: every torch.nn recurrent module becomes its namesake with the same options and weights, nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.utils import parametrizations, prune
+
+import gatecell
+from parity import named_outputs
+
+MODULES: list[tuple[str, dict[str, Any]]] = [
+    ("LSTM", {}),
+    ("LSTM", {"num_layers": 3, "bias": False, "batch_first": True, "bidirectional": True, "proj_size": 2}),
+    ("LSTM", {"num_layers": 2, "dropout": 0.5, "dtype": torch.float64}),
+    ("GRU", {"num_layers": 2, "batch_first": True, "dropout": 0.25}),
+    ("GRU", {"bidirectional": True, "bias": False}),
+    ("RNN", {"nonlinearity": "relu", "num_layers": 2}),
+    ("RNN", {"bidirectional": True, "batch_first": True}),
+    ("LSTMCell", {"bias": False}),
+    ("GRUCell", {"dtype": torch.float64}),
+    ("RNNCell", {"nonlinearity": "relu"}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), MODULES)
+def test_options_weights_and_results(name: str, options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    theirs = getattr(torch.nn, name)(5, 7, **options).eval()
+    ours = gatecell.from_torch(theirs, num_threads=1)
+    assert type(ours) is getattr(gatecell, name)
+    for option in {"input_size", "hidden_size", *options} - {"dtype"}:
+        assert getattr(ours, option) == getattr(theirs, option)
+    assert ours.num_threads == 1
+
+    weights = theirs.state_dict()
+    assert list(ours.state_dict()) == list(weights)
+    for key, array in ours.state_dict().items():
+        np.testing.assert_array_equal(array, weights[key].numpy(), strict=True)
+
+    x = torch.randn(3, 5, dtype=options.get("dtype"))
+    with torch.no_grad():
+        expected = named_outputs(theirs(x))
+    for result, reference in zip(named_outputs(ours(x)).values(), expected.values(), strict=True):
+        np.testing.assert_allclose(result, reference, rtol=0, atol=1e-6)
+
+
+def test_isa(isa: str) -> None:
+    assert gatecell.from_torch(torch.nn.GRU(2, 3), isa=isa).isa == isa
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_types_become_float32(dtype: torch.dtype) -> None:
+    theirs = torch.nn.GRU(3, 4).to(dtype)
+    ours = gatecell.from_torch(theirs)
+    assert ours.dtype == np.float32
+    np.testing.assert_array_equal(ours.state_dict()["weight_hh_l0"], theirs.weight_hh_l0.detach().float().numpy())
+
+
+def test_subclass_that_keeps_forward() -> None:
+    class Named(torch.nn.LSTM):
+        pass
+
+    assert type(gatecell.from_torch(Named(3, 4))) is gatecell.LSTM
+
+
+def own_forward() -> torch.nn.Module:
+    class Doubled(torch.nn.LSTM):
+        def forward(self, *args: Any) -> Any:
+            return super().forward(*args) * 2
+
+    return Doubled(3, 4)
+
+
+OTHERS = {
+    "own forward": own_forward,
+    "another module": lambda: torch.nn.Linear(3, 4),
+    "a module around one": lambda: torch.nn.Sequential(torch.nn.LSTM(3, 4)),
+    "quantizable": lambda: torch.ao.nn.quantizable.LSTM(3, 4),
+    "a class": lambda: torch.nn.LSTM,
+    "a state dict": lambda: torch.nn.LSTM(3, 4).state_dict(),
+    "nothing": lambda: None,
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_modules(name: str) -> None:
+    with pytest.raises(TypeError, match=r"expected a torch.nn module out of LSTM, .*RNNCell .*, got \w+\."):
+        gatecell.from_torch(OTHERS[name]())
+
+
+def test_dynamically_quantized() -> None:
+    with pytest.warns(UserWarning, match="quantiz"):
+        module = torch.ao.nn.quantized.dynamic.LSTM(3, 4)
+    with pytest.raises(TypeError, match=r"got torch\.ao\.nn\.quantized\.dynamic\..*LSTM"):
+        gatecell.from_torch(module)
+
+
+def test_pruned_and_normed_modules_name_the_cure() -> None:
+    pruned = torch.nn.LSTM(3, 4)
+    prune.random_unstructured(pruned, "weight_hh_l0", 0.5)
+    with pytest.raises(ValueError, match=r"prune\.remove\(module, 'weight_hh_l0'\)"):
+        gatecell.from_torch(pruned)
+    prune.remove(pruned, "weight_hh_l0")
+    assert np.count_nonzero(gatecell.from_torch(pruned).state_dict()["weight_hh_l0"]) == 32
+
+    normed = parametrizations.weight_norm(torch.nn.LSTM(3, 4), "weight_ih_l0")
+    with pytest.raises(ValueError, match=r"parametrize\.remove_parametrizations\(module, 'weight_ih_l0'\)"):
+        gatecell.from_torch(normed)
+    torch.nn.utils.parametrize.remove_parametrizations(normed, "weight_ih_l0")
+    gatecell.from_torch(normed)

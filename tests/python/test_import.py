@@ -1,0 +1,42 @@
+"""`import gatecell` is light: NumPy is all it needs, torch is never loaded, and the version is the header's."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import sys
+from pathlib import Path
+
+import gatecell
+from isolated import run_script
+
+
+def test_only_numpy_is_needed() -> None:
+    required = importlib.metadata.requires("gatecell") or []
+    assert [re.split(r"[^\w-]", line)[0] for line in required if "extra ==" not in line] == ["numpy"]
+
+
+def test_import_loads_only_numpy_and_the_standard_library() -> None:
+    loaded = run_script("""
+        import sys, numpy, numpy.random
+        before = set(sys.modules)
+        import gatecell
+        print(*set(sys.modules) - before)
+    """).split()
+    others = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names
+    assert "gatecell" in others
+    assert others <= {"gatecell", "numpy"}
+
+
+def test_import_is_quick() -> None:
+    """30 ms beside NumPy are promised, ten times that is the bound; the best of five, as other load only adds."""
+    script = "import time, numpy; start = time.perf_counter(); import gatecell; print(time.perf_counter() - start)"
+    assert min(float(run_script(script)) for _ in range(5)) < 0.3
+
+
+def test_version_is_the_headers() -> None:
+    header = (Path(__file__).parents[2] / "cpp" / "include" / "gatecell" / "version.h").read_text()
+    version = re.search(r'GATECELL_VERSION "(.+)"', header)
+    assert version
+    assert gatecell.__version__ == version[1] == importlib.metadata.version("gatecell")
+    assert gatecell.build_info()["version"] == version[1]

@@ -1,0 +1,141 @@
+"""Invariant 6: a call leaves the process as it was: floating-point mode, signals, affinity, environment, output."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import signal
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import gatecell
+from reference import MODES, Case
+
+FLUSH = 0x8040  # FTZ and DAZ bits of MXCSR
+STATUS = 0x3F  # sticky "inexact" and the like: results, not mode
+
+
+def machine_code(code: bytes) -> tuple[mmap.mmap, Callable[[object], None]]:
+    memory = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    memory.write(code)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    return memory, ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+
+
+STMXCSR = machine_code(b"\x0f\xae\x1f\xc3")  # stmxcsr [rdi]; ret
+LDMXCSR = machine_code(b"\x0f\xae\x17\xc3")  # ldmxcsr [rdi]; ret
+
+
+def get_mode() -> int:
+    register = ctypes.c_uint32()
+    STMXCSR[1](ctypes.byref(register))
+    return register.value & ~STATUS
+
+
+def set_mode(mode: int) -> None:
+    LDMXCSR[1](ctypes.byref(ctypes.c_uint32(mode)))
+
+
+def big_call(num_threads: int, isa: str | None = None) -> Callable[[], object]:
+    """A call that is worth `num_threads` threads."""
+    case = Case("LSTM", 64, 64, steps=60, rows=8)
+    network, (x, hx) = case.network(gatecell, isa=isa, num_threads=num_threads), case.inputs()
+    assert network.plan(60, 8)["threads"] == num_threads
+    return lambda: network(x, hx)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+@pytest.mark.parametrize("flush", [0, FLUSH])
+def test_floating_point_mode(flush: int, num_threads: int, isa: str) -> None:
+    """Kept whichever way the caller had it, after a call that fails too."""
+    call, before = big_call(num_threads, isa), get_mode()
+    mode = (before & ~FLUSH) | flush
+    try:
+        set_mode(mode)
+        call()
+        after_call = get_mode()
+        with pytest.raises(ValueError, match="expected"):
+            Case().network(gatecell, isa=isa)(np.zeros((1, 1, 99), "float32"))
+        after_error = get_mode()
+    finally:
+        set_mode(before)
+    assert after_call == after_error == mode
+
+
+def test_denormal_arithmetic_of_the_caller() -> None:
+    """The same through NumPy: half of the smallest normal number is not zero after a call."""
+    big_call(2)()
+    assert np.finfo("float32").tiny / np.array([2], "float32") > 0
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_denormals_are_flushed_inside(num_threads: int, isa: str) -> None:
+    """relu(1 * 1e-40) is 1e-40 unless denormals are flushed, in team threads (of other rows) too."""
+    size = 64
+    network = gatecell.RNN(size, size, nonlinearity="relu", bias=False, num_threads=num_threads, isa=isa)
+    network.load_state_dict(
+        {"weight_ih_l0": np.eye(size, dtype="float32"), "weight_hh_l0": np.zeros((size, size), "f4")}
+    )
+    x = np.full((200, 16, size), 1e-40, "float32")
+    assert network.plan(200, 16)["threads"] == num_threads
+    assert (network(x)[0] == 0).all()
+    assert (network(x * np.float32(1e10))[0] > 0).all()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_denormal_numbers(mode: str, dtype: str, isa: str) -> None:
+    """Denormal inputs, states and weights give results within the bound, and no slow-down (usual: none; bound: 10x)."""
+    case = Case(mode, 64, 64, rows=2, steps=50, dtype=dtype)
+    smallest = np.finfo(dtype).tiny / 4
+
+    def seconds(weights: dict[str, np.ndarray], x: np.ndarray, hx: object) -> float:
+        network.load_state_dict(weights)
+        times = []
+        for _ in range(9):
+            start = time.perf_counter()
+            network(x, hx)
+            times.append(time.perf_counter() - start)
+        return statistics.median(times)
+
+    network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()
+    usual = seconds(case.state_dict(), x, hx)
+    hx = tuple(state * smallest for state in hx) if isinstance(hx, tuple) else hx * smallest
+    weights = {name: array * np.array(smallest, dtype) for name, array in case.state_dict().items()}
+    for some_weights in (weights, case.state_dict() | {"weight_hh_l0": weights["weight_hh_l0"]}):
+        assert seconds(some_weights, x * np.array(smallest, dtype), hx) < 10 * usual
+    module = case.module()
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    network.load_state_dict(weights)
+    with torch.no_grad():
+        states = tuple(map(torch.from_numpy, hx)) if isinstance(hx, tuple) else torch.from_numpy(hx)
+        expected = module(torch.from_numpy(x), states)[0].numpy()
+    np.testing.assert_allclose(network(x, hx)[0], expected, rtol=0, atol=1e-6 if dtype == "float32" else 4e-13)
+
+
+def test_process_is_left_alone(isa: str, capfd: pytest.CaptureFixture[str]) -> None:
+    def process() -> dict[str, object]:
+        status = Path("/proc/self/status").read_text().splitlines()
+        return {
+            "affinity": os.sched_getaffinity(0),
+            "environment": dict(os.environ),
+            "python signal handlers": {number: signal.getsignal(number) for number in signal.valid_signals()},
+            "kernel's view of them": [line for line in status if line.startswith(("SigBlk", "SigIgn", "SigCgt"))],
+            "torch's threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+            "working directory": os.getcwd(),
+            "priority": os.getpriority(os.PRIO_PROCESS, 0),
+        }
+
+    before = process()
+    big_call(1, isa)()
+    big_call(2, isa)()
+    with pytest.raises(ValueError, match="expected"):
+        Case().network(gatecell, isa=isa)(np.zeros((1, 1, 99), "float32"))
+    assert process() == before
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,193 @@
+"""Invariant 1: outputs agree with PyTorch for every option, on every ISA, within the bound of parity.py."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gatecell
+from cases import FEATURES, KINDS, SIZES, STACKS, allowed, grid, size_cases
+from parity import assert_parity, largest_difference, named_outputs
+from reference import MODES, SCALES, Case, scaled
+
+
+def label(options: dict[str, Any]) -> str:
+    return "-".join(f"{value}" for value in options.values())
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=label)
+@pytest.mark.parametrize("kind", KINDS, ids=label)
+def test_every_option(kind: dict[str, Any], stack: dict[str, Any], dtype: str, isa: str) -> None:
+    for case in grid(kind, stack, dtype):
+        case.check(case.network(gatecell, isa=isa))
+
+
+@pytest.mark.parametrize("case", size_cases(), ids=lambda case: f"{case.mode}-{case.seed}")
+def test_every_pair_of_sizes(case: Case, isa: str) -> None:
+    case.check(case.network(gatecell, isa=isa))
+
+
+def test_sizes_hold_every_allowed_pair() -> None:
+    cases = size_cases()
+    for (one, values), (other, others) in itertools.combinations(SIZES.items(), 2):
+        wanted = {pair for pair in itertools.product(values, others) if allowed({one: pair[0], other: pair[1]})}
+        assert wanted == {(getattr(case, one), getattr(case, other)) for case in cases}
+
+
+@st.composite
+def any_case(draw: st.DrawFn) -> Case:
+    options = {name: draw(st.sampled_from(values)) for name, values in SIZES.items()}
+    options |= {name: draw(st.integers(1, 40)) for name in ("input_size", "hidden_size")}
+    options |= {"steps": draw(st.integers(1, 15)), "rows": draw(st.none() | st.integers(1, 20))}
+    proj = draw(st.integers(0, options["hidden_size"] - 1)) if options["mode"] == "LSTM" else 0
+    options |= {"proj_size": proj, "seed": draw(st.integers(0, 2**16))}
+    if not allowed(options):
+        options["steps"] = 5  # the only rule left to break: large weights and many steps
+    return Case(**options)
+
+
+@given(any_case())
+def test_any_case(isa: str, case: Case) -> None:
+    if case.mode == "RNN_RELU" and case.scale == "large":
+        case = case.with_(steps=1)  # beyond the sizes of SIZES, growth over steps passes what float32 can hold to 1e-4
+    case.check(case.network(gatecell, isa=isa))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_long_sequence_and_wide_layer(mode: str, dtype: str, isa: str) -> None:
+    """Many time chunks, many tiles of rows and of hidden units, and remainders of each."""
+    for sizes in ({"steps": 517, "rows": 2, "hidden_size": 17}, {"steps": 9, "rows": 41, "hidden_size": 139}):
+        case = Case(mode, 23, **sizes, dtype=dtype, bidirectional=True)
+        case.check(case.network(gatecell, isa=isa))
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_threads(num_threads: int, dtype: str, isa: str) -> None:
+    case = Case("LSTM", 64, 64, 2, bidirectional=True, dtype=dtype, steps=40, rows=9)
+    network = case.network(gatecell, isa=isa, num_threads=num_threads)
+    assert network.plan(40, 9)["threads"] == num_threads
+    case.check(network)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("mode", MODES)
+def test_cells(mode: str, bias: bool, dtype: str, isa: str) -> None:
+    """LSTMCell, GRUCell, RNNCell at every size, batched or not, state given or not."""
+    for seed, (inputs, hidden) in enumerate([(i, FEATURES[-1 - n]) for n, i in enumerate(FEATURES)]):
+        for scale in SCALES:
+            check_cell(Case(mode, inputs, hidden, bias=bias, dtype=dtype, scale=scale, seed=seed), isa)
+
+
+def check_cell(case: Case, isa: str) -> None:
+    options = {"input_size": case.input_size, "hidden_size": case.hidden_size, "bias": case.bias}
+    if case.class_name == "RNN":
+        options["nonlinearity"] = case.options["nonlinearity"]
+    torch.manual_seed(case.seed)
+    dtype = getattr(torch, case.dtype)
+    module = scaled(getattr(torch.nn, f"{case.class_name}Cell")(**options, dtype=dtype), case.scale)
+    cell = getattr(gatecell, f"{case.class_name}Cell")(**options, dtype=case.dtype, isa=isa)
+    cell.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        for rows in ((), (1,), (5,)):
+            x = torch.randn(*rows, case.input_size, dtype=dtype)
+            states = tuple(torch.rand(*rows, case.hidden_size, dtype=dtype) for _ in case.state_sizes)
+            for hx in (None, states if case.mode == "LSTM" else states[0]):
+                outputs, own = (
+                    named_outputs_of_cell(copy.deepcopy(module).to(t)(x.to(t), None if hx is None else cast(hx, t)))
+                    for t in (torch.float64, torch.float32)
+                )
+                got = named_outputs_of_cell(cell(x.numpy(), None if hx is None else cast(hx, None)))
+                assert_parity(got, outputs, largest_difference(own, outputs), case.dtype, case)
+
+
+def cast(hx: Any, dtype: torch.dtype | None) -> Any:
+    """hx in another type, or as NumPy arrays."""
+    if isinstance(hx, tuple):
+        return tuple(cast(state, dtype) for state in hx)
+    return hx.numpy() if dtype is None else hx.to(dtype)
+
+
+def named_outputs_of_cell(state: Any) -> dict[str, Any]:
+    states = state if isinstance(state, tuple) else (state,)
+    return {name: np.asarray(value) for name, value in zip(("h", "c"), states, strict=False)}
+
+
+@pytest.mark.parametrize("rows", [None, 3])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_out(batch_first: bool, rows: int | None, dtype: str, isa: str) -> None:
+    """out= gets y's bits and is returned; of a larger array only its part is written."""
+    case = Case(batch_first=batch_first, rows=rows, bidirectional=True, num_layers=2, dtype=dtype)
+    network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()
+    expected, _ = network(x, hx)
+    whole = np.full([n + 2 for n in expected.shape], 7, dtype)
+    for out in (np.empty_like(expected), whole[(slice(1, -1),) * whole.ndim]):
+        y, state = network(x, hx, out=out)
+        assert y is out
+        np.testing.assert_array_equal(out, expected)
+        assert_parity(named_outputs(y, state), *case.reference(), dtype)
+    whole[(slice(1, -1),) * whole.ndim] = 7
+    assert (whole == 7).all()
+
+
+def forms(x: np.ndarray) -> dict[str, Any]:
+    """The same numbers in every layout and type that an input may have."""
+    wide = np.repeat(np.repeat(x, 2, 0), 3, -1)
+    raw = np.zeros(x.nbytes + 1, np.uint8)
+    unaligned = raw[1:].view(x.dtype).reshape(x.shape)
+    unaligned[:] = x
+    read_only = x.copy()
+    read_only.flags.writeable = False
+    return {
+        "every second": wide[::2, :, ::3],
+        "backwards": x[::-1].copy()[::-1],
+        "Fortran order": np.asfortranarray(x),
+        "unaligned": unaligned,
+        "other byte order": x.astype(x.dtype.newbyteorder()),
+        "read-only": read_only,
+        "wider type": x.astype(np.longdouble),
+        "list": x.tolist(),
+        "torch tensor": torch.from_numpy(x),
+        "torch view": torch.from_numpy(x.swapaxes(0, 1).copy()).transpose(0, 1),
+        "DLPack": DLPackOnly(x),
+    }
+
+
+class DLPackOnly:
+    """An array of some other library: it has only the DLPack protocol."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
+
+@pytest.mark.parametrize("form", list(forms(np.zeros((1, 1, 1)))))
+def test_forms_of_input(form: str, dtype: str) -> None:
+    case = Case(dtype=dtype, num_layers=2)
+    network, (x, (h_0, c_0)) = case.network(gatecell), case.inputs()
+    y, (h_n, c_n) = network(forms(x)[form], (forms(h_0)[form], forms(c_0)[form]))
+    expected = network(x, (h_0, c_0))
+    for got, wanted in zip((y, h_n, c_n), (expected[0], *expected[1]), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+        assert got.dtype == dtype
+        assert type(got) is np.ndarray
+        assert got.flags.c_contiguous
+        assert got.flags.writeable
+
+
+def test_other_float_types_are_converted() -> None:
+    case = Case(state=False)
+    network, (x, _) = case.network(gatecell), case.inputs()
+    for other in (np.float16, np.float64):
+        np.testing.assert_array_equal(network(x.astype(other))[0], network(x.astype(other).astype("float32"))[0])
