@@ -69,6 +69,7 @@ const T* contiguous(const char* what, const Array<T>& array, const std::vector<s
 template <class T>
 std::int64_t stride(const char* what, const Array<T>& array, int axis) {
   const auto size = static_cast<py::ssize_t>(sizeof(T));
+  if (array.size() == 0) return 0;  // NumPy gives an empty array any strides
   const bool adjacent = array.shape(2) < 2 || array.strides(2) == size;
   if (!adjacent || array.strides(axis) % size != 0) {
     throw std::invalid_argument(std::string("the features of ") + what + " must be adjacent in memory");

@@ -1,72 +1,85 @@
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
+"""
+The C++ core of gatecell.
+"""
+from __future__ import annotations
+import collections.abc
+import numpy
+import numpy.typing
+import typing
+__all__: list[str] = ['Network32', 'Network64', 'available_isas', 'build_info', 'pack_count', 'team_size', 'validate']
 class Network32:
-    isa: str
-    nbytes: int
-    def __init__(
-        self,
-        cell: str,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        bias: bool,
-        bidirectional: bool,
-        proj_size: int,
-        weights: list[NDArray[np.float32]],
-        isa: str,
-    ) -> None: ...
-    def forward(
-        self,
-        x: NDArray[np.float32],
-        h_0: NDArray[np.float32] | None,
-        c_0: NDArray[np.float32] | None,
-        out: NDArray[np.float32] | None,
-        batch_first: bool,
-        num_threads: int,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]: ...
-    def plan(self, steps: int, rows: int, num_threads: int) -> dict[str, Any]: ...
-    def weights(self) -> list[NDArray[np.float32]]: ...
-
+    """
+    A packed float32 network; immutable.
+    """
+    def __init__(self, cell: str, input_size: typing.SupportsInt | typing.SupportsIndex, hidden_size: typing.SupportsInt | typing.SupportsIndex, num_layers: typing.SupportsInt | typing.SupportsIndex, bias: bool, bidirectional: bool, proj_size: typing.SupportsInt | typing.SupportsIndex, weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float32]], isa: str) -> None:
+        """
+        Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_hr].
+        """
+    def forward(self, x: numpy.typing.NDArray[numpy.float32], h_0: numpy.typing.NDArray[numpy.float32] | None, c_0: numpy.typing.NDArray[numpy.float32] | None, out: numpy.typing.NDArray[numpy.float32] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
+        """
+        x (T, B, I), or (B, T, I) if batch_first, gives y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).
+        """
+    def plan(self, steps: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
+        """
+        What a call of this shape will do.
+        """
+    def weights(self) -> list[numpy.typing.NDArray[numpy.float32]]:
+        """
+        The weights as they came in, bit for bit.
+        """
+    @property
+    def isa(self) -> str:
+        ...
+    @property
+    def nbytes(self) -> int:
+        """
+        Memory of the packed weights in bytes.
+        """
 class Network64:
-    isa: str
-    nbytes: int
-    def __init__(
-        self,
-        cell: str,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        bias: bool,
-        bidirectional: bool,
-        proj_size: int,
-        weights: list[NDArray[np.float64]],
-        isa: str,
-    ) -> None: ...
-    def forward(
-        self,
-        x: NDArray[np.float64],
-        h_0: NDArray[np.float64] | None,
-        c_0: NDArray[np.float64] | None,
-        out: NDArray[np.float64] | None,
-        batch_first: bool,
-        num_threads: int,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]: ...
-    def plan(self, steps: int, rows: int, num_threads: int) -> dict[str, Any]: ...
-    def weights(self) -> list[NDArray[np.float64]]: ...
-
-def available_isas() -> list[str]: ...
-def build_info() -> dict[str, Any]: ...
-def pack_count() -> int: ...
-def team_size() -> int: ...
-def validate(
-    cell: str,
-    input_size: int,
-    hidden_size: int,
-    num_layers: int,
-    bias: bool,
-    bidirectional: bool,
-    proj_size: int,
-) -> None: ...
+    """
+    A packed float64 network; immutable.
+    """
+    def __init__(self, cell: str, input_size: typing.SupportsInt | typing.SupportsIndex, hidden_size: typing.SupportsInt | typing.SupportsIndex, num_layers: typing.SupportsInt | typing.SupportsIndex, bias: bool, bidirectional: bool, proj_size: typing.SupportsInt | typing.SupportsIndex, weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float64]], isa: str) -> None:
+        """
+        Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_hr].
+        """
+    def forward(self, x: numpy.typing.NDArray[numpy.float64], h_0: numpy.typing.NDArray[numpy.float64] | None, c_0: numpy.typing.NDArray[numpy.float64] | None, out: numpy.typing.NDArray[numpy.float64] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
+        """
+        x (T, B, I), or (B, T, I) if batch_first, gives y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).
+        """
+    def plan(self, steps: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
+        """
+        What a call of this shape will do.
+        """
+    def weights(self) -> list[numpy.typing.NDArray[numpy.float64]]:
+        """
+        The weights as they came in, bit for bit.
+        """
+    @property
+    def isa(self) -> str:
+        ...
+    @property
+    def nbytes(self) -> int:
+        """
+        Memory of the packed weights in bytes.
+        """
+def available_isas() -> list[str]:
+    """
+    Instruction sets this machine can run, best first.
+    """
+def build_info() -> dict[str, typing.Any]:
+    """
+    How the core was built: version, commit, compiler, eigen, and isas (name to compiler flags).
+    """
+def pack_count() -> int:
+    """
+    How often weights were packed in this process.
+    """
+def team_size() -> int:
+    """
+    Worker threads this process has started.
+    """
+def validate(cell: str, input_size: typing.SupportsInt | typing.SupportsIndex, hidden_size: typing.SupportsInt | typing.SupportsIndex, num_layers: typing.SupportsInt | typing.SupportsIndex, bias: bool, bidirectional: bool, proj_size: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    Raises ValueError for sizes below 1, a projection that is not smaller, or sizes whose product overflows.
+    """

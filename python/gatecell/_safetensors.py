@@ -99,7 +99,7 @@ def _span(name: str, entry: Any) -> tuple[int, int]:
 
 
 def _are_sizes(value: Any) -> bool:
-    # 32 is NumPy's limit of dimensions before 2.0; Python's own integers cannot overflow in products.
+    # Python's integers cannot overflow; at most 32 of them (NumPy's limit before 2.0) keep the product quick.
     return isinstance(value, list) and len(value) <= 32 and all(type(n) is int and 0 <= n < 2**63 for n in value)
 
 

@@ -132,7 +132,11 @@ class Part:
         if recurrent:
             return "its recurrent weights are under " + ", ".join(f"prefix={prefix!r}" for prefix in recurrent)
         prefixes = {key[: key.rfind(".") + 1]: None for key in self.state_dict}
-        return f"it has no recurrent weights, only prefixes {', '.join(map(repr, prefixes))}" if prefixes else "it is empty"
+        return (
+            f"it has no recurrent weights, only prefixes {', '.join(map(repr, prefixes))}"
+            if prefixes
+            else "it is empty"
+        )
 
 
 def _kind(first_layer: Mapping[str, Shape]) -> str | None:

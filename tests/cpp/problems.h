@@ -113,6 +113,18 @@ bool same_bits(const Output<T>& a, const Output<T>& b) {
   return same_bits(a.y, b.y) && same_bits(a.h_n, b.h_n) && same_bits(a.c_n, b.c_n);
 }
 
+// The same bits, or NaN in both: which of several NaN an operation passes on is the compiler's choice of operand order.
+template <class T>
+bool same_values(const std::vector<T>& a, const std::vector<T>& b) {
+  const auto same = [](T u, T v) { return std::memcmp(&u, &v, sizeof u) == 0 || (std::isnan(u) && std::isnan(v)); };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
+}
+
+template <class T>
+bool same_values(const Output<T>& a, const Output<T>& b) {
+  return same_values(a.y, b.y) && same_values(a.h_n, b.h_n) && same_values(a.c_n, b.c_n);
+}
+
 // The largest |actual - exact| / bound(exact), infinite where sizes, NaN or infinities differ.
 template <class T, class Bound>
 double largest_ratio(const std::vector<T>& actual, const std::vector<double>& exact, Bound bound) {

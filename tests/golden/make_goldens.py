@@ -44,7 +44,7 @@ def main() -> None:
         write_golden(
             Path(__file__).parent / "networks" / f"{name}.golden",
             {field: int(value) if isinstance(value := getattr(case, field), bool) else value for field in FIELDS},
-            case.state_dict() | inputs | dict(case.reference().outputs) | {f"{k}_float32": v for k, v in own.items()},
+            case.state_dict() | inputs | dict(case.reference()) | {f"{k}_float32": v for k, v in own.items()},
         )
 
 

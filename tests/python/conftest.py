@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
 import gatecell
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))  # golden.py, the reader of the golden files
 
 IN_CI = os.environ.get("CI") == "true"
 MACHINE = "this machine has no "  # only skips with such a reason are accepted in CI

@@ -1,6 +1,6 @@
 """The error bound of invariant 1, promised in the README, in one place and without torch: golden tests use it too.
 
-Error = largest difference from float64 PyTorch. own_error is that of PyTorch's float32 run of the same case.
+Error = largest difference from float64 PyTorch. own_error is that of PyTorch's float32 runs of the case.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ Outputs = Mapping[str, NDArray[np.floating]]  # "y", "h_n" and, for LSTM, "c_n"
 def named_outputs(y: NDArray[np.floating], state: object) -> Outputs:
     """What a network returned, by name: `(y, h_n)` or `(y, (h_n, c_n))`."""
     return {"y": y, **dict(zip(("h_n", "c_n"), state if isinstance(state, tuple) else (state,), strict=False))}
+
+
+def named_states(state: object) -> Outputs:
+    """What a cell returned, by name: `h` or `(h, c)`."""
+    return dict(zip(("h", "c"), state if isinstance(state, tuple) else (state,), strict=False))
 
 
 def largest_difference(got: Outputs, reference: Outputs) -> float:

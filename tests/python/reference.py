@@ -1,6 +1,7 @@
 """PyTorch as the oracle: a Case is one network and its inputs, made from options and a seed, with torch's results.
 
-Cases are hashable, and results are kept, so that every ISA is compared with the same reference run.
+PyTorch's own float32 error is measured on SAMPLE rows and DRAWS draws of random numbers, of which a case is one: over a
+few numbers it is sometimes zero by luck, and four times nothing is no bound.
 """
 
 from __future__ import annotations
@@ -8,23 +9,22 @@ from __future__ import annotations
 import copy
 import functools
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from parity import Outputs, assert_parity, largest_difference, named_outputs
+from parity import Outputs, assert_parity, largest_difference, named_outputs, named_states
+
+torch.set_num_threads(1)  # the references are small, and spinning OpenMP threads would disturb the tests of ours
 
 MODES = ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
 SCALES = ("default", "large", "saturated")
+SAMPLE, DRAWS = 64, 4
 Array = NDArray[np.floating]
-
-
-class Reference(NamedTuple):
-    outputs: Outputs  # of torch in float64
-    own_error: float  # of torch in float32
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,18 @@ class Case:
         return {name: tensor.numpy() for name, tensor in self.module().state_dict().items()}
 
     def inputs(self) -> tuple[Array, Any]:
-        """x and hx, in this case's dtype and layout."""
+        """x and hx, in this case's dtype and layout: the first rows of the sample."""
         rng = np.random.default_rng(self.seed)
-        rows = () if self.rows is None else (self.rows,)
-        x = rng.standard_normal((self.steps, *rows, self.input_size)).astype(self.dtype)
-        if self.batch_first and rows:
+        rows = 0 if self.rows is None else slice(self.rows)
+        sample = max(SAMPLE, self.rows or 0)
+        x = rng.standard_normal((self.steps, sample, self.input_size))[:, rows].astype(self.dtype)
+        if self.batch_first and self.rows is not None:
             x = np.ascontiguousarray(x.swapaxes(0, 1))
         if not self.state:
             return x, None
         blocks = self.num_layers * (2 if self.bidirectional else 1)
-        states = tuple(rng.uniform(-1, 1, (blocks, *rows, size)).astype(self.dtype) for size in self.state_sizes)
-        return x, states if self.mode == "LSTM" else states[0]
+        states = (rng.uniform(-1, 1, (blocks, sample, size))[:, rows].astype(self.dtype) for size in self.state_sizes)
+        return x, tuple(states) if self.mode == "LSTM" else next(states)
 
     def network(self, gatecell: Any, **how: Any) -> Any:
         """The same network as a gatecell one; `how` is isa= and num_threads=."""
@@ -88,14 +89,24 @@ class Case:
         network.load_state_dict(self.state_dict())
         return network
 
-    def reference(self) -> Reference:
+    def draws(self) -> Iterator[Case]:
+        """The same options with other random numbers; PyTorch's own error is the largest over all of them."""
+        first = self.seed // DRAWS * DRAWS
+        return (self.with_(seed=seed) for seed in range(first, first + DRAWS))
+
+    def reference(self) -> Outputs:
+        """Of torch in float64."""
         return _reference(self)
+
+    def own_error(self) -> float:
+        """Of torch in float32."""
+        sample = self.with_(rows=max(SAMPLE, self.rows or 0), batch_first=False)
+        return max(map(_own_error, sample.draws()))
 
     def check(self, network: Any) -> None:
         """The network's outputs for this case's inputs are within the bound."""
         x, hx = self.inputs()
-        outputs, own_error = self.reference()
-        assert_parity(named_outputs(*network(x, hx)), outputs, own_error, self.dtype, self)
+        assert_parity(named_outputs(*network(x, hx)), self.reference(), self.own_error(), self.dtype, self)
 
     def with_(self, **changes: Any) -> Case:
         return replace(self, **changes)
@@ -110,7 +121,7 @@ def scaled(module: torch.nn.Module, scale: str, relu: bool = False) -> torch.nn.
     for name, weight in module.named_parameters():
         if scale == "large":
             weight.mul_(2 if relu else 4)
-        elif scale == "saturated" and ("bias" in name or "weight_ih_l0" in name or name == "weight_ih"):
+        elif scale == "saturated" and ("bias" in name or "weight_ih_l0" in name):
             weight.mul_(20)
     return module
 
@@ -124,12 +135,17 @@ def run_torch(module: torch.nn.Module, dtype: torch.dtype, x: Array, hx: Any) ->
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
-        y, state = copy.deepcopy(module).to(dtype)(tensor(x), None if hx is None else tensor(hx))
-    return {name: output.numpy() for name, output in named_outputs(y, state).items()}
+        result = copy.deepcopy(module).to(dtype)(tensor(x), None if hx is None else tensor(hx))
+    outputs = named_states(result) if isinstance(module, torch.nn.RNNCellBase) else named_outputs(*result)
+    return {name: output.numpy() for name, output in outputs.items()}
 
 
 @functools.cache
-def _reference(case: Case) -> Reference:
+def _reference(case: Case) -> Outputs:
+    return run_torch(case.module(), torch.float64, *case.inputs())
+
+
+@functools.cache
+def _own_error(case: Case) -> float:
     module, (x, hx) = case.module(), case.inputs()
-    outputs = run_torch(module, torch.float64, x, hx)
-    return Reference(outputs, largest_difference(run_torch(module, torch.float32, x, hx), outputs))
+    return largest_difference(run_torch(module, torch.float32, x, hx), run_torch(module, torch.float64, x, hx))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils import prune
 
 import gatecell
 from reference import Case
@@ -243,7 +244,7 @@ def test_wrapped_modules_keys(unharmed: Any, prefix: str) -> None:
 
 def test_pruned_weights(unharmed: Any) -> None:
     module = LSTM.module()
-    torch.nn.utils.prune.l1_unstructured(module, "weight_hh_l0", 0.5)
+    prune.l1_unstructured(module, "weight_hh_l0", 0.5)
     assert "weight_hh_l0_mask" in module.state_dict()
     with refused("weight_hh_l0", "prune.remove"):
         unharmed.load_state_dict(module.state_dict())

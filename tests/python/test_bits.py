@@ -82,7 +82,7 @@ def test_any_number_of_threads(kind: dict[str, Any], bidirectional: bool, dtype:
     alone = case.network(gatecell, isa=isa, num_threads=1)(x, hx)
     for num_threads in (2, 3, 4):
         network = case.network(gatecell, isa=isa, num_threads=num_threads)
-        assert network.plan(100, 11)["threads"] > 1
+        assert network.plan(100, 11).threads > 1
         for _ in range(5):
             assert_same_bits(network(x, hx), alone)
 

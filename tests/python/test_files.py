@@ -23,7 +23,7 @@ ARRAYS: dict[str, NDArray[Any]] = {
     "encoder.weight": RNG.standard_normal((3, 5)).astype("float32"),
     "double": RNG.standard_normal((2, 1, 3)),
     "half": RNG.standard_normal(7).astype("float16"),
-    "number": np.float32(2.5).reshape(()),
+    "number": np.array(2.5, "float32"),
     "empty": np.zeros((0, 4), "float32"),
     "long": np.arange(5),
     "byte": np.arange(3, dtype="uint8"),
@@ -32,7 +32,7 @@ ARRAYS: dict[str, NDArray[Any]] = {
 FILE = safetensors.numpy.save(ARRAYS, metadata={"format": "pt"})
 
 
-def build(header: object, data: bytes = b"", size: int | None = None) -> bytes:
+def build(header: object, data: bytes = b"1234", size: int | None = None) -> bytes:
     """A safetensors file of this header (an object, or JSON as bytes), claimed to be `size` bytes long."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return (len(text) if size is None else size).to_bytes(8, "little") + text + data
@@ -42,10 +42,10 @@ def entry(dtype: object = "F32", shape: object = (1,), data_offsets: object = (0
     return {"dtype": dtype, "shape": shape, "data_offsets": data_offsets}
 
 
-# All with four bytes of data, enough for the entry above.
+# Each is wrong in one thing only: the data of most are the four bytes of the entry above.
 HOSTILE: dict[str, bytes] = {
     "empty": b"",
-    "no header": b"\x02\0\0\0",
+    "half a length": b"\x02\0\0\0",
     "header past the end": build({}, size=1000),
     "header of 2**64 - 1 bytes": build({}, size=2**64 - 1),
     "not JSON": build(b"weights"),
@@ -55,8 +55,8 @@ HOSTILE: dict[str, bytes] = {
     "deep objects": build(b'{"a":' * 1_000_000),
     "a number of 10000 digits": build(b'{"a": ' + b"9" * 10_000 + b"}"),
     "the same name twice": build(b'{"a": %s, "a": %s}' % ((json.dumps(entry()).encode(),) * 2)),
-    "metadata that is a number": build({"__metadata__": 3}),
-    "metadata with a number": build({"__metadata__": {"a": 3}}),
+    "metadata that is a number": build({"__metadata__": 3, "a": entry()}),
+    "metadata with a number": build({"__metadata__": {"a": 3}, "a": entry()}),
     "entry is a number": build({"a": 3}),
     "entry without a shape": build({"a": {"dtype": "F32", "data_offsets": [0, 4]}}),
     "unknown dtype": build({"a": entry("F128")}),
@@ -67,8 +67,8 @@ HOSTILE: dict[str, bytes] = {
     "shape has a boolean": build({"a": entry(shape=[True])}),
     "shape overflows": build({"a": entry(shape=[2**62, 4, 2**10])}),
     "shape overflows to the right size": build({"a": entry(shape=[2**63 - 1, 2])}),
-    "shape past 64 bits": build({"a": entry(shape=[0, 2**64], data_offsets=[0, 0])}),
-    "empty shape that overflows": build({"a": entry(shape=[0, 2**40, 2**40], data_offsets=[0, 0])}),
+    "shape past 64 bits": build({"a": entry(shape=[0, 2**64], data_offsets=[0, 0])}, b""),
+    "empty shape that overflows": build({"a": entry(shape=[0, 2**40, 2**40], data_offsets=[0, 0])}, b""),
     "too many dimensions": build({"a": entry(shape=[1] * 100)}),
     "size is not the span": build({"a": entry(shape=[2])}),
     "span past the end": build({"a": entry(shape=[2], data_offsets=[0, 8])}),
@@ -120,20 +120,26 @@ def test_an_odd_header_makes_unaligned_weights_that_work(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2", "F4"])
 def test_narrow_types_are_refused_by_name(dtype: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "a.safetensors", build({"a": entry(dtype, [4])}, b"1234"))
+    path = write(tmp_path / "a.safetensors", build({"a": entry(dtype, [4])}))
     with pytest.raises(ValueError, match=f"'a': dtype '{dtype}' is not supported; supported: .*BF16"):
         gatecell.load(path)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_safetensors(name: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "a.safetensors", HOSTILE[name] + (b"1234" if HOSTILE[name] else b""))
+    path = write(tmp_path / "a.safetensors", HOSTILE[name])
     with pytest.raises(ValueError, match=r"a\.safetensors: not a valid safetensors file: ."):
         gatecell.load(path)
 
 
+def test_error_says_how_large_a_tensor_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.safetensors", build({"a": entry(shape=[2, 1])}))
+    with pytest.raises(ValueError, match=r"'a': F32 \(2, 1\) takes 8 bytes, data_offsets span 4"):
+        gatecell.load(path)
+
+
 def test_the_hostile_files_differ_from_a_good_one(tmp_path: Path) -> None:
-    assert gatecell.load(write(tmp_path / "a.safetensors", build({"a": entry()}, b"1234")))["a"].shape == (1,)
+    assert gatecell.load(write(tmp_path / "a.safetensors", build({"a": entry()})))["a"].shape == (1,)
 
 
 @given(data=st.data())

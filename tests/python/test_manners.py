@@ -47,7 +47,7 @@ def big_call(num_threads: int, isa: str | None = None) -> Callable[[], object]:
     """A call that is worth `num_threads` threads."""
     case = Case("LSTM", 64, 64, steps=60, rows=8)
     network, (x, hx) = case.network(gatecell, isa=isa, num_threads=num_threads), case.inputs()
-    assert network.plan(60, 8)["threads"] == num_threads
+    assert network.plan(60, 8).threads == num_threads
     return lambda: network(x, hx)
 
 
@@ -84,7 +84,7 @@ def test_denormals_are_flushed_inside(num_threads: int, isa: str) -> None:
         {"weight_ih_l0": np.eye(size, dtype="float32"), "weight_hh_l0": np.zeros((size, size), "f4")}
     )
     x = np.full((200, 16, size), 1e-40, "float32")
-    assert network.plan(200, 16)["threads"] == num_threads
+    assert network.plan(200, 16).threads == num_threads
     assert (network(x)[0] == 0).all()
     assert (network(x * np.float32(1e10))[0] > 0).all()
 

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import gatecell
 from cases import FEATURES, KINDS, SIZES, STACKS, allowed, grid, size_cases
-from parity import assert_parity, largest_difference, named_outputs
-from reference import MODES, SCALES, Case, scaled
+from parity import assert_parity, named_outputs, named_states
+from reference import MODES, SCALES, Case, run_torch
 
 
 def label(options: dict[str, Any]) -> str:
     return "-".join(f"{value}" for value in options.values())
 
 
+def check_draws(case: Case, isa: str) -> None:
+    for draw in case.draws():
+        draw.check(draw.network(gatecell, isa=isa))
+
+
 @pytest.mark.parametrize("stack", STACKS, ids=label)
 @pytest.mark.parametrize("kind", KINDS, ids=label)
 def test_every_option(kind: dict[str, Any], stack: dict[str, Any], dtype: str, isa: str) -> None:
     for case in grid(kind, stack, dtype):
-        case.check(case.network(gatecell, isa=isa))
+        check_draws(case, isa)
 
 
 @pytest.mark.parametrize("case", size_cases(), ids=lambda case: f"{case.mode}-{case.seed}")
 def test_every_pair_of_sizes(case: Case, isa: str) -> None:
-    case.check(case.network(gatecell, isa=isa))
+    check_draws(case, isa)
 
 
 def test_sizes_hold_every_allowed_pair() -> None:
@@ -55,8 +59,7 @@ def any_case(draw: st.DrawFn) -> Case:
 
 @given(any_case())
 def test_any_case(isa: str, case: Case) -> None:
-    if case.mode == "RNN_RELU" and case.scale == "large":
-        case = case.with_(steps=1)  # beyond the sizes of SIZES, growth over steps passes what float32 can hold to 1e-4
+    assume(case.own_error() < 1e-4)  # a few generated networks are chaotic; those of SIZES and of the grid must not be
     case.check(case.network(gatecell, isa=isa))
 
 
@@ -72,7 +75,7 @@ def test_long_sequence_and_wide_layer(mode: str, dtype: str, isa: str) -> None:
 def test_threads(num_threads: int, dtype: str, isa: str) -> None:
     case = Case("LSTM", 64, 64, 2, bidirectional=True, dtype=dtype, steps=40, rows=9)
     network = case.network(gatecell, isa=isa, num_threads=num_threads)
-    assert network.plan(40, 9)["threads"] == num_threads
+    assert network.plan(40, 9).threads == num_threads
     case.check(network)
 
 
@@ -80,43 +83,31 @@ def test_threads(num_threads: int, dtype: str, isa: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_cells(mode: str, bias: bool, dtype: str, isa: str) -> None:
     """LSTMCell, GRUCell, RNNCell at every size, batched or not, state given or not."""
-    for seed, (inputs, hidden) in enumerate([(i, FEATURES[-1 - n]) for n, i in enumerate(FEATURES)]):
-        for scale in SCALES:
-            check_cell(Case(mode, inputs, hidden, bias=bias, dtype=dtype, scale=scale, seed=seed), isa)
+    for inputs, hidden in zip(FEATURES, reversed(FEATURES), strict=True):
+        for scale, rows, state in itertools.product(SCALES, (None, 1, 5), (True, False)):
+            case = Case(mode, inputs, hidden, bias=bias, dtype=dtype, steps=1, rows=rows, state=state, scale=scale)
+            check_cell(case, isa)
 
 
 def check_cell(case: Case, isa: str) -> None:
+    """The cell with the weights and inputs of a one-layer, one-step case."""
     options = {"input_size": case.input_size, "hidden_size": case.hidden_size, "bias": case.bias}
     if case.class_name == "RNN":
         options["nonlinearity"] = case.options["nonlinearity"]
-    torch.manual_seed(case.seed)
-    dtype = getattr(torch, case.dtype)
-    module = scaled(getattr(torch.nn, f"{case.class_name}Cell")(**options, dtype=dtype), case.scale)
+    weights = {name.removesuffix("_l0"): array for name, array in case.state_dict().items()}
     cell = getattr(gatecell, f"{case.class_name}Cell")(**options, dtype=case.dtype, isa=isa)
-    cell.load_state_dict(module.state_dict())
-    with torch.no_grad():
-        for rows in ((), (1,), (5,)):
-            x = torch.randn(*rows, case.input_size, dtype=dtype)
-            states = tuple(torch.rand(*rows, case.hidden_size, dtype=dtype) for _ in case.state_sizes)
-            for hx in (None, states if case.mode == "LSTM" else states[0]):
-                outputs, own = (
-                    named_outputs_of_cell(copy.deepcopy(module).to(t)(x.to(t), None if hx is None else cast(hx, t)))
-                    for t in (torch.float64, torch.float32)
-                )
-                got = named_outputs_of_cell(cell(x.numpy(), None if hx is None else cast(hx, None)))
-                assert_parity(got, outputs, largest_difference(own, outputs), case.dtype, case)
-
-
-def cast(hx: Any, dtype: torch.dtype | None) -> Any:
-    """hx in another type, or as NumPy arrays."""
-    if isinstance(hx, tuple):
-        return tuple(cast(state, dtype) for state in hx)
-    return hx.numpy() if dtype is None else hx.to(dtype)
-
-
-def named_outputs_of_cell(state: Any) -> dict[str, Any]:
-    states = state if isinstance(state, tuple) else (state,)
-    return {name: np.asarray(value) for name, value in zip(("h", "c"), states, strict=False)}
+    module = getattr(torch.nn, f"{case.class_name}Cell")(**options, dtype=torch.float64)
+    cell.load_state_dict(weights)
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    x, hx = case.inputs()
+    hx = None if hx is None else tuple(state[0] for state in hx) if isinstance(hx, tuple) else hx[0]
+    assert_parity(
+        named_states(cell(x[0], hx)),
+        run_torch(module, torch.float64, x[0], hx),
+        case.own_error(),
+        case.dtype,
+        case,
+    )
 
 
 @pytest.mark.parametrize("rows", [None, 3])
@@ -131,7 +122,7 @@ def test_out(batch_first: bool, rows: int | None, dtype: str, isa: str) -> None:
         y, state = network(x, hx, out=out)
         assert y is out
         np.testing.assert_array_equal(out, expected)
-        assert_parity(named_outputs(y, state), *case.reference(), dtype)
+        assert_parity(named_outputs(y, state), case.reference(), case.own_error(), dtype)
     whole[(slice(1, -1),) * whole.ndim] = 7
     assert (whole == 7).all()
 

@@ -54,13 +54,15 @@ assert os.waitpid(pid, 0)[1] == 0
 """)
 
 
-# Daemon threads are still in calls, or come back from one, while the interpreter is torn down; Slow gives them time.
+# Daemon threads are still in calls, or come back from one, while the interpreter is torn down. Slow gives them time for
+# that: what sys holds goes last, and the daemons' frames keep __main__ alive.
 EXIT = f"""{TWO_THREADS}
-import threading, time
+import os, sys, threading, time
 class Slow:
-    def __del__(self, sleep=time.sleep):
+    def __del__(self, sleep=time.sleep, write=os.write):
         sleep(0.3)
-slow = Slow()
+        write(1, b"torn down")
+sys.slow = Slow()
 def calls(x):
     while True:
         net(x)
@@ -71,12 +73,13 @@ def calls(x):
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_exit_during_a_call(num_threads: int, steps: int) -> None:
     """Short calls keep the GIL, longer ones give it back and want it again, the longest outlast the interpreter."""
-    run_script(f"""{EXIT}
+    output = run_script(f"""{EXIT}
 net = make(num_threads={num_threads})
 for _ in range(3):
     threading.Thread(target=calls, args=(np.zeros(({steps}, 8, 64), "float32"),), daemon=True).start()
 time.sleep(0.2)
 """)
+    assert output == "torn down"
 
 
 def test_exit_with_an_idle_team() -> None:

@@ -1,0 +1,331 @@
+"""State dicts: torch's keys, shapes and bits; sizes and types read off tensors; errors that name every wrong key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import gatecell
+
+GRID = [
+    (name, {"num_layers": layers, "bias": bias, "bidirectional": both} | proj)
+    for name in ("LSTM", "GRU", "RNN")
+    for layers in (1, 2, 3)
+    for bias in (True, False)
+    for both in (False, True)
+    for proj in ([{}, {"proj_size": 3}] if name == "LSTM" else [{}])
+] + [(name, {"bias": bias}) for name in ("LSTMCell", "GRUCell", "RNNCell") for bias in (True, False)]
+
+
+def weights(name: str = "LSTM", input_size: int = 5, hidden_size: int = 7, **options: Any) -> dict[str, NDArray[Any]]:
+    """torch's state dict of a new module, as NumPy arrays."""
+    module = getattr(torch.nn, name)(input_size, hidden_size, **options)
+    return {key: tensor.numpy() for key, tensor in module.state_dict().items()}
+
+
+def under(prefix: str, state_dict: dict[str, Any]) -> dict[str, Any]:
+    return {prefix + key: value for key, value in state_dict.items()}
+
+
+def assert_same(got: dict[str, NDArray[Any]], expected: dict[str, NDArray[Any]]) -> None:
+    assert list(got) == list(expected)
+    for key, array in expected.items():
+        np.testing.assert_array_equal(got[key], array, strict=True)
+
+
+def error_of(call: Callable[[], object]) -> list[str]:
+    with pytest.raises(ValueError, match=r".") as caught:
+        call()
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(("name", "options"), GRID)
+def test_keys_shapes_and_order_are_torchs(name: str, options: dict[str, Any]) -> None:
+    expected = weights(name, **options)
+    ours = getattr(gatecell, name)(5, 7, **options)
+    assert ours.load_state_dict(expected) == ([], [])
+    assert_same(ours.state_dict(), expected)
+
+
+@pytest.mark.parametrize(("name", "options"), GRID)
+def test_sizes_are_read_off_the_tensors(name: str, options: dict[str, Any]) -> None:
+    state_dict = weights(name, **options)
+    read = getattr(gatecell, name).from_state_dict(under("a.b.", state_dict), prefix="a.b")
+    for option, value in {"input_size": 5, "hidden_size": 7, **options}.items():
+        assert getattr(read, option) == value
+    assert_same(read.state_dict(), state_dict)
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
+def test_layers_read_a_cells_names(name: str) -> None:
+    cell = weights(name + "Cell")
+    layer = getattr(gatecell, name).from_state_dict(cell)
+    assert_same(layer.state_dict(), {key + "_l0": array for key, array in cell.items()})
+    x = np.random.default_rng(0).standard_normal((3, 5))
+    result, expected = layer(x[None])[1], getattr(gatecell, name + "Cell").from_state_dict(cell)(x)
+    np.testing.assert_array_equal(np.squeeze(result), np.squeeze(expected))
+    with pytest.raises(ValueError, match=r"unexpected: weight_ih\n"):  # sizes are given: the names are then, too
+        layer.load_state_dict(cell)
+
+
+def test_bits_come_back(dtype: str) -> None:
+    """Also those that arithmetic could lose: signed zeros, denormals, infinities, NaNs with a payload."""
+    state_dict = {key: array.astype(dtype) for key, array in weights("GRU").items()}
+    bits = np.uint32 if dtype == "float32" else np.uint64
+    for array in state_dict.values():
+        values = np.random.default_rng(0).integers(0, np.iinfo(bits).max, array.shape, bits, endpoint=True)
+        array[...] = values.view(dtype)
+        array.flat[:3] = -0.0, np.inf, np.finfo(dtype).tiny / 2
+    got = gatecell.GRU.from_state_dict(state_dict).state_dict()
+    assert all(got[key].tobytes() == array.tobytes() for key, array in state_dict.items())
+
+
+def test_state_dict_is_fresh() -> None:
+    ours = gatecell.LSTM.from_state_dict(weights())
+    before = ours.state_dict()
+    ours.state_dict()["weight_ih_l0"][:] = 0
+    assert_same(ours.state_dict(), before)
+
+
+def test_weights_are_copied() -> None:
+    state_dict = weights()
+    ours = gatecell.LSTM.from_state_dict(state_dict)
+    before = ours.state_dict()
+    state_dict["weight_ih_l0"][:] = 0
+    assert_same(ours.state_dict(), before)
+
+
+def unaligned(array: NDArray[Any]) -> NDArray[Any]:
+    copy = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+TENSORS: dict[str, Callable[[NDArray[Any]], Any]] = {
+    "parameter that requires grad": lambda array: torch.nn.Parameter(torch.from_numpy(array)),
+    "not contiguous tensor": lambda array: torch.from_numpy(np.asfortranarray(array)),
+    "every other element": lambda array: np.repeat(array, 2, axis=-1)[..., ::2],
+    "Fortran order": np.asfortranarray,
+    "unaligned": unaligned,
+    "read-only": read_only,
+    "other byte order": lambda array: array.astype(">f4"),
+    "float64": lambda array: array.astype("float64"),
+    "long double": lambda array: array.astype(np.longdouble),
+    "nested lists": lambda array: array.tolist(),
+}
+
+
+@pytest.mark.parametrize("kind", TENSORS)
+def test_kinds_of_tensors(kind: str) -> None:
+    expected = weights()
+    ours = gatecell.LSTM(5, 7)
+    ours.load_state_dict({key: TENSORS[kind](array) for key, array in expected.items()})
+    assert_same(ours.state_dict(), expected)
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_half_types(half: torch.dtype) -> None:
+    tensors = {key: torch.nn.Parameter(torch.from_numpy(array).to(half)) for key, array in weights().items()}
+    ours = gatecell.LSTM.from_state_dict(tensors)
+    assert ours.dtype == np.float32
+    assert_same(ours.state_dict(), {key: tensor.detach().float().numpy() for key, tensor in tensors.items()})
+
+
+@pytest.mark.parametrize(
+    ("types", "dtype", "expected"),
+    [
+        (["float32"], None, "float32"),
+        (["float64"], None, "float64"),
+        (["float16"], None, "float32"),
+        (["float16", "float32"], None, "float32"),
+        (["float32", "float64", "float16"], None, "float64"),
+        ([np.longdouble], None, "float64"),
+        (["float64"], "float32", "float32"),
+        (["float32"], torch.float64, "float64"),
+    ],
+)
+def test_dtype_of_the_tensors(types: list[Any], dtype: Any, expected: str) -> None:
+    state_dict = {
+        key: array.astype(types[index % len(types)]) for index, (key, array) in enumerate(weights("GRU").items())
+    }
+    ours = gatecell.GRU.from_state_dict(state_dict, dtype=dtype)
+    assert ours.dtype == expected
+    assert_same(ours.state_dict(), {key: array.astype(expected) for key, array in state_dict.items()})
+
+
+def test_load_keeps_the_networks_dtype() -> None:
+    ours = gatecell.GRU(5, 7)
+    huge = {key: np.full_like(array, 1e300, dtype="float64") for key, array in weights("GRU").items()}
+    ours.load_state_dict(huge)  # warnings are errors: there is none for the overflow, as in torch
+    assert ours.dtype == np.float32
+    assert np.isposinf(ours.state_dict()["weight_hh_l0"]).all()
+
+
+@pytest.mark.parametrize("prefix", ["enc", "enc."])
+def test_only_keys_under_the_prefix_count(prefix: str) -> None:
+    ours, mine = gatecell.LSTM(5, 7), weights()
+    ours.load_state_dict(under("enc.", mine) | under("encoder.", weights()) | weights(), prefix=prefix)
+    assert_same(ours.state_dict(), mine)
+
+
+def test_error_lists_every_missing_unexpected_and_misshaped_key() -> None:
+    ours = gatecell.LSTM(5, 7, 2)
+    state_dict = under("enc.", weights(num_layers=2))
+    del state_dict["enc.bias_hh_l1"], state_dict["enc.weight_ih_l0"]
+    state_dict["enc.weight_ih_l1"] = np.zeros((28, 6), "float32")
+    state_dict["enc.weight_ih_l2"] = state_dict["enc.fc"] = state_dict["dec.fc"] = np.zeros(1)
+    assert error_of(lambda: ours.load_state_dict(state_dict, prefix="enc")) == [
+        "LSTM: the state dict does not fit under 'enc.':",
+        "  missing: enc.weight_ih_l0 (28, 5)",
+        "  missing: enc.bias_hh_l1 (28,)",
+        "  unexpected: enc.weight_ih_l2",
+        "  unexpected: enc.fc",
+        "  wrong shape: enc.weight_ih_l1: expected (28, 7), found (28, 6)",
+    ]
+    with pytest.raises(RuntimeError, match="no weights"):
+        ours.state_dict()
+
+
+def test_not_strict_ignores_unexpected_keys_and_returns_them() -> None:
+    ours, state_dict = gatecell.LSTM(5, 7), weights()
+    result = ours.load_state_dict(
+        under("enc.", state_dict) | {"enc.fc": "no array", "x": 1}, strict=False, prefix="enc"
+    )
+    assert (result.missing_keys, result.unexpected_keys) == ([], ["enc.fc"])
+    assert_same(ours.state_dict(), state_dict)
+    del state_dict["bias_hh_l0"]
+    lines = error_of(lambda: ours.load_state_dict(state_dict | {"fc": 1}, strict=False))
+    assert lines[1:] == ["  missing: bias_hh_l0 (28,)"]
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "said"),
+    [("LSTM", "GRU", "a GRU"), ("GRU", "LSTM", "an LSTM"), ("LSTMCell", "RNNCell", "a simple RNN")],
+)
+def test_weights_of_another_cell(name: str, found: str, said: str) -> None:
+    ours = getattr(gatecell, name)
+    assert error_of(lambda: ours(5, 7).load_state_dict(weights(found)))[-1] == f"it looks like {said}"
+    assert error_of(lambda: ours.from_state_dict(weights(found)))[-1] == f"it looks like {said}"
+
+
+def test_projected_lstm_in_a_gru() -> None:
+    lines = error_of(lambda: gatecell.GRU.from_state_dict(weights("LSTM", proj_size=3)))
+    assert "  unexpected: weight_hr_l0" in lines
+    assert lines[-1] == "it looks like an LSTM"
+
+
+def test_another_size_does_not_look_like_another_cell() -> None:
+    assert "looks" not in str(error_of(lambda: gatecell.LSTM(5, 6).load_state_dict(weights("LSTM"))))
+
+
+def test_a_gap_in_the_layers() -> None:
+    state_dict = {key: value for key, value in weights(num_layers=3).items() if not key.endswith("_l1")}
+    lines = error_of(lambda: gatecell.LSTM.from_state_dict(state_dict))
+    assert "  missing: weight_ih_l1 (28, 7)" in lines
+    assert "  unexpected: weight_ih_l2" in lines
+
+
+def test_a_huge_layer_number_is_not_counted_up_to() -> None:
+    state_dict = weights() | {"weight_ih_l999999999999": np.zeros((28, 7))}
+    assert "  unexpected: weight_ih_l999999999999" in error_of(lambda: gatecell.LSTM.from_state_dict(state_dict))
+
+
+def test_weights_that_are_no_matrices() -> None:
+    state_dict = weights() | {"weight_hh_l0": np.zeros(28)}
+    lines = error_of(lambda: gatecell.LSTM.from_state_dict(state_dict))
+    assert lines[1:] == ["  wrong shape: weight_hh_l0: expected a matrix, found (28,)"]
+
+
+def test_prefix_that_matches_nothing_lists_those_that_exist() -> None:
+    state_dict = under("enc.rnn.", weights()) | under("dec.", weights("GRUCell")) | {"head.fc.bias": np.zeros(3)}
+    for call in (gatecell.LSTM(5, 7).load_state_dict, gatecell.LSTM.from_state_dict):
+        assert error_of(lambda call=call: call(state_dict, prefix="encoder")) == [
+            "LSTM: no key of the state dict starts with 'encoder.': "
+            "its recurrent weights are under prefix='enc.rnn.', prefix='dec.'"
+        ]
+        assert error_of(lambda call=call: call(state_dict, prefix="head"))[-1].endswith("'enc.rnn.', prefix='dec.'")
+        assert error_of(lambda call=call: call({"head.fc.bias": 0}, prefix="a"))[-1].endswith(
+            "only prefixes 'head.fc.'"
+        )
+        assert error_of(lambda call=call: call({}))[-1].endswith("it is empty")
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_wrapped_modules_name_the_prefix(wrapper: str) -> None:
+    for state_dict, prefix in (
+        (under(wrapper, weights()), ""),
+        (under("enc." + wrapper, weights()), "enc"),
+        (under(wrapper + "enc.", weights()), "enc"),
+    ):
+        cure = next(iter(state_dict)).removesuffix("weight_ih_l0")
+        for call in (gatecell.LSTM(5, 7).load_state_dict, gatecell.LSTM.from_state_dict):
+            last_line = error_of(lambda call=call, s=state_dict, p=prefix: call(s, prefix=p))[-1]
+            assert last_line.endswith(f"its recurrent weights are under prefix={cure!r}")
+        gatecell.LSTM(5, 7).load_state_dict(state_dict, prefix=cure)
+
+
+@pytest.mark.parametrize(
+    ("suffixes", "cure"),
+    [
+        ("{}_orig {}_mask", "torch.nn.utils.prune.remove"),
+        ("{}_g {}_v", "torch.nn.utils.remove_weight_norm"),
+        ("{}_orig {}_u {}_v", "torch.nn.utils.remove_spectral_norm"),
+        ("parametrizations.{}.original0 parametrizations.{}.original1", "parametrize.remove_parametrizations"),
+        ("parametrizations.{}.original", "parametrize.remove_parametrizations"),
+    ],
+)
+def test_reparametrised_weights_name_the_cure(suffixes: str, cure: str) -> None:
+    """The real modules are in test_from_torch.py."""
+    state_dict = weights()
+    array = state_dict.pop("weight_hh_l0")
+    state_dict |= dict.fromkeys(suffixes.replace("{}", "weight_hh_l0").split(), array)
+    for strict in (True, False):
+        lines = error_of(lambda s=strict: gatecell.LSTM(5, 7).load_state_dict(state_dict, strict=s))
+        assert lines[-1].endswith(f"{cure}(module, 'weight_hh_l0')")
+    assert cure in error_of(lambda: gatecell.LSTM.from_state_dict(state_dict))[-1]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (torch.zeros(28, 7, device="meta"), ValueError, "meta tensor"),
+        (torch.zeros(28, 7, dtype=torch.int8), TypeError, "floating point numbers, got int8"),
+        (torch.zeros(28, 7, dtype=torch.complex64), TypeError, "floating point numbers, got complex64"),
+        (torch.zeros(28, 7, dtype=torch.float8_e4m3fn), TypeError, "cannot view"),
+        (torch.zeros(28, 7).to_sparse(), TypeError, "cannot view"),
+        (np.zeros((28, 7), bool), TypeError, "floating point numbers, got bool"),
+        (np.zeros((28, 7), object), TypeError, "floating point numbers, got object"),
+    ],
+)
+def test_tensors_that_hold_no_real_numbers(value: Any, error: type[Exception], message: str) -> None:
+    ours = gatecell.LSTM.from_state_dict(under("enc.", weights()), prefix="enc")
+    before = ours.state_dict()
+    with pytest.raises(error, match=f"^enc.weight_hh_l0: .*{message}"):
+        ours.load_state_dict(under("enc.", weights() | {"weight_hh_l0": value}), prefix="enc")
+    assert_same(ours.state_dict(), before)
+
+
+def test_no_state_dict() -> None:
+    for value in (None, [1], torch.nn.LSTM(5, 7)):
+        with pytest.raises(TypeError, match="expected a state dict"):
+            gatecell.LSTM(5, 7).load_state_dict(value)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="got the key 3"):
+        gatecell.LSTM(5, 7).load_state_dict({3: np.zeros(1)})  # type: ignore[dict-item]
+
+
+def test_flags_that_the_tensors_tell_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"LSTM\.from_state_dict reads bidirectional, hidden_size off the tensors"):
+        gatecell.LSTM.from_state_dict(weights(), hidden_size=7, bidirectional=True)
+    with pytest.raises(TypeError, match="nonlinearity"):
+        gatecell.LSTM.from_state_dict(weights(), nonlinearity="relu")
