@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from contestants import CONTESTANTS
 
-CASES = [f"{cell},{shape}" for cell in ("lstm", "gru") for shape in ("1,1,128", "1,100,64", "1,100,256", "8,100,256", "32,100,256")]
+SHAPES = ("1,1,128", "1,100,64", "1,100,256", "8,100,256", "32,100,256")
+CASES = [f"{cell},{shape}" for cell in ("lstm", "gru") for shape in SHAPES]
 LARGEST_DIFFERENCE = 2e-6
 
 
@@ -35,7 +37,8 @@ class Worker:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
@@ -70,7 +73,7 @@ def measure(workers: dict[str, Worker], case: dict[str, Any], rounds: int, budge
         if not difference < LARGEST_DIFFERENCE:
             raise SystemExit(f"{name} differs from torch by {difference:.1e} at {case}")
     times = [[w.ask(time=budget)["seconds"] for w in workers.values()] for _ in range(rounds)]
-    return dict(zip(workers, np.array(times).T))
+    return dict(zip(workers, np.array(times).T, strict=True))
 
 
 def main() -> None:

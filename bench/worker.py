@@ -1,7 +1,7 @@
 """One contestant in a process of its own, driven by compare.py with one line of JSON per request.
 
-    {"build": case, "file": path of the arrays}  ->  {"file": path of y}
-    {"time": seconds}                             ->  {"seconds": median of the calls, "calls": how many}
+{"build": case, "file": path of the arrays} gives {"file": path of y};
+{"time": seconds} gives {"seconds": median of the calls, "calls": how many}.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import numpy as np
+
 from contestants import CONTESTANTS, Run
 
 
