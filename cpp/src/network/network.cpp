@@ -2,6 +2,7 @@
 #include "gatecell/network.h"
 
 #include "network/packed.h"
+#include "runtime/fp_mode.h"
 #include "schedule/forward.h"
 
 namespace gatecell {
@@ -37,6 +38,7 @@ std::size_t Network<T>::nbytes() const {
 
 template <class T>
 Plan Network<T>::plan(std::int64_t steps, std::int64_t rows, int num_threads) const {
+  const FpMode mode;
   return make_plan(*packed_, steps, rows, num_threads);
 }
 

@@ -215,6 +215,7 @@ void keep_state(const Spec& spec, const Call<T>& call) {
 template <class T>
 void forward(const PackedNetwork<T>& net, const Call<T>& call, int num_threads) {
   if (call.steps == 0 || call.rows == 0) return keep_state(net.spec, call);
+  const FpMode mode;  // for the cost model too: it must not trap or leave flags either
   Plan plan = make_plan(net, call.steps, call.rows, num_threads);
   Claim claim(plan.threads() - 1);
   if (claim.size() + 1 < plan.threads()) plan = make_plan(net, call.steps, call.rows, claim.size() + 1);
@@ -226,7 +227,6 @@ void forward(const PackedNetwork<T>& net, const Call<T>& call, int num_threads) 
   Carver carver(scratch.base());
   run.lay_out(carver);
 
-  const FpMode mode;
   claim.run(plan.threads(), [](void* context, int part) { static_cast<Forward<T>*>(context)->run_part(part); }, &run);
 }
 
