@@ -29,6 +29,13 @@ def dtype(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def two_cpus() -> None:
+    """For tests of calls on two threads: with one CPU every call runs alone."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip(f"{MACHINE}second CPU for this process")
+
+
 def fail_if_skipped(report: Any) -> Any:
     """With CI=true a missing package or tool is a failure: a suite that tests nothing must not be green."""
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):

@@ -98,10 +98,13 @@ class Case:
         """Of torch in float64."""
         return _reference(self)
 
+    def sample(self) -> Case:
+        """The same network with enough rows to measure an error on; the first ones are this case's own."""
+        return self.with_(rows=max(SAMPLE, self.rows or 0), batch_first=False)
+
     def own_error(self) -> float:
         """Of torch in float32."""
-        sample = self.with_(rows=max(SAMPLE, self.rows or 0), batch_first=False)
-        return max(map(_own_error, sample.draws()))
+        return max(map(_own_error, self.sample().draws()))
 
     def check(self, network: Any) -> None:
         """The network's outputs for this case's inputs are within the bound."""

@@ -73,6 +73,7 @@ def test_whole_or_in_chunks(kind: dict[str, Any], rows: int, dtype: str, isa: st
         assert_same_bits(chunked(network, x, hx, cuts), whole)
 
 
+@pytest.mark.usefixtures("two_cpus")
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("kind", KINDS, ids=kind_id)
 def test_any_number_of_threads(kind: dict[str, Any], bidirectional: bool, dtype: str, isa: str) -> None:

@@ -18,6 +18,7 @@ import torch
 import gatecell
 from reference import MODES, Case
 
+pytestmark = pytest.mark.usefixtures("two_cpus")
 FLUSH = 0x8040  # FTZ and DAZ bits of MXCSR
 STATUS = 0x3F  # sticky "inexact" and the like: results, not mode
 

@@ -33,6 +33,14 @@ def test_every_option(kind: dict[str, Any], stack: dict[str, Any], dtype: str, i
         check_draws(case, isa)
 
 
+@pytest.mark.parametrize("stack", STACKS, ids=label)
+@pytest.mark.parametrize("kind", KINDS, ids=label)
+def test_the_rows_that_measure_the_bound(kind: dict[str, Any], stack: dict[str, Any], isa: str) -> None:
+    """The numbers PyTorch's own error is taken from are held to it too: largest error against largest error."""
+    for scale, bias in itertools.product(SCALES, (True, False)):
+        check_draws(Case(**kind, **stack, scale=scale, bias=bias).sample(), isa)
+
+
 @pytest.mark.parametrize("case", size_cases(), ids=lambda case: f"{case.mode}-{case.seed}")
 def test_every_pair_of_sizes(case: Case, isa: str) -> None:
     check_draws(case, isa)
@@ -71,6 +79,7 @@ def test_long_sequence_and_wide_layer(mode: str, dtype: str, isa: str) -> None:
         case.check(case.network(gatecell, isa=isa))
 
 
+@pytest.mark.usefixtures("two_cpus")
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_threads(num_threads: int, dtype: str, isa: str) -> None:
     case = Case("LSTM", 64, 64, 2, bidirectional=True, dtype=dtype, steps=40, rows=9)

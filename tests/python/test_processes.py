@@ -6,6 +6,8 @@ import pytest
 
 from isolated import TWO_THREADS, run_script
 
+pytestmark = pytest.mark.usefixtures("two_cpus")
+
 # A child that hangs is killed by its alarm, so that the test fails instead of hanging.
 FORK = f"""{TWO_THREADS}
 import os, signal, sys, threading

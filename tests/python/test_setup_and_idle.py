@@ -11,6 +11,8 @@ from gatecell import _core
 from isolated import TWO_THREADS, run_script
 from reference import Case
 
+pytestmark = pytest.mark.usefixtures("two_cpus")
+
 
 def test_only_loading_packs(isa: str) -> None:
     case = Case(num_layers=2, bidirectional=True)
