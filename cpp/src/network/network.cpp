@@ -1,7 +1,7 @@
 // The public class: packed weights behind a pointer.
 #include "gatecell/network.h"
 
-#include "network/packed.h"
+#include "pack/packed.h"
 #include "runtime/fp_mode.h"
 #include "schedule/forward.h"
 

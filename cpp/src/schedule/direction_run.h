@@ -1,7 +1,7 @@
 // One direction of one layer moving through time for a group of rows: its state, and how a stretch of steps is done.
 #pragma once
 
-#include "network/packed.h"
+#include "pack/packed.h"
 #include "runtime/memory.h"
 
 namespace gatecell {

@@ -1,7 +1,7 @@
 // Decides from a call's shape who computes what.
 #pragma once
 
-#include "network/packed.h"
+#include "pack/packed.h"
 
 namespace gatecell {
 

@@ -1,4 +1,4 @@
-#include "network/packed.h"
+#include "pack/packed.h"
 
 #include <algorithm>
 #include <atomic>
