@@ -65,7 +65,7 @@ template <class T>
 std::vector<T> denormal_result(Isa isa, int threads) {
   auto problem = random_problem<T>(Spec{Cell::lstm, 1, 100, 1, true, true}, 100, 64);
   for (auto& tensor : problem.weights) std::fill(tensor.begin(), tensor.end(), T(0));
-  for (const std::size_t bias : {2, 6}) {
+  for (const std::size_t bias : {2u, 6u}) {
     std::fill_n(problem.weights[bias].begin() + 100, 100, T(50));  // f = 1
     std::fill_n(problem.weights[bias].begin() + 300, 100, T(-5));  // o = 0.0067
   }

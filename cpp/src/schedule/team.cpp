@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 
 #include "gatecell/network.h"
@@ -76,7 +76,7 @@ class Team {
     }
     while (static_cast<int>(claimed.size()) < wanted && size_ + 1 < usable_cpus()) {
       Worker* worker = start_worker();
-      if (!worker) return;  // no more threads to be had: the caller runs with what it has
+      if (!worker) return;  // the caller runs with what it has
       claimed.push_back(worker);
     }
   }
@@ -95,7 +95,7 @@ class Team {
     bool started = true;
     try {
       std::thread([w = worker.get()] { w->loop(); }).detach();
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {  // no more threads, or no memory for one
       started = false;
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
