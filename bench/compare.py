@@ -32,8 +32,6 @@ class Worker:
     def __init__(self, name: str, threads: int) -> None:
         env = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
         command = [sys.executable, str(Path(__file__).with_name("worker.py")), name, str(threads)]
-        if threads == 1:
-            command = ["taskset", "-c", "0", *command]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
 
     def ask(self, **request: Any) -> dict[str, Any]:

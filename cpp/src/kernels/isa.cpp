@@ -35,7 +35,8 @@ constexpr Kernels<T> kernels() {
 #define GATECELL_EIGEN GATECELL_STRING(EIGEN_WORLD_VERSION.EIGEN_MAJOR_VERSION.EIGEN_MINOR_VERSION)
 #endif
 
-constexpr KernelTable kTable = {kernels<float>(), kernels<double>(), GATECELL_EIGEN, GATECELL_FLAGS};
+constexpr KernelTable kTable = {kernels<float>(), kernels<double>(), GATECELL_STRING(GATECELL_ISA), GATECELL_EIGEN,
+                                GATECELL_FLAGS};
 
 }  // namespace
 }  // namespace gatecell

@@ -65,6 +65,7 @@ struct Kernels {
 struct KernelTable {
   Kernels<float> float32;
   Kernels<double> float64;
+  const char* isa;    // its name, as in isa.h
   const char* eigen;  // version of Eigen it was compiled with
   const char* flags;  // compiler flags of this ISA
 };

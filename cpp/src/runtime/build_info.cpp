@@ -1,7 +1,7 @@
 #include "gatecell/build_info.h"
 
 #include "gatecell/version.h"
-#include "kernels/table.h"
+#include "runtime/dispatch.h"
 
 namespace gatecell {
 namespace {
@@ -15,13 +15,9 @@ constexpr const char* kCompiler = "GCC " __VERSION__;
 }  // namespace
 
 BuildInfo build_info() {
-  return {GATECELL_VERSION,
-          GATECELL_COMMIT,
-          kCompiler,
-          gatecell_kernels_sse2()->eigen,
-          {{"avx512", gatecell_kernels_avx512()->flags},
-           {"avx2", gatecell_kernels_avx2()->flags},
-           {"sse2", gatecell_kernels_sse2()->flags}}};
+  BuildInfo info{GATECELL_VERSION, GATECELL_COMMIT, kCompiler, kernel_table(Isa::sse2).eigen, {}};
+  for (const Isa isa : {Isa::avx512, Isa::avx2, Isa::sse2}) info.isas.emplace_back(name(isa), kernel_table(isa).flags);
+  return info;
 }
 
 }  // namespace gatecell

@@ -1,0 +1,38 @@
+// Each name leads to the object that was compiled for it: the object itself tells.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "gatecell/build_info.h"
+#include "runtime/dispatch.h"
+
+using gatecell::Isa;
+
+TEST_CASE("an ISA's kernels are those of its own object") {
+  for (const Isa isa : {Isa::sse2, Isa::avx2, Isa::avx512}) {
+    const auto& table = gatecell::kernel_table(isa);
+    CHECK(std::string(table.isa) == gatecell::name(isa));
+    CHECK(table.float32.lanes == 2 * table.float64.lanes);
+  }
+  CHECK(gatecell::kernel_table(Isa::sse2).float32.lanes == 4);
+  CHECK(gatecell::kernel_table(Isa::avx2).float32.lanes == 8);
+  CHECK(gatecell::kernel_table(Isa::avx512).float32.lanes == 16);
+}
+
+TEST_CASE("names and instruction sets go both ways, best first") {
+  const auto& isas = gatecell::available_isas();
+  REQUIRE(!isas.empty());
+  CHECK(isas.back() == Isa::sse2);
+  for (const Isa isa : isas) CHECK(gatecell::parse_isa(gatecell::name(isa)) == isa);
+  for (std::size_t i = 1; i < isas.size(); ++i) CHECK(isas[i - 1] > isas[i]);
+}
+
+TEST_CASE("build_info names every ISA with its flags") {
+  const auto info = gatecell::build_info();
+  REQUIRE(info.isas.size() == 3);
+  for (const auto& [isa, flags] : info.isas) {
+    const bool fma = flags.find("-mfma") != std::string::npos, wide = flags.find("-mavx512f") != std::string::npos;
+    CHECK(fma == (isa != "sse2"));
+    CHECK(wide == (isa == "avx512"));
+  }
+}
