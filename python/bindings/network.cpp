@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <unistd.h>
 
 #include <exception>
 #include <optional>
@@ -69,24 +70,30 @@ const T* contiguous(const char* what, const Array<T>& array, const std::vector<s
 template <class T>
 std::int64_t stride(const char* what, const Array<T>& array, int axis) {
   const auto size = static_cast<py::ssize_t>(sizeof(T));
-  if (array.size() == 0) return 0;  // NumPy gives an empty array any strides
-  const bool adjacent = array.shape(2) < 2 || array.strides(2) == size;
-  if (!adjacent || array.strides(axis) % size != 0) {
+  if (array.shape(2) > 1 && array.strides(2) != size && array.size() > 0) {
     throw std::invalid_argument(std::string("the features of ") + what + " must be adjacent in memory");
+  }
+  if (array.shape(axis) < 2 || array.size() == 0) return 0;  // NumPy gives such an axis any stride
+  if (array.strides(axis) % size != 0) {
+    throw std::invalid_argument(std::string("the strides of ") + what + " must be multiples of its item size");
   }
   return array.strides(axis) / size;
 }
 
 template <class T>
 std::vector<gatecell::DirectionWeights<T>> weight_views(const Spec& spec, const std::vector<Array<T>>& arrays) {
+  const std::int64_t each = 2 + (spec.bias ? 2 : 0) + (spec.proj_size ? 1 : 0);
+  const auto found = static_cast<std::int64_t>(arrays.size()), expected = spec.num_layers * spec.directions() * each;
+  if (found != expected) {
+    throw std::invalid_argument("expected " + std::to_string(expected) + " weights, got " + std::to_string(found));
+  }
   std::vector<gatecell::DirectionWeights<T>> views;
   std::size_t next = 0;
   const auto take = [&](const std::vector<std::int64_t>& shape) {
-    if (next == arrays.size()) throw std::invalid_argument("too few weights");
     return contiguous("a weight", arrays[next++], shape);
   };
   const std::int64_t rows = spec.gates() * spec.hidden_size;
-  for (std::int64_t i = 0; next < arrays.size() || i < spec.num_layers * spec.directions(); ++i) {
+  for (std::int64_t i = 0; i < spec.num_layers * spec.directions(); ++i) {
     gatecell::DirectionWeights<T> w;
     w.weight_ih = take({rows, spec.layer_input(i / spec.directions())});
     w.weight_hh = take({rows, spec.state_size()});
@@ -118,8 +125,8 @@ py::typing::List<Array<T>> weights(const Network<T>& net) {
   return arrays;
 }
 
-// Restoring the thread state may end the thread when the interpreter is shutting down, by unwinding; so it stands in a
-// plain function, not in a destructor, which would call std::terminate.
+// When the interpreter is shutting down, restoring the thread state ends the thread by unwinding (before Python 3.14).
+// Unwinding would run destructors that drop references without the GIL, so the thread stops here instead, for good.
 template <class T>
 void run(const Network<T>& net, const Call<T>& call, int num_threads) {
   if (net.plan(call.steps, call.rows, num_threads).seconds < kReleaseGil) return net.forward(call, num_threads);
@@ -130,7 +137,11 @@ void run(const Network<T>& net, const Call<T>& call, int num_threads) {
   } catch (const std::exception&) {
     error = std::current_exception();
   }
-  PyEval_RestoreThread(state);
+  try {
+    PyEval_RestoreThread(state);
+  } catch (...) {
+    for (;;) pause();
+  }
   if (error) std::rethrow_exception(error);
 }
 

@@ -9,8 +9,9 @@
 //         h' = (1-z)*n + z*h                                                         gates in memory: r z n
 //   RNN   h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu
 //
-// Each pre-activation is one chain of fused multiply-adds: bias, then the input products in k order, then the recurrent
-// ones. So a row's result has the same bits whatever the batch, the chunking and the number of threads.
+// Each pre-activation is one chain of multiply-adds (fused where the CPU has them): bias, then the input products in k
+// order, then the recurrent ones. So a row's result has the same bits whatever the batch, the chunking and the number
+// of threads.
 #pragma once
 
 #include <cstddef>
@@ -72,7 +73,7 @@ struct Call {
   T* c_n = nullptr;
 };
 
-// What a call of one shape will do; forward() executes exactly this.
+// What a call of one shape will do; forward() executes exactly this, or with fewer threads if the team is busy.
 struct Plan {
   int row_parts = 1;            // threads that share the rows of the batch
   int direction_parts = 1;      // threads that share the directions of a layer
@@ -104,6 +105,7 @@ class Network {
   Plan plan(std::int64_t steps, std::int64_t rows, int num_threads) const;
 
   // Allocates scratch before the first step at most; no allocation, lock or exception after that.
+  // Throws std::invalid_argument for a null x, y or h_n and negative sizes, std::bad_alloc for scratch.
   void forward(const Call<T>& call, int num_threads) const;
 
   // The weights as they came in, bit for bit, in torch's order per direction:

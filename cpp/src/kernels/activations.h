@@ -21,7 +21,8 @@ template <>
 struct ExpConstants<float> {
   // ln 2 in two parts: n * kLn2High is exact, so that r is right also where there is no FMA.
   static constexpr float kLog2e = 1.44269504088896341f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
-  // From kOverflow on 2^n is infinite and q > 0; at kUnderflow 2^n is 0. Between the two e^x is right.
+  // At kOverflow 2^n is infinite and q > 0; at kUnderflow 2^n is 0. In between e^x is right, but infinite already from
+  // half a power of two below the largest number on.
   static constexpr float kOverflow = 89.f, kUnderflow = -88.f;
   static constexpr float kTanhBound = 19.f;  // u + 2 == u beyond
   static constexpr float kP[] = {0.5f, 0.16666533547876657f, 0.04166723989146023f, 0.008367542475504239f,
@@ -118,7 +119,8 @@ GATECELL_INLINE Packet<T> tanh(Packet<T> x) {
   return ei::pdiv(u, ei::padd(u, broadcast(T(2))));
 }
 
-// sigmoid(a) * tanh(b) with one division: LSTM's i*g and o*tanh(c).
+// sigmoid(a) * tanh(b) with one division: LSTM's i*g and o*tanh(c). Where the denominator overflows, at sigmoid(a)
+// below 1e-30, the result is 0.
 template <class T>
 GATECELL_INLINE Packet<T> sigmoid_tanh(Packet<T> a, Packet<T> b) {
   const Packet<T> u = expm1_twice<T>(b);

@@ -1,6 +1,8 @@
 // The public class: packed weights behind a pointer.
 #include "gatecell/network.h"
 
+#include <stdexcept>
+
 #include "pack/packed.h"
 #include "runtime/fp_mode.h"
 #include "schedule/forward.h"
@@ -44,6 +46,10 @@ Plan Network<T>::plan(std::int64_t steps, std::int64_t rows, int num_threads) co
 
 template <class T>
 void Network<T>::forward(const Call<T>& call, int num_threads) const {
+  const bool empty = call.steps == 0 || call.rows == 0;
+  if (call.steps < 0 || call.rows < 0 || (!empty && (!call.x || !call.y || !call.h_n))) {
+    throw std::invalid_argument("a call needs x, y, h_n and numbers of steps and rows that are not negative");
+  }
   gatecell::forward(*packed_, call, num_threads);
 }
 

@@ -23,7 +23,7 @@ std::int64_t count_weights(const Spec& s) {
   };
   const std::int64_t rows = multiply(add(s.hidden_size, 16), s.gates());
   const std::int64_t output = multiply(s.state_size(), s.directions());
-  const std::int64_t columns = add(add(add(s.input_size, output), s.state_size()), s.proj_size + 16);
+  const std::int64_t columns = add(add(add(s.input_size, output), s.state_size()), add(s.proj_size, 16));
   return multiply(multiply(rows, columns), multiply(s.num_layers, s.directions()));
 }
 

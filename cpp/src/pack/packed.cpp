@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "runtime/dispatch.h"
+#include "runtime/fp_mode.h"
 
 namespace gatecell {
 namespace {
@@ -113,6 +114,7 @@ PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeight
     }
     return carver.used();
   };
+  const FpMode mode;  // sums of biases do not depend on the caller's rounding
   nbytes = pack_all(Carver());
   memory = allocate_block(nbytes);
   pack_all(Carver(memory.get()));

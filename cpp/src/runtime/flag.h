@@ -1,7 +1,7 @@
 // A counter on a cache line of its own that one thread raises and others wait for: the only way threads meet.
 //
-// Waiting spins a bounded time (a flag travels between cores in about 100 ns) and then sleeps in the kernel. Release
-// and acquire on the atomics, no fences: ThreadSanitizer sees every edge.
+// Waiting spins a bounded time (a flag travels between cores in about 100 ns) and then sleeps in the kernel. Atomics
+// only, no fences: ThreadSanitizer sees every edge.
 #pragma once
 
 #include <atomic>

@@ -2,8 +2,10 @@
 // ways to share the work is cheaper, and whether a call is long enough to release Python's GIL.
 //
 //   time of a part = steps * sum over its layers and directions of
-//                    rows * input products / rate + max(rows * recurrent products / rate, recurrent weights /
-//                    bandwidth)
+//                      rows * input products / rate
+//                      + max(rows * recurrent products / rate, recurrent weights / bandwidth)
+//                      + a little for the step itself
+//                    + a meeting per layer where directions run apart
 #include "schedule/plan.h"
 
 #include <algorithm>
@@ -57,10 +59,10 @@ void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64
   const PanelShape& shape = net.directions.front().input;
   const auto row_bytes = static_cast<std::int64_t>(sizeof(T)) * shape.padded_units() * shape.gates;
   const std::int64_t gate_rows = std::clamp(kGateBytes / row_bytes, kFewest, kMost);
-  const std::int64_t part_rows = std::max<std::int64_t>(1, (rows + plan.row_parts - 1) / plan.row_parts);
-  const std::int64_t groups = (part_rows + kGroup - 1) / kGroup;
-  plan.group_rows = (part_rows + groups - 1) / groups;
-  plan.chunk = std::clamp<std::int64_t>(gate_rows / plan.group_rows, 1, std::max<std::int64_t>(1, steps));
+  const auto parts = [](std::int64_t n, std::int64_t size) { return (n - 1) / size + 1; };  // rounded up, n >= 1
+  const std::int64_t part_rows = parts(rows, plan.row_parts);
+  plan.group_rows = parts(part_rows, parts(part_rows, kGroup));
+  plan.chunk = std::clamp<std::int64_t>(gate_rows / plan.group_rows, 1, steps);
 }
 
 }  // namespace
@@ -69,6 +71,7 @@ template <class T>
 Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads) {
   const auto t = static_cast<double>(steps), b = static_cast<double>(rows);
   Plan best;
+  if (steps < 1 || rows < 1) return best;
   best.seconds = predict(net, t, b, 1, 1);
   if (num_threads > 1 && best.seconds > kWorthThreads) {
     const std::int64_t threads = std::min(num_threads, usable_cpus());

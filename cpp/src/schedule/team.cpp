@@ -42,8 +42,8 @@ class Worker {
 
   void loop() {
     // Not the affinity of whichever caller happened to start this thread: that of the process.
-    cpu_set_t set;
-    if (sched_getaffinity(getpid(), sizeof(set), &set) == 0) sched_setaffinity(0, sizeof(set), &set);
+    cpu_set_t sets[16];
+    if (sched_getaffinity(getpid(), sizeof(sets), sets) == 0) sched_setaffinity(0, sizeof(sets), sets);
     for (std::uint32_t turn = 1;; ++turn) {
       go_.wait_for(turn, kSpinForWork);
       {
@@ -86,23 +86,22 @@ class Team {
  private:
   // Born claimed. Signals stay with the application's own threads.
   Worker* start_worker() {
-    auto worker = std::make_unique<Worker>();
-    worker->claim();
-    workers_.reserve(workers_.size() + 1);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = true;
+    Worker* started = nullptr;
     try {
+      auto worker = std::make_unique<Worker>();
+      worker->claim();
+      workers_.reserve(workers_.size() + 1);
       std::thread([w = worker.get()] { w->loop(); }).detach();
+      started = worker.release();
+      workers_.push_back(started);
+      size_.fetch_add(1, std::memory_order_relaxed);
     } catch (const std::exception&) {  // no more threads, or no memory for one
-      started = false;
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (!started) return nullptr;
-    workers_.push_back(worker.get());
-    size_.fetch_add(1, std::memory_order_relaxed);
-    return worker.release();
+    return started;
   }
 
   std::mutex mutex_;  // taken once a call, and only by calls that want workers
@@ -142,8 +141,8 @@ void Claim::run(int parts, void (*job)(void*, int), void* context) {
 }
 
 int usable_cpus() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof(set), &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+  cpu_set_t sets[16];  // one holds 1,024 CPUs, and the kernel refuses a mask shorter than its own
+  return sched_getaffinity(0, sizeof(sets), sets) == 0 ? std::max(1, CPU_COUNT_S(sizeof(sets), sets)) : 1;
 }
 
 int team_size() {
