@@ -139,6 +139,8 @@ def test_out(batch_first: bool, rows: int | None, dtype: str, isa: str) -> None:
 def forms(x: np.ndarray) -> dict[str, Any]:
     """The same numbers in every layout and type that an input may have."""
     wide = np.repeat(np.repeat(x, 2, 0), 3, -1)
+    records = np.zeros(x.shape[0], [("x", x.dtype, x.shape[1:]), ("flag", "u1")])
+    records["x"] = x
     raw = np.zeros(x.nbytes + 1, np.uint8)
     unaligned = raw[1:].view(x.dtype).reshape(x.shape)
     unaligned[:] = x
@@ -146,6 +148,7 @@ def forms(x: np.ndarray) -> dict[str, Any]:
     read_only.flags.writeable = False
     return {
         "every second": wide[::2, :, ::3],
+        "field of records": records["x"],
         "backwards": x[::-1].copy()[::-1],
         "Fortran order": np.asfortranarray(x),
         "unaligned": unaligned,
@@ -184,6 +187,16 @@ def test_forms_of_input(form: str, dtype: str) -> None:
         assert type(got) is np.ndarray
         assert got.flags.c_contiguous
         assert got.flags.writeable
+
+
+def test_one_step_has_any_stride(dtype: str) -> None:
+    """NumPy leaves the stride of an axis of length 1 as it was, here that of whole records."""
+    case = Case(dtype=dtype, steps=5)
+    network, (x, hx) = case.network(gatecell), case.inputs()
+    records = np.zeros(5, [("x", dtype, x.shape[1:]), ("flag", "u1")])
+    records["x"] = x
+    for t in range(5):
+        np.testing.assert_array_equal(network(records["x"][t : t + 1], hx)[0], network(x[t : t + 1], hx)[0])
 
 
 def test_other_float_types_are_converted() -> None:

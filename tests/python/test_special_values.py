@@ -94,6 +94,16 @@ def test_no_steps_or_no_rows(
         np.testing.assert_array_equal(got[name], given[name] if state else np.zeros_like(given[name]), strict=True)
 
 
+@pytest.mark.usefixtures("two_cpus")
+def test_no_rows_where_threads_would_pay(isa: str) -> None:
+    """So many steps that the cost model would share them out, and nothing to share."""
+    case = Case(rows=0, steps=10_000, bidirectional=True)
+    network = case.network(gatecell, isa=isa, num_threads=2)
+    assert network(*case.inputs())[0].shape == (10_000, 0, 14)
+    assert network.plan(10_000, 0).threads == 1
+    assert network.plan(1, 2**63 - 1).group_rows > 0
+
+
 @pytest.mark.parametrize("rows", [0, None])
 def test_cells_without_rows(rows: int | None, isa: str) -> None:
     cell = gatecell.GRUCell(5, 7, isa=isa)
