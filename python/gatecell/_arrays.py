@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,20 @@ def view(value: Any, name: str, *, force: bool = False) -> Floats:
 
     With `force` (weights) a torch tensor may require grad or live on a GPU.
     """
-    if type(value) is not np.ndarray:
-        value = _to_numpy(value, name, force)
-    if value.dtype.kind != "f":
-        raise TypeError(f"{name}: expected real floating point numbers, got {value.dtype}")
-    return value  # type: ignore[no-any-return]
+    array = value if type(value) is np.ndarray else _to_numpy(value, name, force)
+    if array.dtype.kind != "f":
+        alone = array.ndim == 0 and not hasattr(value, "dtype")  # NumPy calls None, a dict or a generator "object"
+        got = array.dtype if not alone else "None" if value is None else type(value).__name__
+        raise TypeError(f"{name}: expected real floating point numbers, got {got}")
+    return array
 
 
 def _to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:
-    is_torch = hasattr(value, "detach")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: a masked array has values that do not count: fill it first, with .filled(...)")
+    if type(value).__name__ == "PackedSequence":
+        raise TypeError(f"{name}: packed sequences are not supported yet: pass a padded array")
+    is_torch = isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))
     if is_torch and value.device.type == "meta":
         raise ValueError(f"{name}: a meta tensor has a shape but no values")
     if is_torch and value.requires_grad and not force:
@@ -39,7 +45,9 @@ def _to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:
             array = np.from_dlpack(value)
         else:
             array = np.asarray(value)
-    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever an __array__ or __dlpack__ raises
         raise TypeError(f"{name}: NumPy cannot view this {type(value).__name__}: {error}") from error
     return array  # type: ignore[no-any-return]
 
@@ -89,5 +97,17 @@ def check_out(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], inputs: li
     side_by_side = out.strides[-1] == out.itemsize or out.shape[-1] == 1 or not out.size
     if not side_by_side or not out.flags.aligned:
         raise ValueError(f"expected out with its features side by side and aligned, got strides {out.strides}")
+    if not out.flags.c_contiguous and _overlaps_itself(out):
+        raise ValueError(f"expected out with an element of its own for each value, got strides {out.strides}")
     if any(np.may_share_memory(out, array, max_work=_OVERLAP_EFFORT) for array in inputs if array is not None):
         raise ValueError("expected out apart from the input and the initial state, got overlapping memory")
+
+
+def _overlaps_itself(array: NDArray[Any]) -> bool:
+    """Whether two elements may share memory: some axis steps less far than the axes inside it reach."""
+    reach = array.itemsize
+    for stride, size in sorted((abs(stride), size) for stride, size in zip(array.strides, array.shape, strict=True)):
+        if size > 1 and stride < reach:
+            return True
+        reach += stride * (size - 1)
+    return False

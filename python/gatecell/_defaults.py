@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._core import available_isas
+from ._spec import check_int
 
 
 def choose_isa(isa: str | None) -> str:
@@ -29,9 +30,7 @@ def choose_isa(isa: str | None) -> str:
 def choose_threads(num_threads: int | None) -> int:
     """The number of threads of a new network: `num_threads`, else GATECELL_NUM_THREADS, else the CPUs we may use."""
     if num_threads is not None:
-        if not isinstance(num_threads, int) or isinstance(num_threads, bool):
-            raise TypeError(f"num_threads should be of type int, got: {type(num_threads).__name__}")
-        return _checked_threads(num_threads, f"num_threads={num_threads}")
+        return _checked_threads(check_int("num_threads", num_threads), f"num_threads={num_threads}")
     if text := os.environ.get("GATECELL_NUM_THREADS"):
         return _checked_threads(int(text) if text.isdecimal() else 0, f"GATECELL_NUM_THREADS={text!r}")
     return usable_cpus()
@@ -39,7 +38,7 @@ def choose_threads(num_threads: int | None) -> int:
 
 def _checked_threads(threads: int, source: str) -> int:
     if not 1 <= threads < 2**31:
-        raise ValueError(f"expected a number of threads of at least 1, got {source}")
+        raise ValueError(f"expected a number of threads of at least 1 and below 2**31, got {source}")
     return threads
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from . import _arrays, _defaults
 from ._arrays import Floats
 from ._core import Network32, Network64
-from ._files import load
+from ._files import read
 from ._spec import Spec
-from ._state_dict import IncompatibleKeys, Part
+from ._state_dict import IncompatibleKeys, Part, with_dot
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -62,8 +62,11 @@ class Network:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, prefix: str = "", **flags: Any) -> Self:
-        """`from_state_dict` of what `gatecell.load` reads from a `.safetensors` or `.npz` file."""
-        return cls.from_state_dict(load(path), prefix=prefix, **flags)
+        """`from_state_dict` of what `gatecell.load` reads from a `.safetensors` or `.npz` file.
+
+        Only arrays under `prefix` are read: those elsewhere may be of types that gatecell does not support.
+        """
+        return cls.from_state_dict(read(path, with_dot(prefix)), prefix=prefix, **flags)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, *, prefix: str = ""
@@ -75,7 +78,9 @@ class Network:
         an error nothing has changed. Raises ValueError that lists every missing, unexpected and mis-shaped key
         (`strict=False` ignores the unexpected), TypeError for tensors that are not real floating point.
         """
-        arrays, incompatible = Part(type(self).__name__, state_dict, prefix).arrays(self._shapes(), strict=strict)
+        part = Part(type(self).__name__, state_dict, prefix)
+        part.check_layers(self._spec.num_layers)
+        arrays, incompatible = part.arrays(self._shapes(), strict=strict)
         self._core = self._pack(arrays)
         return incompatible
 

@@ -34,8 +34,10 @@ _DTYPES = {
 _MAX_HEADER = 100_000_000  # the format's own limit
 
 
-def load_safetensors(path: Path) -> dict[str, NDArray[Any]]:
+def load_safetensors(path: Path, prefix: str) -> dict[str, NDArray[Any] | None]:
     """Every tensor of the file as a read-only view of its memory map; bfloat16 as float32 arrays.
+
+    Tensors whose names do not start with `prefix` may be of any dtype; None stands for them.
 
     The file must not be shortened while the arrays live: the system kills whoever reads past the end of a map.
     """
@@ -44,17 +46,17 @@ def load_safetensors(path: Path) -> dict[str, NDArray[Any]]:
             if not file.read(1):
                 raise ValueError("the file is empty")
             content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-        return _tensors(content)
+        return _tensors(content, prefix)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a valid safetensors file: {error}") from error
 
 
-def _tensors(content: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+def _tensors(content: NDArray[np.uint8], prefix: str) -> dict[str, NDArray[Any] | None]:
     header, data = _split(content)
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise ValueError("expected __metadata__ to map names to text")
-    spans = {name: _span(name, entry) for name, entry in header.items()}
+    spans = {name: _span(name, entry, name.startswith(prefix)) for name, entry in header.items()}
     end = 0
     for name, (begin, stop) in sorted(spans.items(), key=lambda item: item[1]):
         if begin != end:
@@ -62,13 +64,17 @@ def _tensors(content: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         end = stop
     if end != data.size:
         raise ValueError(f"expected {end} bytes of tensors, found {data.size}")
-    return {name: _array(data[slice(*span)], **header[name]) for name, span in spans.items()}
+    return {
+        name: _array(data[slice(*span)], **header[name]) if name.startswith(prefix) else None
+        for name, span in spans.items()
+    }
 
 
 def _split(content: NDArray[np.uint8]) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     size = int.from_bytes(content[:8].tobytes(), "little")
-    if content.size < 8 or size > min(_MAX_HEADER, content.size - 8):
-        raise ValueError(f"a header of {size} bytes does not fit in {content.size} bytes")
+    limit = min(_MAX_HEADER, content.size - 8)
+    if size > limit:
+        raise ValueError(f"expected a header of at most {max(limit, 0)} bytes, found {size}")
     header = json.loads(content[8 : 8 + size].tobytes().decode("utf-8"), object_pairs_hook=_unique)
     if not isinstance(header, dict):
         raise ValueError(f"expected a JSON object as header, found {type(header).__name__}")
@@ -82,16 +88,20 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _span(name: str, entry: Any) -> tuple[int, int]:
+def _span(name: str, entry: Any, wanted: bool) -> tuple[int, int]:
     """Where the tensor lies in the data, once its entry is known to be sound."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{name!r}: expected dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in _DTYPES:
+    if not isinstance(dtype, str) or (wanted and dtype not in _DTYPES):
         raise ValueError(f"{name!r}: dtype {dtype!r} is not supported; supported: {', '.join(_DTYPES)}")
     if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
         raise ValueError(f"{name!r}: expected sizes as shape and two data_offsets")
     begin, end = offsets
+    if begin > end:
+        raise ValueError(f"{name!r}: data_offsets run backwards, from {begin} to {end}")
+    if dtype not in _DTYPES:
+        return begin, end
     size = np.dtype(_DTYPES[dtype]).itemsize * math.prod(shape)
     if end - begin != size:
         raise ValueError(f"{name!r}: {dtype} {tuple(shape)} takes {size} bytes, data_offsets span {end - begin}")

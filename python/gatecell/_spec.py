@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
 from dataclasses import astuple, dataclass
 from typing import Any
+
+import numpy as np
 
 from ._core import validate
 
@@ -24,11 +28,10 @@ class Spec:
 
     def __post_init__(self) -> None:
         for name in ("input_size", "hidden_size", "num_layers", "proj_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
+            value = check_int(name, getattr(self, name))
             if abs(value) >= 2**63:
-                raise ValueError(f"{name} should fit in 64 bits, got: {value}")
+                raise ValueError(f"{name} should fit in 64 bits")
+            object.__setattr__(self, name, value)
         check_bool("bias", self.bias)
         check_bool("bidirectional", self.bidirectional)
         validate(*self.arguments())
@@ -67,6 +70,14 @@ class Spec:
                 if self.proj_size:
                     shapes["weight_hr" + suffix] = (self.proj_size, self.hidden_size)
         return shapes
+
+
+def check_int(name: str, value: Any) -> int:
+    """Any integer, NumPy's too, as a plain int; a bool is none."""
+    if not isinstance(value, (bool, np.bool_)):  # before 2.0 NumPy's has an index, too
+        with contextlib.suppress(TypeError):
+            return operator.index(value)
+    raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
 
 
 def check_bool(name: str, value: object) -> None:

@@ -9,19 +9,22 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ._arrays import Floats, view
 
 Shape = tuple[int, ...]
 
 # What the keys of a module with re-parametrised weights look like, and how to get its plain weights back.
+_PREFIX = r"(|.*?\.)"
+_NAME = r"((?:weight|bias)_[ih][hr]\w*)"
 _CURES = {
-    r"parametrizations\.(\w+)\.original[01]?": "torch.nn.utils.parametrize.remove_parametrizations(module, {!r})",
-    r"((?:weight|bias)_\w+)_mask": "torch.nn.utils.prune.remove(module, {!r})",
-    r"((?:weight|bias)_\w+)_g": "torch.nn.utils.remove_weight_norm(module, {!r})",
-    r"((?:weight|bias)_\w+)_u": "torch.nn.utils.remove_spectral_norm(module, {!r})",
+    rf"{_PREFIX}parametrizations\.{_NAME}\.original[01]?": "parametrize.remove_parametrizations(module, {!r})",
+    rf"{_PREFIX}{_NAME}_mask": "prune.remove(module, {!r})",
+    rf"{_PREFIX}{_NAME}_g": "remove_weight_norm(module, {!r})",
+    rf"{_PREFIX}{_NAME}_u": "remove_spectral_norm(module, {!r})",
 }
+# A matrix of the first layer, plain or in one of those forms.
+_RECURRENT = rf"{_PREFIX}(?:parametrizations\.)?weight_[ih]h(?:_l0)?(?:_orig|_mask|_[guv]|\.original[01]?)?"
+_SHOWN = 50  # keys of one kind in an error
 _KINDS = {4: "an LSTM", 3: "a GRU", 1: "a simple RNN"}
 
 
@@ -41,12 +44,15 @@ class Part:
         for key in state_dict:
             if not isinstance(key, str):
                 raise TypeError(f"expected a state dict whose keys are names, got the key {key!r}")
+        if not state_dict:
+            raise ValueError(f"{owner}: the state dict is empty")
         self.owner = owner
         self.state_dict = state_dict
-        self.prefix = prefix + "." if prefix and not prefix.endswith(".") else prefix
+        self.prefix = with_dot(prefix)
         self.keys = {key[len(self.prefix) :]: key for key in state_dict if key.startswith(self.prefix)}
         if not self.keys:
-            raise ValueError(f"{owner}: no key of the state dict starts with {self.prefix!r}: {self._prefixes()}")
+            lines = [f"{owner}: no key of the state dict starts with {self.prefix!r}: {self._whereabouts()}"]
+            raise ValueError("\n".join(lines + self._cures()))
 
     def sizes(self) -> dict[str, Any]:
         """The constructor arguments that the tensors tell, from a layer's names or a cell's."""
@@ -58,15 +64,21 @@ class Part:
         if missing or misshaped:
             raise self._error(missing, [], misshaped)
         proj_size, hidden_size = first.get("weight_hr", (0, first["weight_hh"][1]))
-        layers = {match[1] for name in self.keys if (match := re.match(r"weight_[ih]h_l(\d+)", name))}
         return {
             "input_size": first["weight_ih"][1],
             "hidden_size": hidden_size,
-            "num_layers": max(1, len(layers)),
+            "num_layers": max(1, self._layers()),
             "bias": any(name.startswith("bias_") for name in self.keys),
             "bidirectional": any(name.endswith("_reverse") for name in self.keys),
             "proj_size": proj_size,
         }
+
+    def check_layers(self, expected: int) -> None:
+        """A short error for a network so much deeper than the dict that a list of what is missing could fill memory."""
+        if expected > max(len(self.keys), 100):
+            raise ValueError(
+                f"{self.owner}: the state dict does not fit: expected {expected} layers, found {self._layers()}"
+            )
 
     def arrays(
         self, shapes: Mapping[str, Shape], *, strict: bool = True, cell_names: bool = False
@@ -90,7 +102,11 @@ class Part:
         return [view(self.state_dict[key], key, force=True) for key in found.values()], IncompatibleKeys([], unexpected)
 
     def _shape(self, key: str) -> Shape:
-        return tuple(np.shape(self.state_dict[key]))
+        value = self.state_dict[key]
+        return tuple(value.shape) if hasattr(value, "shape") else view(value, key, force=True).shape
+
+    def _layers(self) -> int:
+        return len({match[1] for name in self.keys if (match := re.match(r"weight_[ih]h_l(\d+)", name))})
 
     def _first_layer(self) -> dict[str, Shape]:
         """Shapes of the first layer's matrices, by a cell's names."""
@@ -105,38 +121,59 @@ class Part:
         self, missing: list[str], unexpected: list[str], misshaped: list[str], shapes: Mapping[str, Shape] | None = None
     ) -> ValueError:
         lines = [f"{self.owner}: the state dict does not fit" + (f" under {self.prefix!r}:" if self.prefix else ":")]
-        lines += [f"  missing: {key}" for key in missing]
-        lines += [f"  unexpected: {key}" for key in unexpected]
-        lines += [f"  wrong shape: {problem}" for problem in misshaped]
+        lines += _cut([f"  missing: {key}" for key in missing])
+        lines += _cut([f"  unexpected: {key}" for key in unexpected])
+        lines += _cut([f"  wrong shape: {problem}" for problem in misshaped])
         lines += self._cures()
         kind = _kind(self._first_layer())
         if shapes and kind and kind != _kind({name.removesuffix("_l0"): shape for name, shape in shapes.items()}):
             lines.append(f"it looks like {kind}")
-        if missing and not self._first_layer():
-            lines.append(self._prefixes())
+        elif shapes and missing:
+            for owner, name, ours in (("layer", "weight_hh_l0", "weight_hh"), ("cell", "weight_hh", "weight_hh_l0")):
+                if name in self.keys and f"{self.prefix}{ours} {shapes.get(ours)}" in missing:
+                    lines.append(f"it has the names of a {owner}'s weights")
+        if missing and self.prefix not in self._meant():
+            lines.append(self._whereabouts())
         return ValueError("\n".join(lines))
 
     def _cures(self) -> list[str]:
+        meant = self._meant()
         found = {
-            cure.format(match[1]): None
-            for name in self.keys
+            cure.format(match[2]): None
+            for key in self.state_dict
             for pattern, cure in _CURES.items()
-            if (match := re.fullmatch(pattern, name))
+            if (match := re.fullmatch(pattern, key)) and match[1] in meant
         }
-        return [f"to get the plain weight back before saving: {cure}" for cure in found]
+        return _cut([f"to get the plain weight back before saving: torch.nn.utils.{cure}" for cure in found])
 
-    def _prefixes(self) -> str:
-        """The prefixes that could have been meant: those of recurrent weights, else all there are."""
-        matches = [re.fullmatch(r"(.*\.|)weight_ih(?:_l0)?", key) for key in self.state_dict]
-        recurrent = {match[1]: None for match in matches if match}
-        if recurrent:
-            return "its recurrent weights are under " + ", ".join(f"prefix={prefix!r}" for prefix in recurrent)
-        prefixes = {key[: key.rfind(".") + 1]: None for key in self.state_dict}
-        return (
-            f"it has no recurrent weights, only prefixes {', '.join(map(repr, prefixes))}"
-            if prefixes
-            else "it is empty"
-        )
+    def _meant(self) -> list[str]:
+        """The prefixes of recurrent weights that could have been meant: ours, else those under ours, else all."""
+        matches = (re.fullmatch(_RECURRENT, key) for key in self.state_dict)
+        every = list(dict.fromkeys(match[1] for match in matches if match))
+        if self.prefix in every:
+            return [self.prefix]
+        return [prefix for prefix in every if prefix.startswith(self.prefix)] or every
+
+    def _whereabouts(self) -> str:
+        """Where recurrent weights are, if not here: under other prefixes, maybe in a mapping inside the dict."""
+        if meant := self._meant():
+            return "its recurrent weights are under " + ", ".join(_cut([f"prefix={prefix!r}" for prefix in meant]))
+        if nested := [key for key, value in self.state_dict.items() if isinstance(value, Mapping)]:
+            hints = [f"{key!r} holds a mapping: pass state_dict[{key!r}]" for key in nested]
+            return "it has no recurrent weights, but " + ", ".join(_cut(hints))
+        prefixes = dict.fromkeys(key[: key.rfind(".") + 1] for key in self.state_dict)
+        return "it has no recurrent weights, only prefixes " + ", ".join(_cut([repr(prefix) for prefix in prefixes]))
+
+
+def with_dot(prefix: str) -> str:
+    """The prefix with its final dot, which the caller may leave out."""
+    if not isinstance(prefix, str):
+        raise TypeError(f"expected prefix to be a str, got {type(prefix).__name__}")
+    return prefix + "." if prefix and not prefix.endswith(".") else prefix
+
+
+def _cut(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= _SHOWN else [*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} more"]
 
 
 def _kind(first_layer: Mapping[str, Shape]) -> str | None:

@@ -95,10 +95,64 @@ def test_dtype_of_inputs(unharmed: Any, dtype: str) -> None:
         unharmed(x, (h_0, np.zeros(c_0.shape, dtype)))
 
 
-@pytest.mark.parametrize("value", [None, "text", {}, object()])
-def test_no_array(unharmed: Any, value: object) -> None:
-    with refused(error=(TypeError, ValueError)):
-        unharmed(value)
+class Raises:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise self.error
+
+
+class Detachable:
+    """Not torch's, whatever its methods are called."""
+
+    def detach(self) -> Detachable:
+        return self
+
+
+NO_ARRAYS: dict[str, tuple[Any, list[str]]] = {
+    "None": (None, ["got None"]),
+    "text": ("text", ["got str"]),
+    "dict": ({}, ["got dict"]),
+    "object": (object(), ["got object"]),
+    "generator": ((n for n in range(3)), ["got generator"]),
+    "int": (3, ["got int"]),
+    "ragged list": ([[1.0], [1.0, 2.0]], ["cannot view this list"]),
+    "objects in a list": ([None, 1.0], ["got object"]),
+    "packed sequence": (
+        torch.nn.utils.rnn.pack_sequence([torch.zeros(4, 5)]),
+        ["packed sequences are not supported yet: pass a padded array"],
+    ),
+    "masked": (np.ma.zeros((4, 3, 5)), ["masked", "fill it first"]),
+    "detach": (Detachable(), ["got Detachable"]),
+    "IndexError": (Raises(IndexError("lost")), ["cannot view this Raises", "lost"]),
+    "its own error": (Raises(type("OwnError", (Exception,), {})("lost")), ["cannot view this Raises", "lost"]),
+    "negative bit": (torch.zeros(4, 3, 5, dtype=torch.complex64).conj().imag, ["cannot view", "negative bit"]),
+}
+
+
+@pytest.mark.parametrize("name", NO_ARRAYS)
+def test_no_array(unharmed: Any, name: str) -> None:
+    value, words = NO_ARRAYS[name]
+    _, (h_0, c_0) = LSTM.inputs()
+    with refused("input: ", *words, error=TypeError):
+        unharmed(value, (h_0, c_0))
+    with refused("c_0: ", *words, error=TypeError):
+        unharmed(LSTM.inputs()[0], (h_0, value))
+    if not hasattr(value, "shape"):
+        with refused("weight_hh_l1: ", *words, error=TypeError):
+            unharmed.load_state_dict(LSTM.state_dict() | {"weight_hh_l1": value})
+
+
+def test_masked_weight(unharmed: Any) -> None:
+    weights = LSTM.state_dict()
+    with refused("weight_hh_l1: ", "fill it first", error=TypeError):
+        unharmed.load_state_dict(weights | {"weight_hh_l1": np.ma.masked_less(weights["weight_hh_l1"], 0)})
+
+
+def test_out_of_memory_stays_what_it_is(unharmed: Any) -> None:
+    with pytest.raises(MemoryError):
+        unharmed(Raises(MemoryError()))
 
 
 def test_input_that_requires_grad(unharmed: Any) -> None:
@@ -146,6 +200,20 @@ def test_out_that_overlaps_a_state(unharmed: Any) -> None:
         unharmed(x, (buffer[:36].reshape(4, 3, 3), c_0), out=buffer[20:92].reshape(4, 3, 6))
     assert not buffer.any()
 
+    with refused("out", "overlap"):
+        x, (h_0, c_0) = LSTM.inputs()
+        unharmed(x, (h_0, buffer[:84].reshape(4, 3, 7)), out=buffer[20:92].reshape(4, 3, 6))
+    assert not buffer.any()
+
+
+@pytest.mark.parametrize("strides", [(0, 24, 4), (72, 0, 4), (72, 20, 4), (68, 24, 4), (24, 24, 4), (-60, 24, 4)])
+def test_out_that_overlaps_itself(unharmed: Any, strides: tuple[int, ...]) -> None:
+    buffer = np.zeros(200, "float32")
+    out = np.lib.stride_tricks.as_strided(buffer[100:], (4, 3, 6), strides)
+    with refused("out", "element of its own", strides):
+        unharmed(LSTM.inputs()[0], out=out)
+    assert not buffer.any()
+
 
 def test_error_leaves_out_untouched(unharmed: Any) -> None:
     out = np.full((4, 3, 6), 7, "float32")
@@ -186,9 +254,19 @@ def test_sizes_whose_product_overflows(name: str) -> None:
 
 
 def test_size_that_is_no_int() -> None:
-    for sizes in ((5.0, 7), (5, "7"), (True, 7)):
-        with refused("int", error=TypeError):
+    for sizes in ((5.0, 7), (5, "7"), (True, 7), (5, np.bool_(True)), (5, np.float32(7)), (np.array([5]), None)):
+        with refused("should be of type int, got: ", error=TypeError):
             gatecell.LSTM(*sizes)
+
+
+def test_size_of_numpys_types() -> None:
+    network = gatecell.LSTM(np.int64(5), np.uint8(7), np.array(2), proj_size=np.int32(3))
+    sizes = [network.input_size, network.hidden_size, network.num_layers, network.proj_size]
+    assert sizes == [5, 7, 2, 3]
+    assert {type(size) for size in sizes} == {int}
+    for size in (2**63, -(2**70)):
+        with refused("hidden_size should fit in 64 bits"):
+            gatecell.LSTM(5, size)
 
 
 @pytest.mark.parametrize("options", [{"nonlinearity": "sigmoid"}, {"dtype": "float16"}, {"device": "cuda"}])

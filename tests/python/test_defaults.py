@@ -89,15 +89,43 @@ def test_threads_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", " ", "99999999999"])
 def test_bad_number_of_threads_in_the_environment(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATECELL_NUM_THREADS", text)
-    with pytest.raises(ValueError, match=f"at least 1, got GATECELL_NUM_THREADS='{text}'"):
+    with pytest.raises(ValueError, match=rf"at least 1 and below 2\*\*31, got GATECELL_NUM_THREADS='{text}'"):
         gatecell.LSTM(2, 3)
     assert gatecell.LSTM(2, 3, num_threads=1).num_threads == 1
 
 
-@pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)])
-def test_bad_num_threads(value: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match=r"num_threads"):
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [(n, ValueError, f"below 2\\*\\*31, got num_threads={n}$") for n in (0, -1, 2**31, 2**64, np.int64(2**40))]
+    + [
+        (n, TypeError, "num_threads should be of type int, got: ") for n in (1.5, "2", True, np.bool_(True), np.ones(2))
+    ],
+)
+def test_bad_num_threads(value: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         gatecell.LSTM(2, 3, num_threads=value)
+
+
+def test_num_threads_of_numpys_types() -> None:
+    for number in (np.int64(3), np.uint8(3), np.array(3)):
+        threads = gatecell.GRUCell(2, 3, num_threads=number).num_threads
+        assert type(threads) is int
+        assert threads == 3
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_cells_run_on_their_number_of_threads(num_threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, given = gatecell.from_torch(torch.nn.GRUCell(2, 3), num_threads=num_threads), []
+
+    class Core:
+        def forward(self, *arguments: Any) -> Any:
+            given.append(arguments[-1])
+            return core.forward(*arguments)
+
+    core = cell._core
+    monkeypatch.setattr(cell, "_core", Core())
+    cell(np.zeros((4, 2), "float32"))
+    assert given == [num_threads]
 
 
 def test_isa_argument_wins_over_the_environment(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +135,11 @@ def test_isa_argument_wins_over_the_environment(isa: str, monkeypatch: pytest.Mo
         gatecell.LSTM(2, 3)
     monkeypatch.setenv("GATECELL_ISA", isa)
     assert gatecell.RNNCell(2, 3).isa == isa
+
+
+def test_an_empty_isa_in_the_environment_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATECELL_ISA", "")
+    assert gatecell.LSTM(2, 3).isa == gatecell.available_isas()[0]
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,47 @@ def test_narrow_types_are_refused_by_name(dtype: str, tmp_path: Path) -> None:
         gatecell.load(path)
 
 
+@pytest.mark.parametrize("prefix", ["enc", "enc."])
+def test_from_file_reads_only_what_is_under_the_prefix(prefix: str, tmp_path: Path) -> None:
+    weights = {name: tensor.numpy() for name, tensor in torch.nn.GRU(3, 4).state_dict().items()}
+    header, data = {"encoder.a": entry("F8_E4M3", [4]), "b": entry("F4", [8], [4, 8])}, b"12345678"
+    for name, array in weights.items():
+        header[f"enc.{name}"] = entry("F32", array.shape, [len(data), len(data) + array.nbytes])
+        data += array.tobytes()
+    path = write(tmp_path / "a.safetensors", build(header, data))
+    for name, array in gatecell.GRU.from_file(path, prefix=prefix).state_dict().items():
+        np.testing.assert_array_equal(array, weights[name])
+    for call in (gatecell.load, gatecell.GRU.from_file):
+        with pytest.raises(ValueError, match=r"'encoder\.a': dtype 'F8_E4M3' is not supported"):
+            call(path)
+    with pytest.raises(ValueError, match=r"recurrent weights are under prefix='enc\.'"):
+        gatecell.GRU.from_file(path, prefix="dec")
+    with pytest.raises(TypeError, match="expected prefix to be a str, got NoneType"):
+        gatecell.GRU.from_file(path, prefix=None)  # type: ignore[arg-type]
+
+
+def test_spans_of_other_types_are_checked_too(tmp_path: Path) -> None:
+    header = {"a": entry("U8", [4]), "b": entry("F8_E4M3", [4], [4, 0])}
+    path = write(tmp_path / "a.safetensors", build(header, b""))
+    with pytest.raises(ValueError, match="'b': data_offsets run backwards, from 4 to 0"):
+        gatecell.GRU.from_file(path, prefix="enc")
+
+
+def test_a_header_over_the_limit(tmp_path: Path) -> None:
+    """The file is long enough for it, without taking space on the disk."""
+    path = write(tmp_path / "a.safetensors", (100_000_001).to_bytes(8, "little"))
+    with path.open("r+b") as file:
+        file.truncate(100_000_100)
+    with pytest.raises(ValueError, match="expected a header of at most 100000000 bytes, found 100000001"):
+        gatecell.load(path)
+
+
+def test_npz_from_file_reads_only_what_is_under_the_prefix(tmp_path: Path) -> None:
+    weights = {f"enc.{name}": tensor.numpy() for name, tensor in torch.nn.GRU(3, 4).state_dict().items()}
+    np.savez(tmp_path / "a.npz", **weights, other=np.array([{}], dtype=object))
+    assert gatecell.GRU.from_file(tmp_path / "a.npz", prefix="enc").hidden_size == 4
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_safetensors(name: str, tmp_path: Path) -> None:
     path = write(tmp_path / "a.safetensors", HOSTILE[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,35 @@ def test_dynamically_quantized() -> None:
         gatecell.from_torch(module)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda module: setattr(module, "forward", lambda x: x),
+        lambda module: module.register_forward_hook(lambda *_: None),
+        lambda module: module.register_forward_pre_hook(lambda *_: None),
+    ],
+)
+def test_hooks_and_an_instances_forward(change: Any) -> None:
+    module = torch.nn.LSTM(3, 4)
+    change(module)
+    with pytest.raises(TypeError, match="hooks or an own forward, which would be lost: remove them first"):
+        gatecell.from_torch(module)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "inner"),
+    [
+        (functools.partial(torch.compile, backend="eager"), "module._orig_mod"),
+        (torch.nn.DataParallel, "module.module"),
+    ],
+)
+def test_wrapped_modules_name_what_to_pass(wrap: Any, inner: str) -> None:
+    wrapped = wrap(torch.nn.GRU(3, 4))
+    with pytest.raises(TypeError, match=f"got {type(wrapped).__name__} around one: pass {inner}$"):
+        gatecell.from_torch(wrapped)
+    assert isinstance(gatecell.from_torch(eval(inner, {"module": wrapped})), gatecell.GRU)
+
+
 def test_pruned_and_normed_modules_name_the_cure() -> None:
     pruned = torch.nn.LSTM(3, 4)
     prune.random_unstructured(pruned, "weight_hh_l0", 0.5)
@@ -119,3 +149,14 @@ def test_pruned_and_normed_modules_name_the_cure() -> None:
         gatecell.from_torch(normed)
     torch.nn.utils.parametrize.remove_parametrizations(normed, "weight_ih_l0")
     gatecell.from_torch(normed)
+
+
+@pytest.mark.parametrize("norm", ["weight_norm", "spectral_norm"])
+@pytest.mark.filterwarnings("ignore:.*(weight|spectral)_norm.* is deprecated:FutureWarning")
+def test_old_norms_are_hooks_that_name_their_cure(norm: str) -> None:
+    module = getattr(torch.nn.utils, norm)(torch.nn.LSTM(3, 4), "weight_hh_l0")
+    assert module._forward_pre_hooks
+    with pytest.raises(ValueError, match=rf"remove_{norm}\(module, 'weight_hh_l0'\)"):
+        gatecell.from_torch(module)
+    getattr(torch.nn.utils, f"remove_{norm}")(module, "weight_hh_l0")
+    gatecell.from_torch(module)

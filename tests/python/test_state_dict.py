@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -258,7 +259,47 @@ def test_prefix_that_matches_nothing_lists_those_that_exist() -> None:
         assert error_of(lambda call=call: call({"head.fc.bias": 0}, prefix="a"))[-1].endswith(
             "only prefixes 'head.fc.'"
         )
-        assert error_of(lambda call=call: call({}))[-1].endswith("it is empty")
+        assert error_of(lambda call=call: call({})) == ["LSTM: the state dict is empty"]
+
+
+def test_nested_checkpoint() -> None:
+    checkpoint = {"epoch": 3, "state_dict": weights()}
+    for call in (gatecell.LSTM(5, 7).load_state_dict, gatecell.LSTM.from_state_dict):
+        for prefix in ("", "encoder"):
+            assert error_of(lambda call=call, p=prefix: call(checkpoint, prefix=p))[-1].endswith(
+                "it has no recurrent weights, but 'state_dict' holds a mapping: pass state_dict['state_dict']"
+            )
+
+
+def test_prefix_that_is_no_text() -> None:
+    for prefix, kind in ((None, "NoneType"), (0, "int"), (b"enc.", "bytes")):
+        for call in (gatecell.LSTM(5, 7).load_state_dict, gatecell.LSTM.from_state_dict):
+            with pytest.raises(TypeError, match=f"expected prefix to be a str, got {kind}$"):
+                call(weights(), prefix=prefix)  # type: ignore[arg-type]
+
+
+def test_far_too_many_layers() -> None:
+    ours, start = gatecell.LSTM(5, 7, 10**6), time.perf_counter()
+    assert error_of(lambda: ours.load_state_dict(weights())) == [
+        "LSTM: the state dict does not fit: expected 1000000 layers, found 1"
+    ]
+    assert time.perf_counter() - start < 0.1  # listing them takes seconds
+
+
+def test_long_lists_are_cut() -> None:
+    extra = {f"extra{n}": 0 for n in range(53)}
+    lines = error_of(lambda: gatecell.LSTM(5, 7).load_state_dict(weights() | extra))
+    assert lines[1:] == [*(f"  unexpected: extra{n}" for n in range(50)), "... and 3 more"]
+    lines = error_of(lambda: gatecell.LSTM(5, 7, 20).load_state_dict(weights()))
+    assert (len(lines), lines[-1]) == (52, "... and 26 more")
+    many = {f"layers.{n}.{key}": array for n in range(60) for key, array in weights().items()}
+    assert error_of(lambda: gatecell.LSTM.from_state_dict(many))[-1].endswith("'layers.49.', ... and 10 more")
+
+
+@pytest.mark.parametrize(("name", "found", "kind"), [("GRUCell", "GRU", "layer"), ("GRU", "GRUCell", "cell")])
+def test_a_layers_weights_in_a_cell_and_the_reverse(name: str, found: str, kind: str) -> None:
+    ours = getattr(gatecell, name)(5, 7)
+    assert error_of(lambda: ours.load_state_dict(weights(found)))[-1] == f"it has the names of a {kind}'s weights"
 
 
 @pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "module._orig_mod."])
@@ -294,6 +335,25 @@ def test_reparametrised_weights_name_the_cure(suffixes: str, cure: str) -> None:
         lines = error_of(lambda s=strict: gatecell.LSTM(5, 7).load_state_dict(state_dict, strict=s))
         assert lines[-1].endswith(f"{cure}(module, 'weight_hh_l0')")
     assert cure in error_of(lambda: gatecell.LSTM.from_state_dict(state_dict))[-1]
+    for name in ("weight_hh_l0", "weight_ih_l0"):  # all matrices in that form
+        array = state_dict.pop(name, None)
+        state_dict |= dict.fromkeys(suffixes.replace("{}", name).split(), array)
+    for found in ("", "enc.", "module.enc.", "a.module._orig_mod.enc."):
+        for prefix in {"", "enc", "module.enc", found}:
+            for call in (gatecell.LSTM(5, 7).load_state_dict, gatecell.LSTM.from_state_dict):
+                lines = error_of(lambda c=call, f=found, p=prefix: c(under(f, state_dict), prefix=p))
+                for name in ("weight_hh_l0", "weight_ih_l0"):
+                    assert any(line.endswith(f"{cure}(module, {name!r})") for line in lines)
+                assert "no recurrent weights" not in str(lines)
+                where = f"its recurrent weights are under prefix={found!r}"
+                assert any(line.endswith(where) for line in lines) == (found.rstrip(".") != prefix.rstrip("."))
+
+
+def test_cures_are_of_the_modules_under_the_prefix() -> None:
+    pruned = {"fc.weight_mask": 0, "dec.weight_hh_l0_mask": 0, "enc.weight_ih_l0": np.zeros((28, 5))}
+    lines = error_of(lambda: gatecell.LSTM.from_state_dict(pruned, prefix="enc"))
+    assert "  missing: enc.weight_hh_l0" in lines
+    assert "prune" not in str(lines)
 
 
 @pytest.mark.parametrize(
