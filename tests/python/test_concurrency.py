@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -90,3 +91,33 @@ def test_a_long_call_releases_the_gil() -> None:
     quarter = (end - start) / 4
     assert quarter > 2e-3, "the call is too short to tell"
     assert any(start + quarter < stamp < end - quarter for stamp in stamps)
+
+
+def test_a_short_call_keeps_the_gil() -> None:
+    """A thread that wants the GIL gets it from the first call that gives it back; Python itself takes a minute here."""
+    network = Case("LSTM", 64, 64).network(gatecell, num_threads=1)
+    short, long = (np.zeros((steps, 1, 64), "float32") for steps in (2, 2000))
+    assert network.plan(2, 1).seconds < 50e-6 < network.plan(2000, 1).seconds
+    gate, ran = threading.Lock(), []
+
+    def want() -> None:
+        with gate:
+            ran.append(True)
+
+    interval = sys.getswitchinterval()
+    with gate:
+        other = threading.Thread(target=want)
+        other.start()
+        sys.setswitchinterval(60)
+    try:
+        end = time.perf_counter() + 0.02  # it is awake and waits for the GIL long before
+        while time.perf_counter() < end:
+            network(short)
+        ran_beside_short_calls = bool(ran)
+        network(long)
+        ran_beside_a_long_call = bool(ran)
+    finally:
+        sys.setswitchinterval(interval)
+    other.join()
+    assert not ran_beside_short_calls
+    assert ran_beside_a_long_call
