@@ -99,7 +99,7 @@ class Forward {
 
  private:
   int row_part(int index) const { return index / plan_.direction_parts; }
-  int first_direction(int index) const { return plan_.direction_parts > 1 ? index % plan_.direction_parts : 0; }
+  int first_direction(int index) const { return index % plan_.direction_parts; }
   int directions_each() const { return spec_.directions() / plan_.direction_parts; }
 
   void lay_out_part(const Part<T>& shared, int index, Carver& carver) {
@@ -175,7 +175,7 @@ class Forward {
         run.advance(d ? in.reversed(call_.steps) : in, d ? half.reversed(call_.steps) : half, call_.steps, plan_.chunk,
                     part.gates);
       }
-      meet(part, index % plan_.direction_parts, ++layers_done);
+      meet(part, first_direction(index), ++layers_done);
       in = {out.data, out.step, out.row};
     }
   }

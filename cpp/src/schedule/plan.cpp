@@ -39,9 +39,8 @@ constexpr double kWorthThreads = 100e-6;  // waking a sleeping worker costs up t
 template <class T>
 double predict(const PackedNetwork<T>& net, double steps, double rows, int row_parts, int direction_parts) {
   const Rates rate = rates(net.isa);
-  const double size_ratio = sizeof(T) / sizeof(float);
-  const double flops = rate.flops / size_ratio;
-  const double part_rows = row_parts > 1 ? rows / row_parts : rows;
+  const double flops = rate.flops * sizeof(float) / sizeof(T);
+  const double part_rows = rows / row_parts;
   double seconds = 0;
   for (const PackedDirection<T>& d : net.directions) {
     const auto recurrent = static_cast<double>(d.recurrent.size() + d.projection.size());
