@@ -1,0 +1,95 @@
+"""Two commits of gatecell, built from git and timed in turn on the same cases.
+
+    python bench/ab.py COMMIT_A COMMIT_B [--grid quick] [--threads 1] [case ...]
+
+Prints how much longer A takes than B, and by how much their outputs differ. Builds are kept in build/ab/ by commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from suite.options import add_measuring, chosen_cases, chosen_threads
+from suite.processes import Process
+from suite.results import CaseResult, default_path, describe_run, gatecell_build, write_json
+from suite.rounds import Field
+from suite.tables import duration, table
+
+ROOT = Path(__file__).parents[1]
+
+
+def git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"git {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def built(name: str) -> dict[str, str]:
+    """The environment in which Python imports the commit's gatecell; builds it when there is no build of it yet."""
+    commit = git("rev-parse", "--verify", f"{name}^{{commit}}")
+    target = ROOT / "build" / "ab" / commit
+    environment = {"PYTHONPATH": str(target)}
+    if not target.exists():
+        print(f"building {name} ({commit[:12]})", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            git("worktree", "add", "--detach", folder, commit)
+            try:
+                pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), folder]
+                subprocess.run(pip, check=True)
+            finally:
+                git("worktree", "remove", "--force", folder)
+    imported = gatecell_build(environment)["commit"]
+    if not commit.startswith(imported):
+        raise SystemExit(f"built {commit[:12]}, but Python imports {imported}: is gatecell installed as editable?")
+    return environment
+
+
+def row(result: CaseResult) -> list[str]:
+    """Case, A, B, A / B, spread, difference of outputs."""
+    if len(result.timed) < 2:
+        return [str(result.case), *(result.why_not(name) or "-" for name in "AB"), "-", "-", "-"]
+    ratio = result.ratio("A", "B")
+    times = [duration(result.seconds(name).median) for name in "AB"]
+    difference = result.raw["contestants"]["B"]["difference"]
+    same = "same bits" if difference == 0 else f"{difference:.1e}"
+    return [str(result.case), *times, f"{ratio.median:.3f}", f"{ratio.low:.3f} to {ratio.high:.3f}", same]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("commits", nargs=2, metavar="COMMIT", help="A and B")
+    add_measuring(parser)
+    parser.add_argument("--output", type=Path, help="JSON file (default bench/results/ab-<date>.json)")
+    options = parser.parse_args()
+    options.cases = chosen_cases(parser, options)
+    options.threads = chosen_threads(parser, options)
+    environments = dict(zip("AB", map(built, options.commits), strict=True))
+    start = {
+        side: partial(Process, "gatecell", options.threads, env=environment)
+        for side, environment in environments.items()
+    }
+    field = Field(start, reference="A")
+    run: dict[str, Any] = {"program": "ab", **describe_run(), "threads": options.threads, "cases": []}
+    run["builds"] = {side: gatecell_build(environment) for side, environment in environments.items()}
+    path = options.output or default_path("ab")
+    rows = []
+    for case in options.cases:
+        entries = field.measure(case, options.rounds, options.budget, options.time_limit)
+        run["cases"].append({"case": str(case), "contestants": entries})
+        write_json(path, run)
+        rows.append(row(CaseResult(run["cases"][-1])))
+        print("  ".join(rows[-1]), file=sys.stderr, flush=True)
+    field.close()
+    print(table(rows, ["case", *options.commits, "A / B", "spread", "outputs"]), f"Kept in {path}", sep="\n\n")
+    return 1 if any(entry.get("failed") for case in run["cases"] for entry in case["contestants"].values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""The libraries that are compared, one module each. A module's `build` makes a network from PyTorch's weights.
+
+Modules are imported in a process of their own only, so that a process loads one library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from suite.cases import Arrays, Case
+
+
+class UnsupportedError(Exception):
+    """The library has nothing for this case; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network and its input, ready to run."""
+
+    call: Callable[[], Any]  # one forward pass as a user would write it; returns when the results are there
+    read: Callable[[Any], list[np.ndarray]]  # what `call` returned, as y, h_n and for LSTM c_n in PyTorch's shapes
+
+
+@dataclass(frozen=True)
+class Contestant:
+    title: str
+    distribution: str  # its name on PyPI
+    module: str  # the library's own, and that of this package which builds with it
+    function: str = "build"  # in it: (case, weights, inputs, threads) -> Built
+    from_onnx: bool = False  # whether it loads what contestants/onnx_model.py makes
+
+    @property
+    def installed(self) -> bool:
+        return find_spec(self.module) is not None
+
+    def version(self) -> str | None:
+        """None where there is no such distribution."""
+        try:
+            return version(self.distribution)
+        except PackageNotFoundError:
+            return None
+
+    def build(self, case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+        """Raises UnsupportedError."""
+        built: Built = getattr(import_module(f"contestants.{self.module}"), self.function)(
+            case, weights, inputs, threads
+        )
+        return built
+
+
+CONTESTANTS = {
+    "gatecell": Contestant("gatecell", "gatecell", "gatecell"),
+    "torch": Contestant("PyTorch", "torch", "torch"),
+    "onnxruntime": Contestant("ONNX Runtime", "onnxruntime", "onnxruntime", from_onnx=True),
+    "openvino": Contestant("OpenVINO", "openvino", "openvino", from_onnx=True),
+    "jax": Contestant("JAX", "jax", "jax"),
+    "torch.jit": Contestant("torch.jit", "torch", "torch", "build_jit"),
+    "torch.compile": Contestant("torch.compile", "torch", "torch", "build_compile"),
+}
+ON_REQUEST = ("torch.jit", "torch.compile")

@@ -1,0 +1,107 @@
+"""The case as an ONNX model, for ONNX Runtime and OpenVINO: one LSTM, GRU or RNN node per layer.
+
+Each layer's states are inputs and outputs of their own, as its node has them, and y keeps the node's axis of
+directions: splitting, joining and moving them in the graph would cost copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from onnx import helper, numpy_helper
+
+from suite.cases import Arrays, Case
+
+from . import UnsupportedError
+
+# PyTorch's blocks of gate rows (LSTM i f g o, GRU r z n) in ONNX's order (i o f g, z r n).
+GATE_ORDER = {"lstm": [0, 3, 1, 2], "gru": [1, 0, 2], "rnn": [0]}
+OPSET, IR_VERSION = 17, 8  # of 2022, which all versions in use can read
+
+
+def make_model(case: Case, weights: Arrays) -> bytes:
+    """Inputs by name as `split_inputs`, outputs in the order of `join_outputs`.
+
+    Raises UnsupportedError for a projection.
+    """
+    if case.proj_size:
+        raise UnsupportedError("no LSTM with a projection")
+    attributes: dict[str, Any] = {"direction": "bidirectional" if case.bidirectional else "forward"}
+    attributes["hidden_size"] = case.hidden_size
+    if case.cell == "gru":
+        attributes["linear_before_reset"] = 1  # reset after the product, as PyTorch does
+    constants: Arrays = {}
+    nodes = []
+
+    def add(operator: str, operands: list[str], results: list[str], **attributes: Any) -> str:
+        nodes.append(helper.make_node(operator, operands, results, **attributes))
+        return results[0]
+
+    finals: list[str] = []
+    value = add("Transpose", ["x"], ["x_by_step"], perm=[1, 0, 2]) if case.batch_first else "x"
+    for layer in range(case.num_layers):
+        if layer:  # (T, directions, B, H) to (T, B, directions * H)
+            if case.bidirectional:
+                value = add("Transpose", [value], [f"{value}_swapped"], perm=[0, 2, 1, 3])
+            constants["joined"] = np.array([case.steps, case.batch, case.directions * case.hidden_size])
+            value = add("Reshape", [value, "joined"], [f"x{layer}"])
+        of_layer = _node_weights(case, weights, layer)
+        states = [f"{name}{layer}" for name in ("hc" if case.cell == "lstm" else "h")]
+        operands = [value, *of_layer, "", *([] if case.no_hx else states)]  # "": all rows have all steps
+        results = [f"{state}_n" for state in states]
+        value = add(case.cell.upper(), operands, [f"y{layer}", *results], **attributes)
+        constants |= of_layer
+        finals += results
+    if case.batch_first:
+        value = add("Transpose", [value], ["y"], perm=[2, 0, 1, 3])
+
+    def declare(name: str, shape: Sequence[int]) -> Any:
+        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(case.dtype), shape)
+
+    rows = (case.batch, case.steps) if case.batch_first else (case.steps, case.batch)
+    state_shape = (case.directions, case.batch, case.hidden_size)
+    y_shape = (*rows, case.directions, case.hidden_size) if case.batch_first else (case.steps, *state_shape)
+    inputs = [declare("x", (*rows, case.input_size))]
+    if not case.no_hx:
+        inputs += [declare(final.removesuffix("_n"), state_shape) for final in finals]
+    outputs = [declare(value, y_shape), *(declare(final, state_shape) for final in finals)]
+    initializers = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, str(case), inputs, outputs, initializers)
+    opset = helper.make_opsetid("", OPSET)
+    serialized: bytes = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION).SerializeToString()
+    return serialized
+
+
+def _node_weights(case: Case, weights: Arrays, layer: int) -> Arrays:
+    """W (directions, gates * H, inputs), R (directions, gates * H, H) and B (directions, 2 * gates * H)."""
+
+    def reorder(array: np.ndarray) -> np.ndarray:
+        blocks = array.reshape(case.gates, case.hidden_size, -1)
+        return blocks[GATE_ORDER[case.cell]].reshape(array.shape)
+
+    def stack(name: str) -> np.ndarray:
+        suffixes = ("", "_reverse")[: case.directions]
+        return np.stack([reorder(weights[f"{name}_l{layer}{suffix}"]) for suffix in suffixes])
+
+    bias = np.concatenate([stack("bias_ih"), stack("bias_hh")], axis=1)
+    return {f"W{layer}": stack("weight_ih"), f"R{layer}": stack("weight_hh"), f"B{layer}": bias}
+
+
+def split_inputs(case: Case, inputs: Arrays) -> Arrays:
+    """x, h0, c0, h1, ...: the states of a layer (directions, B, H)."""
+    feeds = {"x": inputs["x"]}
+    for name in inputs.keys() - {"x"}:
+        layers = np.split(inputs[name], case.num_layers)
+        feeds |= {f"{name[0]}{layer}": states for layer, states in enumerate(layers)}
+    return feeds
+
+
+def join_outputs(case: Case, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """y, h_n and for an LSTM c_n in PyTorch's shapes."""
+    y, *finals = outputs
+    if not case.batch_first:
+        y = y.swapaxes(1, 2)
+    states = 2 if case.cell == "lstm" else 1
+    return [y.reshape(*y.shape[:2], -1), *(np.concatenate(finals[i::states]) for i in range(states))]

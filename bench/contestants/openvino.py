@@ -1,0 +1,43 @@
+"""OpenVINO, from the ONNX model: its CPU plugin makes one fused sequence of every node, as from its own operations."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+import openvino
+
+from suite.cases import Arrays, Case
+
+from . import Built, UnsupportedError
+from .onnx_model import join_outputs, make_model, split_inputs
+
+SETTINGS = {
+    "PERFORMANCE_HINT": "LATENCY",
+    "NUM_STREAMS": 1,
+    "INFERENCE_PRECISION_HINT": "f32",  # where a CPU has bfloat16 the plugin would choose that
+}
+
+
+class Request(threading.local):
+    """A thread's own request, which reads the input arrays where they are."""
+
+    def __init__(self, model: openvino.CompiledModel, inputs: Arrays) -> None:
+        self.request = model.create_infer_request()
+        for name, array in inputs.items():
+            self.request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
+
+
+def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    if case.float64:
+        raise UnsupportedError("computes float64 networks in float32")
+    settings = {**SETTINGS, "INFERENCE_NUM_THREADS": threads}
+    model = openvino.compile_model(openvino.Core().read_model(make_model(case, weights)), "CPU", settings)
+    local = Request(model, split_inputs(case, inputs))
+
+    def read(outputs: Mapping[int, np.ndarray]) -> list[np.ndarray]:
+        return join_outputs(case, [outputs[i] for i in range(len(model.outputs))])
+
+    # share_outputs: the results are views of the request's memory, not copies
+    return Built(lambda: local.request.infer(share_outputs=True), read)

@@ -1,0 +1,56 @@
+// project: the input products of `rows` time steps or rows of the batch, W_ih x + bias. 100 rows are a usual chunk.
+#include "harness.h"
+#include "kernels/table.h"
+#include "runtime/fp_mode.h"
+
+namespace {
+
+using bench::Cell;
+using bench::Isa;
+
+struct Shape {
+  std::ptrdiff_t input, hidden, rows;
+  std::string name() const {
+    return "I:" + std::to_string(input) + "/H:" + std::to_string(hidden) + "/rows:" + std::to_string(rows);
+  }
+};
+
+template <class T>
+void measure(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
+  const auto net = bench::random_network<gatecell::PackedNetwork, T>(cell, shape.input, shape.hidden, isa);
+  const gatecell::PackedDirection<T>& weights = net.directions.front();
+  T* x = nullptr;
+  gatecell::ProjectArgs<T> args{};
+  args.panels = weights.input_panels;
+  args.bias = weights.bias;
+  args.blocks = weights.input.blocks();
+  args.depth = weights.input.depth;
+  args.rows = shape.rows;
+  args.x_row = shape.input;
+  args.out_row = weights.input.padded_units() * weights.input.gates;
+  const gatecell::Block scratch = bench::allocate([&](gatecell::Carver& carver) {
+    args.x = x = carver.take<T>(shape.rows * args.x_row);
+    args.out = carver.take<T>(shape.rows * args.out_row);
+  });
+  bench::Random().fill(x, shape.rows * args.x_row, 1);
+  const gatecell::FpMode mode;
+  for (auto _ : state) {
+    net.cell.project(args);
+    benchmark::DoNotOptimize(args.out);
+    benchmark::ClobberMemory();
+  }
+  bench::count_products<T>(state, weights.input, shape.rows);
+  bench::expect_normal(state, args.out, shape.rows * args.out_row);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<Shape> shapes = {{1, 64, 100}};  // one feature, as in audio: stores and little else
+  for (const std::ptrdiff_t hidden : {16, 64, 256, 1024}) {
+    for (const std::ptrdiff_t rows : {1, 8, 100}) shapes.push_back({hidden, hidden, rows});
+  }
+  bench::add<float>("project", measure<float>, shapes);
+  bench::add<double>("project", measure<double>, std::vector<Shape>{{256, 256, 1}, {256, 256, 100}});
+  return bench::run(argc, argv);
+}

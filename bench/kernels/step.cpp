@@ -1,0 +1,105 @@
+// step: the recurrent products of one time step on top of projected gates, activations, new state; the state goes from
+// step to step. `finish` is a step without its products: the activations as the cell uses them, and loads and stores.
+#include "harness.h"
+#include "kernels/table.h"
+#include "runtime/fp_mode.h"
+
+namespace {
+
+using bench::Cell;
+using bench::Isa;
+
+struct Shape {
+  std::ptrdiff_t hidden, rows;
+  std::string name() const { return "H:" + std::to_string(hidden) + "/rows:" + std::to_string(rows); }
+};
+
+// h, h_next, c, projected gates and y as DirectionRun has them.
+template <class T>
+class Stepper {
+ public:
+  Stepper(Cell cell, Isa isa, Shape shape)
+      : net_(bench::random_network<gatecell::PackedNetwork, T>(cell, 1, shape.hidden, isa)) {
+    const gatecell::PackedDirection<T>& weights = net_.directions.front();
+    const std::ptrdiff_t stride = weights.hidden_stride(), gates = weights.input.padded_units() * weights.input.gates;
+    args.panels = weights.recurrent_panels;
+    args.recurrent_bias = weights.recurrent_bias;
+    args.blocks = weights.recurrent.blocks();
+    args.depth = weights.recurrent.depth;
+    args.rows = shape.rows;
+    args.projected_row = gates;
+    args.h_row = args.h_next_row = stride;
+    args.c_row = cell == Cell::lstm ? stride : 0;
+    args.y_row = args.units = shape.hidden;
+    scratch_ = bench::allocate([&](gatecell::Carver& carver) {
+      h_ = carver.take<T>(shape.rows * stride);
+      args.h_next = carver.take<T>(shape.rows * stride);
+      args.c = cell == Cell::lstm ? carver.take<T>(shape.rows * stride) : nullptr;
+      projected_ = carver.take<T>(shape.rows * gates);
+      args.y = carver.take<T>(shape.rows * shape.hidden);
+    });
+    args.h = h_;
+    args.projected = projected_;
+    bench::Random random;
+    random.fill(h_, shape.rows * stride, 1);
+    if (args.c) random.fill(args.c, shape.rows * stride, 1);
+    random.fill(projected_, shape.rows * gates, 1);
+  }
+
+  void step() {
+    net_.cell.step(args);
+    std::swap(h_, args.h_next);
+    args.h = h_;
+  }
+
+  const gatecell::PanelShape& weights() const { return net_.directions.front().recurrent; }
+
+  gatecell::StepArgs<T> args{};
+
+ private:
+  gatecell::PackedNetwork<T> net_;
+  gatecell::Block scratch_;
+  T *h_ = nullptr, *projected_ = nullptr;
+};
+
+template <class T>
+void time_steps(benchmark::State& state, Stepper<T>& stepper) {
+  const gatecell::FpMode mode;
+  for (auto _ : state) {
+    stepper.step();
+    benchmark::DoNotOptimize(stepper.args.h);
+    benchmark::ClobberMemory();
+  }
+  bench::expect_normal(state, stepper.args.y, stepper.args.rows * stepper.args.y_row);
+}
+
+template <class T>
+void measure_step(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
+  Stepper<T> stepper(cell, isa, shape);
+  time_steps(state, stepper);
+  bench::count_products<T>(state, stepper.weights(), shape.rows);
+}
+
+template <class T>
+void measure_finish(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
+  Stepper<T> stepper(cell, isa, shape);
+  stepper.args.depth = 0;
+  time_steps(state, stepper);
+  const auto vectors = static_cast<double>(stepper.args.blocks * shape.rows);
+  state.counters["vector"] =
+      benchmark::Counter(vectors, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<Shape> shapes;
+  for (const std::ptrdiff_t hidden : {16, 64, 128, 256, 512, 1024}) shapes.push_back({hidden, 1});
+  for (const std::ptrdiff_t rows : {2, 3, 4, 6, 7, 8, 9, 32}) shapes.push_back({256, rows});
+  const std::vector<Shape> wide = {{256, 1}, {256, 8}}, finish = {{256, 8}};
+  bench::add<float>("step", measure_step<float>, shapes);
+  bench::add<double>("step", measure_step<double>, wide);
+  bench::add<float>("finish", measure_finish<float>, finish);
+  bench::add<double>("finish", measure_finish<double>, finish);
+  return bench::run(argc, argv);
+}

@@ -1,0 +1,141 @@
+"""The cases: which networks are timed on what input. A case reads and prints as `lstm,B=8,T=100,H=256`.
+
+B rows, T time steps, I input features (H when not given), H hidden units; then `layers=2`, `proj=64`, `bidirectional`,
+`batch_first`, `no_hx` (no initial state given) and `float64`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+NUMBERS = {
+    "B": "batch",
+    "T": "steps",
+    "I": "input_size",
+    "H": "hidden_size",
+    "layers": "num_layers",
+    "proj": "proj_size",
+}
+FLAGS = ("bidirectional", "batch_first", "no_hx", "float64")
+SYNTAX = f"one of {', '.join(GATES)}, then {', '.join(f'{n}=NUMBER' for n in NUMBERS)} or {', '.join(FLAGS)}"
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Case:
+    cell: str
+    hidden_size: int
+    input_size: int
+    batch: int = 1
+    steps: int = 100
+    num_layers: int = 1
+    proj_size: int = 0
+    bidirectional: bool = False
+    batch_first: bool = False
+    no_hx: bool = False
+    float64: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Case:
+        cell, *words = text.split(",")
+        if cell not in GATES:
+            raise ValueError(f"case {text!r} starts with {cell!r}; expected {SYNTAX}")
+        values: dict[str, int | bool] = {}
+        for word in words:
+            match = re.fullmatch(r"(\w+)=(\d+)", word)
+            if word in FLAGS:
+                name, value = word, True
+            elif match and match[1] in NUMBERS and int(match[2]) > 0:
+                name, value = NUMBERS[match[1]], int(match[2])
+            else:
+                raise ValueError(f"case {text!r} has {word!r}; expected {SYNTAX}")
+            if name in values:
+                raise ValueError(f"case {text!r} gives {word.split('=')[0]} twice")
+            values[name] = value
+        if "hidden_size" not in values:
+            raise ValueError(f"case {text!r} lacks H=NUMBER")
+        if "proj_size" in values and (cell != "lstm" or values["proj_size"] >= values["hidden_size"]):
+            raise ValueError(f"case {text!r}: proj belongs to lstm and is smaller than H")
+        return cls(cell, **{"input_size": values["hidden_size"], **values})  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        words = [self.cell, f"B={self.batch}", f"T={self.steps}"]
+        words += [f"I={self.input_size}"] if self.input_size != self.hidden_size else []
+        words += [f"H={self.hidden_size}"]
+        words += [f"layers={self.num_layers}"] if self.num_layers > 1 else []
+        words += [f"proj={self.proj_size}"] if self.proj_size else []
+        return ",".join([*words, *(flag for flag in FLAGS if getattr(self, flag))])
+
+    @property
+    def gates(self) -> int:
+        return GATES[self.cell]
+
+    @property
+    def directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype("float64" if self.float64 else "float32")
+
+    @property
+    def output_size(self) -> int:
+        """Features of h, one direction."""
+        return self.proj_size or self.hidden_size
+
+    def layer_input(self, layer: int) -> int:
+        return self.output_size * self.directions if layer else self.input_size
+
+
+def make_weights(case: Case) -> Arrays:
+    """In PyTorch's names and layout, and as it initialises them: uniform in +-1/sqrt(H). The same in every process."""
+    rng = np.random.default_rng(0)
+    rows, bound = case.gates * case.hidden_size, case.hidden_size**-0.5
+    weights: Arrays = {}
+    for layer in range(case.num_layers):
+        for direction in ("", "_reverse")[: case.directions]:
+            shapes = {"weight_ih": (rows, case.layer_input(layer)), "weight_hh": (rows, case.output_size)}
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+            shapes |= {"weight_hr": (case.proj_size, case.hidden_size)} if case.proj_size else {}
+            for name, shape in shapes.items():
+                weights[f"{name}_l{layer}{direction}"] = rng.uniform(-bound, bound, shape).astype(case.dtype)
+    return weights
+
+
+def make_input(case: Case) -> Arrays:
+    """`x`, standard normal, and unless no_hx `h_0` and for an LSTM `c_0`, in PyTorch's shapes."""
+    rng = np.random.default_rng(1)
+    rows = (case.batch, case.steps) if case.batch_first else (case.steps, case.batch)
+    arrays = {"x": rng.standard_normal((*rows, case.input_size))}
+    if not case.no_hx:
+        chains = case.num_layers * case.directions
+        arrays["h_0"] = rng.uniform(-1, 1, (chains, case.batch, case.output_size))
+        if case.cell == "lstm":
+            arrays["c_0"] = rng.uniform(-1, 1, (chains, case.batch, case.hidden_size))
+    return {name: array.astype(case.dtype) for name, array in arrays.items()}
+
+
+def _std(cell: str) -> list[str]:
+    points = [f"B=1,T=1,H={h}" for h in (64, 128, 256, 512, 1024)]
+    points += [f"B=1,T=100,H={h}" for h in (16, 64, 128, 256, 512, 1024)]
+    points += [f"B=8,T=100,H={h}" for h in (64, 256, 512)]
+    points += [f"B=32,T=100,H={h}" for h in (64, 128, 256, 512, 1024)]
+    points += ["B=128,T=50,H=256"]
+    points += [f"B={b},T=100,I=128,H=256,layers=2,bidirectional" for b in (1, 32)]
+    points += ["B=1,T=100,H=256,layers=3"]
+    points += [f"B={b},T=100,H=256,batch_first,no_hx" for b in (1, 32)]
+    return [f"{cell},{point}" for point in points]
+
+
+_POINTS = ("B=1,T=1,H=128", "B=1,T=100,H=128", "B=8,T=100,H=128")
+_QUICK = [f"{cell},{point}" for cell in ("lstm", "gru") for point in _POINTS]
+
+GRIDS = {
+    "quick": [*_QUICK, "lstm,B=2,T=10,I=20,H=64,layers=2,bidirectional"],
+    "std": [*_std("lstm"), *_std("gru"), "lstm,B=8,T=100,H=256,float64", "lstm,B=8,T=100,H=512,proj=128"],
+}

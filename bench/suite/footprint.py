@@ -1,0 +1,65 @@
+"""What a library costs before it computes: its import and the disk it takes with all it requires."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import Distribution, PackageNotFoundError
+from pathlib import Path
+from statistics import median
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+IMPORTS = 5
+NOT_COUNTED = {"numpy"}  # every contestant needs it
+
+
+def import_seconds(module: str) -> float:
+    """Median over fresh processes that have NumPy already, after one that warms the disk's cache.
+
+    Raises subprocess.CalledProcessError when the module cannot be imported.
+    """
+    code = (
+        "import time, numpy; start = time.perf_counter();"
+        f"import {module}; seconds = time.perf_counter() - start; print(); print(seconds)"
+    )
+    command = [sys.executable, "-c", code]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(IMPORTS + 1)]
+    return median(float(run.stdout.split()[-1]) for run in runs[1:])
+
+
+def required(name: str, path: list[str] | None = None) -> dict[str, Distribution]:
+    """The distribution and everything it requires here, without extras nobody asks for, by normalised name.
+
+    `path` is where to look (default sys.path). Raises PackageNotFoundError when one is not installed.
+    """
+    found: dict[str, Distribution] = {}
+    seen, waiting = set(), [(canonicalize_name(name), "")]
+    while waiting:
+        name, extra = item = waiting.pop()
+        if item in seen or name in NOT_COUNTED:
+            continue
+        seen.add(item)
+        if name not in found:
+            candidates = (
+                Distribution.discover(name=name) if path is None else Distribution.discover(name=name, path=path)
+            )
+            distribution = next(iter(candidates), None)
+            if distribution is None:
+                raise PackageNotFoundError(name)
+            found[name] = distribution
+        for requirement in map(Requirement, found[name].requires or []):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                waiting += [(canonicalize_name(requirement.name), wanted) for wanted in ("", *requirement.extras)]
+    return found
+
+
+def installed_bytes(distributions: dict[str, Distribution]) -> int:
+    """The files that their records name, each once. Raises FileNotFoundError when one has no record."""
+    files: set[Path] = set()
+    for name, distribution in distributions.items():
+        if distribution.files is None:
+            raise FileNotFoundError(f"{name} has no record of its files")
+        files.update(Path(str(distribution.locate_file(file))).resolve() for file in distribution.files)
+    return sum(file.stat().st_size for file in files if file.is_file())

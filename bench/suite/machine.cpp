@@ -1,0 +1,258 @@
+// What this machine can do: multiply-adds, reads, activations and a flag between two CPUs. `limits.py` compiles it for
+// the machine it runs on and reads the line of JSON it prints. Vectors are the kernels' own, so that a limit is one of
+// the hardware and not of another way of writing it.
+//
+//   machine fma T          {"float32": operations/s, "float64": ...}, a multiply-add being 2; takes 50 ms
+//   machine read BYTES T   {"bandwidth": bytes/s}, each thread reading BYTES of its own again and again
+//   machine activations T  {"lstm": {"float32": seconds, "float64": seconds}, ...}: to finish one hidden unit of a row
+//   machine flag           {"flag_round_trip": seconds} between the first two CPUs; null with one CPU
+//
+// T threads work at the same time, each pinned on a CPU of its own from the affinity mask; figures are of all together.
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kernels/cells.h"
+#include "runtime/memory.h"
+
+namespace gatecell {
+namespace {
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+std::vector<int> usable_cpus() {
+  cpu_set_t mask;
+  if (sched_getaffinity(0, sizeof(mask), &mask) != 0) throw std::runtime_error("sched_getaffinity failed");
+  std::vector<int> cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &mask)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+// Makes the compiler believe that a vector is needed. By value: the address of an accumulator would keep it in memory.
+template <class P>
+GATECELL_INLINE void use(P vector) {
+  asm volatile("" : : "m"(vector));
+}
+
+// f(i) for i below `threads`, each on a thread pinned on the i-th usable CPU.
+template <class F>
+void on_threads(int threads, const F& f) {
+  const std::vector<int> cpus = usable_cpus();
+  if (threads < 1 || threads > static_cast<int>(cpus.size())) {
+    throw std::runtime_error("expected 1 to " + std::to_string(cpus.size()) + " threads, got " +
+                             std::to_string(threads));
+  }
+  std::vector<std::thread> team;
+  for (int i = 0; i < threads; ++i) {
+    team.emplace_back([&f, i, cpu = cpus[i]] {
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(cpu, &one);
+      sched_setaffinity(0, sizeof(one), &one);
+      f(i);
+    });
+  }
+  for (std::thread& thread : team) thread.join();
+}
+
+// What all threads do in a second: the best of several windows that they start together. The best, because a neighbour
+// on a shared machine only ever takes away, and for moments; a change of the machine's speed shows in all windows.
+// `make_work()` is called on each thread and gives a function that works some microseconds and returns how much it did.
+template <class MakeWork>
+double rate(double window_seconds, int threads, const MakeWork& make_work) {
+  constexpr int windows = 20;
+  std::vector<double> together(windows);
+  std::mutex mutex;
+  std::atomic<int> arrived{0};
+  on_threads(threads, [&](int thread) {
+    auto work = make_work();
+    work();
+    for (int i = 0; i < windows; ++i) {
+      arrived.fetch_add(1);
+      while (arrived.load() < (i + 1) * threads) continue;
+      const double start = now();
+      double amount = 0, seconds = 0;
+      while (seconds < window_seconds) {
+        amount += work();
+        seconds = now() - start;
+      }
+      const std::lock_guard<std::mutex> lock(mutex);
+      together[i] += amount / seconds;
+    }
+  });
+  return *std::max_element(together.begin(), together.end());
+}
+
+// Independent chains that fill the registers like a kernel's tile: more than the units need (2 with 4 cycles latency).
+template <class T>
+double fma_rate(int threads) {
+  constexpr int chains = kRegisters * 3 / 4, repeats = 1024;
+  return rate(1e-3, threads, [] {
+    return [] {
+      Packet<T> sum[chains], w = broadcast(T(1e-3)), x = broadcast(T(1e-3));
+      GATECELL_UNROLL
+      for (int i = 0; i < chains; ++i) sum[i] = broadcast(T(i));
+      for (int n = 0; n < repeats; ++n) {
+        keep(w);
+        keep(x);
+        GATECELL_UNROLL
+        for (int i = 0; i < chains; ++i) sum[i] = ei::pmadd(w, x, sum[i]);
+      }
+      GATECELL_UNROLL
+      for (int i = 0; i < chains; ++i) use(sum[i]);
+      return 2.0 * kLanes<T> * chains * repeats;
+    };
+  });
+}
+
+// Ones in huge pages: small ones would measure the TLB, and their random places evict each other from L2.
+class Ones {
+ public:
+  explicit Ones(std::size_t count) {
+    constexpr std::size_t huge_page = std::size_t{2} << 20;
+    const std::size_t bytes = (count * sizeof(float) + huge_page - 1) / huge_page * huge_page;
+    data_.reset(static_cast<float*>(std::aligned_alloc(huge_page, bytes)));
+    if (!data_) throw std::bad_alloc();
+    madvise(data_.get(), bytes, MADV_HUGEPAGE);
+    std::fill_n(data_.get(), count, 1.f);
+  }
+  const float* data() const { return data_.get(); }
+
+ private:
+  std::unique_ptr<float[], FreeDeleter> data_;
+};
+
+double read_rate(std::size_t bytes, int threads) {
+  constexpr std::size_t chains = 8, step = chains * kLanes<float>;  // enough additions at once to wait for loads alone
+  constexpr std::size_t stretch = 65536;                            // floats between two looks at the clock
+  const std::size_t piece = std::min(bytes / sizeof(float), stretch) / step * step;
+  if (piece == 0) throw std::runtime_error("expected at least " + std::to_string(step * sizeof(float)) + " bytes");
+  const std::size_t pieces = bytes / sizeof(float) / piece, repeats = stretch / piece;
+  return rate(3e-3, threads, [=] {
+    return [=, ones = Ones(pieces * piece), at = std::size_t{0}]() mutable {
+      const float *begin = ones.data() + at * piece, *end = begin + piece;
+      Packet<float> sum[chains];
+      GATECELL_UNROLL
+      for (std::size_t i = 0; i < chains; ++i) sum[i] = broadcast(0.f);
+      for (std::size_t n = 0; n < repeats; ++n) {
+        for (const float* p = begin; p != end; p += step) {
+          GATECELL_UNROLL
+          for (std::size_t i = 0; i < chains; ++i) sum[i] = ei::padd(sum[i], load(p + i * kLanes<float>));
+        }
+      }
+      GATECELL_UNROLL
+      for (std::size_t i = 0; i < chains; ++i) use(sum[i]);
+      at = (at + 1) % pieces;
+      return static_cast<double>(repeats * piece * sizeof(float));
+    };
+  });
+}
+
+// A step of one row without its products: pre-activations in, h and c out, all in the L1 cache.
+template <class T, class Cell>
+class Finish {
+ public:
+  Finish() : block_(allocate_block((G + 3) * kUnits * sizeof(T))) {
+    T* p = reinterpret_cast<T*>(block_.get());
+    for (int i = 0; i < (G + 3) * kUnits; ++i) p[i] = (T(i % 17) - T(7.5)) / T(4);  // no 0: c would become denormal
+  }
+
+  double operator()() {
+    T* gates = reinterpret_cast<T*>(block_.get());
+    T *c = gates + G * kUnits, *h = c + kUnits, *h_next = h + kUnits;
+    for (int n = 0; n < kRepeats; ++n, std::swap(h, h_next)) {
+      for (int unit = 0; unit < kUnits; unit += W) {
+        Packet<T> a[G];
+        GATECELL_UNROLL
+        for (int g = 0; g < G; ++g) a[g] = load(gates + unit * G + g * W);
+        ei::pstore(h_next + unit, Cell::finish(a, gates + unit * G, h, c, unit));
+      }
+    }
+    return double(kUnits) * kRepeats;
+  }
+
+ private:
+  static constexpr int W = kLanes<T>, G = Cell::kGates, kUnits = 256, kRepeats = 16;
+  Block block_;
+};
+
+// Seconds for all threads together to finish one unit of one row.
+template <class T, class Cell>
+double finish_seconds(int threads) {
+  return 1 / rate(1e-3, threads, [] { return Finish<T, Cell>(); });
+}
+
+// Each of two threads stores its own cache line and waits for the other's.
+double flag_round_trip() {
+  constexpr std::uint32_t rounds = 100, windows = 200;
+  struct alignas(kCacheLine) Line {
+    std::atomic<std::uint32_t> value{0};
+  } ping, pong;
+  double best = 1;
+  on_threads(2, [&](int thread) {
+    for (std::uint32_t n = 0; n < windows; ++n) {
+      const double start = now();
+      for (std::uint32_t i = n * rounds + 1; i <= (n + 1) * rounds; ++i) {
+        Line &mine = thread ? pong : ping, &other = thread ? ping : pong;
+        if (!thread) mine.value.store(i, std::memory_order_release);
+        while (other.value.load(std::memory_order_acquire) != i) continue;
+        if (thread) mine.value.store(i, std::memory_order_release);
+      }
+      if (!thread) best = std::min(best, (now() - start) / rounds);
+    }
+  });
+  return best;
+}
+
+template <template <class> class Cell>
+void print_finish(const char* name, int threads, const char* end) {
+  std::printf("\"%s\": {\"float32\": %.6g, \"float64\": %.6g}%s", name, finish_seconds<float, Cell<float>>(threads),
+              finish_seconds<double, Cell<double>>(threads), end);
+}
+
+void run(const std::vector<std::string>& words) {
+  const std::string command = words.empty() ? "" : words[0];
+  if (command == "fma" && words.size() == 2) {
+    const int threads = std::stoi(words[1]);
+    std::printf("{\"float32\": %.6g, \"float64\": %.6g}\n", fma_rate<float>(threads), fma_rate<double>(threads));
+  } else if (command == "read" && words.size() == 3) {
+    std::printf("{\"bandwidth\": %.6g}\n", read_rate(std::stoul(words[1]), std::stoi(words[2])));
+  } else if (command == "activations" && words.size() == 2) {
+    const int threads = std::stoi(words[1]);
+    std::printf("{");
+    print_finish<Lstm>("lstm", threads, ", ");
+    print_finish<Gru>("gru", threads, ", ");
+    print_finish<RnnTanh>("rnn", threads, "}\n");
+  } else if (command == "flag" && words.size() == 1) {
+    if (usable_cpus().size() < 2) {
+      std::puts("{\"flag_round_trip\": null}");
+    } else {
+      std::printf("{\"flag_round_trip\": %.6g}\n", flag_round_trip());
+    }
+  } else {
+    throw std::runtime_error("expected fma T, read BYTES T, activations T or flag");
+  }
+}
+
+}  // namespace
+}  // namespace gatecell
+
+int main(int argc, char** argv) {
+  try {
+    gatecell::run({argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "machine: %s\n", error.what());
+    return 1;
+  }
+}

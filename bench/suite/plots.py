@@ -1,0 +1,179 @@
+"""The pictures of a report: ratio to the fastest peer, time against H, thread scaling, share of the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import matplotlib as mpl
+import numpy as np
+
+from contestants import CONTESTANTS
+from suite.results import OURS, CaseResult, Run
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt  # after the choice of a backend without a screen
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Colours that those who see fewer of them tell apart (Okabe and Ito), one for each contestant in every picture.
+COLOURS = dict(
+    zip(CONTESTANTS, ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"), strict=True)
+)
+TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
+MARKERS = dict(zip(CONTESTANTS, "os^Dvph", strict=True))
+
+mpl.rcParams.update({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True, "savefig.dpi": 130})
+mpl.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+
+
+def _by_case(ax: Axes, results: Sequence[CaseResult]) -> np.ndarray:
+    """Cases from top to bottom; their heights."""
+    heights = np.arange(len(results))[::-1]
+    ax.set_yticks(heights, [str(result.case) for result in results])
+    ax.set_ylim(-0.7, len(results) - 0.3)
+    return heights
+
+
+def _tall(results: Sequence[CaseResult]) -> tuple[Figure, Axes]:
+    return plt.subplots(figsize=(9, 1.2 + 0.22 * len(results)), layout="constrained")
+
+
+def _legend(figure: Figure, ax: Axes) -> None:
+    """Outside, where it covers no point."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower right", ncols=len(labels))
+
+
+def ratios(run: Run) -> Figure | None:
+    """Fastest peer / gatecell for each case, with the spread over the rounds; the colour names the peer."""
+    results = [r for r in run.cases if r.fastest_peer and OURS in r.timed]
+    if not results:
+        return None
+    figure, ax = _tall(results)
+    for height, result in zip(_by_case(ax, results), results, strict=True):
+        peer = result.fastest_peer
+        assert peer
+        ratio = result.ratio(peer)
+        ax.plot([ratio.low, ratio.high], [height, height], color=COLOURS[peer], alpha=0.5, linewidth=3)
+        ax.plot(ratio.median, height, MARKERS[peer], color=COLOURS[peer], markersize=5)
+    for peer in sorted({r.fastest_peer for r in results if r.fastest_peer}):
+        ax.plot([], [], MARKERS[peer], color=COLOURS[peer], label=CONTESTANTS[peer].title)
+    ax.axvline(1, color="black", linewidth=1)
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    ticks = [tick for tick in TICKS if min(low, 0.95) <= tick <= max(high, 1.05)]
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.set_xticks([], minor=True)
+    ax.set_xlabel("time of the fastest peer / time of gatecell (right of 1: gatecell is faster)")
+    ax.set_title(f"Fastest peer beside gatecell, {_threads(run)}")
+    _legend(figure, ax)
+    return figure
+
+
+def shares(run: Run) -> Figure | None:
+    """Limit / time of every contestant for each case."""
+    results = [r for r in run.cases if r.timed]
+    if not results:
+        return None
+    figure, ax = _tall(results)
+    heights = _by_case(ax, results)
+    for name in run.raw["contestants"]:
+        points = [(r.share(name), height) for r, height in zip(results, heights, strict=True) if name in r.timed]
+        if points:
+            title = CONTESTANTS[name].title
+            ax.plot(*zip(*points, strict=True), MARKERS[name], color=COLOURS[name], label=title, markersize=5)
+    ax.axvline(1, color="black", linewidth=1)
+    ax.set_xlim(0, None)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.set_xlabel("share of the predicted limit (right is better)")
+    ax.set_title(f"Share of the limit, {_threads(run)}")
+    _legend(figure, ax)
+    return figure
+
+
+def _series(run: Run) -> Iterator[tuple[str, list[CaseResult]]]:
+    """Cases that differ in H alone (I = H), three or more of them."""
+    groups: dict[str, list[CaseResult]] = {}
+    for result in run.cases:
+        case = result.case
+        if case.input_size == case.hidden_size:
+            same = str(replace(case, hidden_size=1, input_size=1)).replace(",H=1", "")
+            groups.setdefault(same, []).append(result)
+    for title, results in groups.items():
+        if len(results) > 2:
+            yield title, sorted(results, key=lambda r: r.case.hidden_size)
+
+
+def sizes(run: Run) -> Figure | None:
+    """Time against H, a panel for each series, with the predicted limit."""
+    series = list(_series(run))
+    if not series:
+        return None
+    columns = min(4, len(series))
+    rows = -(-len(series) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(3.3 * columns, 3.2 * rows), layout="constrained", squeeze=False)
+    for ax in axes.flat[len(series) :]:
+        ax.remove()
+    for ax, (title, results) in zip(axes.flat, series, strict=False):
+        for name in run.raw["contestants"]:
+            points = [(r.case.hidden_size, r.seconds(name).median * 1e6) for r in results if name in r.timed]
+            if points:
+                x, y = zip(*points, strict=True)
+                label = CONTESTANTS[name].title
+                ax.plot(x, y, marker=MARKERS[name], color=COLOURS[name], label=label, markersize=4, linewidth=1)
+        hidden = [r.case.hidden_size for r in results]
+        ax.plot(hidden, [r.limit * 1e6 for r in results], "--", color="grey", label="limit")
+        ax.set_xscale("log", base=2)
+        ax.set_yscale("log")
+        ax.set_xticks(hidden, [str(h) for h in hidden])
+        ax.set_title(title)
+    figure.supxlabel("H (I = H)")
+    figure.supylabel("median of a call, us")
+    figure.suptitle(f"Time against H, {_threads(run)}")
+    _legend(figure, axes.flat[0])
+    return figure
+
+
+def scaling(one: Run, many: Run) -> Figure | None:
+    """Time of the run with fewer threads / time of the run with more, for each case and contestant."""
+    before = {str(r.case): r for r in one.cases}
+    results = [r for r in many.cases if set(r.timed) & set(before[str(r.case)].timed if str(r.case) in before else ())]
+    if not results:
+        return None
+    figure, ax = _tall(results)
+    heights = _by_case(ax, results)
+    for name in many.raw["contestants"]:
+        points = [
+            (before[str(r.case)].seconds(name).median / r.seconds(name).median, height)
+            for r, height in zip(results, heights, strict=True)
+            if name in r.timed and name in before[str(r.case)].timed
+        ]
+        if points:
+            title = CONTESTANTS[name].title
+            ax.plot(*zip(*points, strict=True), MARKERS[name], color=COLOURS[name], label=title, markersize=5)
+    ax.axvline(1, color="black", linewidth=1)
+    ax.axvline(many.threads / one.threads, color="grey", linewidth=1, linestyle="--")
+    ax.set_xlim(0, None)
+    ax.set_xlabel(f"time with {_threads(one)} / time with {_threads(many)} (dashed: perfect)")
+    ax.set_title(f"From {_threads(one)} to {_threads(many)}")
+    _legend(figure, ax)
+    return figure
+
+
+def _threads(run: Run) -> str:
+    return f"{run.threads} thread{'s'[: run.threads > 1]}"
+
+
+def pictures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
+    """(file name without suffix, figure): three for each run, and scaling between runs of different thread counts."""
+    kinds: tuple[Callable[[Run], Figure | None], ...] = (ratios, sizes, shares)
+    for number, run in enumerate(runs, 1):
+        for kind in kinds:
+            if figure := kind(run):
+                yield f"{number}-{kind.__name__}-{run.threads}-threads", figure
+    for one, many in pairwise(runs):
+        if one.threads < many.threads and (figure := scaling(one, many)):
+            yield f"scaling-{one.threads}-to-{many.threads}-threads", figure

@@ -1,0 +1,95 @@
+"""A case measured: every contestant builds it, outputs are compared, then each is timed in turn, A B C A B C.
+
+Only one process works at a time, and a pause after each turn lets the pool of the last one stop spinning.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suite.cases import Case
+from suite.processes import Process, ProcessError
+
+PAUSE = 0.02  # seconds
+LARGEST_DIFFERENCE = {"float32": 1e-5, "float64": 1e-12}  # of any number in y, h_n and c_n
+
+
+def difference(outputs: list[np.ndarray], reference: list[np.ndarray]) -> float:
+    """Largest absolute difference; infinite where shapes differ or a number is not finite."""
+    if [a.shape for a in outputs] != [a.shape for a in reference]:
+        return float("inf")
+    largest = max(float(np.abs(a - b).max(initial=0)) for a, b in zip(outputs, reference, strict=True))
+    return largest if np.isfinite(largest) else float("inf")
+
+
+class Field:
+    """The contestants of a run, each with its process, which is made anew when it broke.
+
+    Outputs are compared with those of the contestant `reference`, or of the first that has any.
+    """
+
+    def __init__(self, start: dict[str, Callable[[], Process]], reference: str) -> None:
+        self.start = start
+        self.reference = reference
+        self.processes: dict[str, Process] = {}
+
+    def ask(self, name: str, request: dict[str, Any], limit: float) -> dict[str, Any]:
+        if name not in self.processes:
+            self.processes[name] = self.start[name]()
+        try:
+            return self.processes[name].ask(request, limit)
+        except ProcessError as error:
+            del self.processes[name]
+            return {"error": str(error)}
+
+    def close(self) -> None:
+        for process in self.processes.values():
+            process.close()
+
+    def measure(self, case: Case, rounds: int, budget: float, limit: float) -> dict[str, dict[str, Any]]:
+        """Per contestant {"build_seconds", "first_call_seconds", "difference", "turns": [seconds], "calls": [n]}, or
+        {"missing": why}, with "failed" where that is nothing the library owns up to.
+
+        A turn lasts `budget` seconds, at least one call; no request may take longer than `limit` seconds.
+        """
+        entries = self.build(case, limit)
+        running = {name: entry for name, entry in entries.items() if "missing" not in entry}
+        for _ in range(rounds):
+            for name, entry in list(running.items()):
+                answer = self.ask(name, {"time": budget}, limit)
+                if "error" in answer:
+                    del running[name]
+                    entries[name] = {"missing": answer["error"], "failed": True}
+                    continue
+                entry["turns"].append(answer["seconds"])
+                entry["calls"].append(answer["calls"])
+                time.sleep(PAUSE)
+        return entries
+
+    def build(self, case: Case, limit: float) -> dict[str, dict[str, Any]]:
+        entries: dict[str, dict[str, Any]] = {}
+        outputs: dict[str, list[np.ndarray]] = {}
+        with tempfile.TemporaryDirectory() as folder:
+            for name in self.start:
+                file = Path(folder) / f"{name}.npz"
+                answer = self.ask(name, {"build": str(case), "outputs": str(file)}, limit)
+                if "unsupported" in answer:
+                    entries[name] = {"missing": answer["unsupported"]}
+                elif "error" in answer:
+                    entries[name] = {"missing": answer["error"], "failed": True}
+                else:
+                    entries[name] = {**answer, "turns": [], "calls": []}
+                    with np.load(file) as arrays:
+                        outputs[name] = list(arrays.values())
+        reference = self.reference if self.reference in outputs else next(iter(outputs), "")
+        for name, arrays in outputs.items():
+            entries[name]["difference"] = wrong = difference(arrays, outputs[reference])
+            if not wrong <= LARGEST_DIFFERENCE[case.dtype.name]:
+                entries[name] = {"missing": f"differs from {reference} by {wrong:.1e}", "failed": True}
+        return entries

@@ -1,0 +1,89 @@
+"""Results as text: tables in the form that README files take."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from contestants import CONTESTANTS
+from suite.results import LARGEST_DRIFT, OURS, CaseResult, Run
+
+
+def duration(seconds: float) -> str:
+    """Three digits in the unit that suits."""
+    units = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
+    unit, size = next((u for u in units if seconds >= 0.9995 * u[1]), ("ns", 1e-9))  # 999.6 us is 1.00 ms
+    return f"{seconds / size:#.3g}".rstrip(".") + f" {unit}"
+
+
+def table(rows: list[list[str]], headers: list[str], form: str = "github") -> str:
+    numbers = ["right"] * (len(headers) - 1)
+    return str(tabulate(rows, headers, tablefmt=form, colalign=("left", *numbers), disable_numparse=True))
+
+
+def _cell(result: CaseResult, name: str) -> str:
+    if name not in result.timed:
+        return "-"
+    return f"{duration(result.seconds(name).median)} ({result.share(name):.0%})"
+
+
+def _ratio(result: CaseResult) -> str:
+    peer = result.fastest_peer
+    if peer is None or OURS not in result.timed:
+        return "-"
+    ratio = result.ratio(peer)
+    return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+
+
+def comparison(run: Run, form: str = "github") -> str:
+    """A row per case: each contestant's median time with its share of the limit, and fastest peer / gatecell."""
+    names = list(run.raw["contestants"])
+    titles = [CONTESTANTS[name].title for name in names]
+    headers = ["case", "limit", *titles, "fastest peer / gatecell"]
+    rows = [[str(r.case), duration(r.limit), *(_cell(r, name) for name in names), _ratio(r)] for r in run.cases]
+    return table(rows, headers, form)
+
+
+def _missing(run: Run) -> list[str]:
+    """Why there is no time, once for all cases with the same reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for result in run.cases:
+        for name in run.raw["contestants"]:
+            if why := result.why_not(name):
+                reasons.setdefault((name, why), []).append(str(result.case))
+    return [
+        f"{CONTESTANTS[name].title}: {why}" + ("" if len(cases) == len(run.cases) else f" ({'; '.join(cases)})")
+        for (name, why), cases in reasons.items()
+    ]
+
+
+def _rate(rate: float, unit: str) -> str:
+    return f"{rate / 1e9:.0f} {unit}"
+
+
+def limits(run: Run) -> str:
+    limits = run.raw["limits"]
+    reads = ", ".join(f"{level['name']} {_rate(level['bandwidth'], 'GB/s')}" for level in limits["levels"])
+    flag = limits["flag_round_trip"]
+    meeting = f"; flag between two cores and back {duration(flag)}" if flag else ""
+    fma = ", ".join(f"{_rate(limits['fma'][t], 'GFLOP/s')} {t}" for t in ("float32", "float64"))
+    return f"Limits, {run.threads} thread{'s'[: run.threads > 1]}: {fma}; reading {reads}{meeting}."
+
+
+def summary(run: Run) -> str:
+    """Means, limits, what is missing, and whether the run counts."""
+    lines = []
+    for title, name in (("fastest peer", None), *((CONTESTANTS[n].title, n) for n in run.raw["contestants"])):
+        mean, count = run.geometric_mean(name)
+        if count and name != OURS:
+            lines.append(f"Geometric mean of {title} / gatecell: {mean:.2f} over {count} cases.")
+    lines.append(limits(run))
+    lines += [f"No time: {reason}" for reason in _missing(run)]
+    if run.disturbed:
+        lines.append(f"NOT QUIET: other programs kept a CPU busy before {run.disturbed} of {len(run.cases)} cases.")
+    if not run.valid:
+        lines.append(
+            f"NOT VALID: the machine's FMA rate drifted by {run.drift:.0%} (allowed {LARGEST_DRIFT:.0%}). Run it again."
+        )
+    else:
+        lines.append(f"Valid: the machine's FMA rate stayed within {run.drift:.1%}.")
+    return "\n".join(lines)

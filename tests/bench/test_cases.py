@@ -1,0 +1,117 @@
+"""Cases: their text form, and weights and input in the shapes that PyTorch's modules have."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from suite.cases import GRIDS, Case, make_input, make_weights
+
+SIZES = st.integers(1, 2000)
+
+
+@given(
+    st.sampled_from(["lstm", "gru", "rnn"]),
+    SIZES,
+    SIZES,
+    SIZES,
+    SIZES,
+    st.integers(1, 4),
+    st.sets(st.sampled_from(["bidirectional", "batch_first", "no_hx", "float64"])),
+)
+def test_text_gives_the_case_back(cell, hidden, features, batch, steps, layers, flags):
+    case = Case(cell, hidden, features, batch, steps, layers, **dict.fromkeys(flags, True))
+    assert Case.parse(str(case)) == case
+
+
+def test_what_is_left_out():
+    assert Case.parse("lstm,H=8") == Case("lstm", hidden_size=8, input_size=8, batch=1, steps=100)
+    assert Case.parse("lstm,proj=3,I=5,H=8") == Case("lstm", hidden_size=8, input_size=5, proj_size=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "starts with ''"),
+        ("lstn,H=8", "starts with 'lstn'"),
+        ("lstm", "lacks H=NUMBER"),
+        ("lstm,H=0", "has 'H=0'"),
+        ("lstm,H=-1", "has 'H=-1'"),
+        ("lstm,H=8,H=9", "gives H twice"),
+        ("lstm,H=8,hx", "has 'hx'"),
+        ("lstm,H=8,Q=2", "has 'Q=2'"),
+        ("lstm,8,100,256", "has '8'"),
+        ("gru,H=8,proj=2", "proj belongs to lstm"),
+        ("lstm,H=8,proj=8", "smaller than H"),
+    ],
+)
+def test_bad_text(text, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Case.parse(text)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_grids_hold_each_case_once(grid):
+    cases = [Case.parse(text) for text in GRIDS[grid]]
+    assert len(set(cases)) == len(cases)
+    assert [str(case) for case in cases] == GRIDS[grid]
+
+
+def test_std_has_the_promised_points():
+    std = [Case.parse(text) for text in GRIDS["std"]]
+    for cell in ("lstm", "gru"):
+        plain = [c for c in std if c == Case(cell, c.hidden_size, c.hidden_size, c.batch, c.steps)]
+        points = {(b, t): {c.hidden_size for c in plain if (c.batch, c.steps) == (b, t)} for b, t in ((1, 1), (1, 100))}
+        assert points == {(1, 1): {64, 128, 256, 512, 1024}, (1, 100): {16, 64, 128, 256, 512, 1024}}
+        rows = {b: {c.hidden_size for c in plain if (c.batch, c.steps) == (b, 100)} for b in (8, 32)}
+        assert rows == {8: {64, 256, 512}, 32: {64, 128, 256, 512, 1024}}
+        assert Case(cell, 256, 256, 128, 50) in plain
+        others = [c for c in std if c.cell == cell and c not in plain and not c.float64 and not c.proj_size]
+        assert {(c.batch, c.num_layers, c.bidirectional, c.batch_first, c.no_hx) for c in others} == {
+            (1, 2, True, False, False),
+            (32, 2, True, False, False),
+            (1, 3, False, False, False),
+            (1, 1, False, True, True),
+            (32, 1, False, True, True),
+        }
+    assert sum(c.float64 for c in std) == 1
+    assert sum(bool(c.proj_size) for c in std) == 1
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+@pytest.mark.parametrize(
+    "text", ["lstm,I=3,H=8,layers=2,bidirectional,proj=5", "gru,B=2,T=4,I=3,H=8,layers=3,batch_first", "rnn,H=4,no_hx"]
+)
+def test_arrays_fit_the_torch_module(text):
+    case = Case.parse(text)
+    kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[case.cell]
+    options = {"proj_size": case.proj_size} if case.proj_size else {}
+    module = kind(
+        case.input_size,
+        case.hidden_size,
+        case.num_layers,
+        batch_first=case.batch_first,
+        bidirectional=case.bidirectional,
+        **options,
+    )
+    weights, inputs = make_weights(case), make_input(case)
+    assert {k: tuple(v.shape) for k, v in module.state_dict().items()} == {k: v.shape for k, v in weights.items()}
+    bound = case.hidden_size**-0.5
+    assert all(np.abs(w).max() <= bound for w in weights.values())
+    tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    state = tuple(tensors[name] for name in ("h_0", "c_0") if name in tensors)
+    assert len(state) == (0 if case.no_hx else 2 if case.cell == "lstm" else 1)
+    y = module(tensors["x"], *([state if len(state) == 2 else state[0]] if state else []))[0]
+    rows = (case.batch, case.steps) if case.batch_first else (case.steps, case.batch)
+    assert y.shape == (*rows, case.output_size * case.directions)
+
+
+def test_arrays_are_the_same_each_time():
+    case = Case.parse("lstm,B=2,T=3,H=4,float64")
+    for make in (make_weights, make_input):
+        first, second = make(case), make(case)
+        assert first.keys() == second.keys()
+        assert all(np.array_equal(first[k], second[k]) and first[k].dtype == np.float64 for k in first)

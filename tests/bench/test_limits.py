@@ -1,0 +1,196 @@
+"""The predicted limits against figures worked out by hand, and what stands around the compiled program.
+
+Nothing is measured here: bench/compare.py's quick run does that, where Eigen's headers are installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from suite.cases import Case
+from suite.limits import Machine, buffer_sizes, cache_capacities, predict
+
+
+def limits(threads: int, flops: float, bandwidths: list[float], seconds_per_unit: dict[str, float]) -> dict[str, Any]:
+    names, sizes = ["L1", "L2", "L3", "memory"], [20_000, 1_000_000, 10_000_000, None]
+    return {
+        "threads": threads,
+        "fma": {"float32": flops, "float64": flops / 2},
+        "levels": [{"name": n, "bytes": b, "bandwidth": w} for n, b, w in zip(names, sizes, bandwidths, strict=True)],
+        "activations": {cell: {"float32": s, "float64": 3 * s} for cell, s in seconds_per_unit.items()},
+        "flag_round_trip": 1e-7,
+    }
+
+
+# A weight and row cost 20 ps to multiply; 4 bytes take 25 ps from L1, 50 from L2, 100 from L3, 400 from memory.
+ONE = limits(1, 100e9, [160e9, 80e9, 40e9, 10e9], {"lstm": 1e-9, "gru": 2e-9, "rnn": 0.5e-9})
+TWO = limits(2, 200e9, [320e9, 160e9, 60e9, 10e9], {"lstm": 0.5e-9, "gru": 1e-9, "rnn": 0.25e-9})
+
+# case: input, recurrent, activation seconds, what binds input and recurrent
+BY_HAND = {
+    # 20,000 weights x 1,000 rows; 40,000 weights x 100 rows x 10 steps; 100 units x 1,000
+    "lstm,B=100,T=10,I=50,H=100": (4e-4, 8e-4, 1e-4, "FMA", "FMA"),
+    # 2,500 weights each: the network is 20,000 bytes and just fits L1
+    "rnn,B=1,T=101,H=50": (5.05e-6, 6.3125e-6, 2.525e-6, "FMA", "L1"),
+    # 120,000 recurrent weights (480 kB), network 720 kB
+    "gru,B=1,T=11,I=100,H=200": (1.32e-5, 6.6e-5, 4.4e-6, "FMA", "L2"),
+    # two rows use what they read, three multiply longer (60 ps) than they read (50 ps)
+    "gru,B=2,T=11,I=100,H=200": (2.64e-5, 6.6e-5, 8.8e-6, "FMA", "L2"),
+    "gru,B=3,T=11,I=100,H=200": (3.96e-5, 7.92e-5, 1.32e-5, "FMA", "FMA"),
+    # a million weights each; two steps multiply (40 ps) faster than the input weights are read once (100 ps)
+    "lstm,B=1,T=2,H=500": (1e-4, 2e-4, 1e-6, "L3", "L3"),
+    # 4 million weights each, 16 MB
+    "lstm,B=1,T=100,H=1000": (8e-3, 1.6e-1, 1e-4, "FMA", "memory"),
+    # the network (12 MB) comes from memory in each call, W_hh (4 MB) then stays in L3: 400 us + 10 x 100 us
+    "lstm,B=1,T=11,I=1000,H=500": (8e-4, 1.4e-3, 5.5e-6, "memory", "L3"),
+    # one step: nothing stays, both come from memory
+    "lstm,B=1,T=1,I=1000,H=500": (8e-4, 4e-4, 5e-7, "memory", "memory"),
+    # input weights 2 x 4,000 and 2 x 20,000, recurrent 4 x 10,000; 40 rows, 4 a step; 4 x 50 units
+    "lstm,B=4,T=10,I=20,H=50,layers=2,bidirectional": (3.84e-5, 3.2e-5, 8e-6, "FMA", "FMA"),
+    # one direction (40 kB) is more than L1, all four are not more than L2
+    "lstm,B=1,T=10,I=20,H=50,layers=2,bidirectional": (9.6e-6, 2e-5, 2e-6, "FMA", "L2"),
+    # directions run one after the other: each, 640 kB, stays in L2 from its second step on, both together would not
+    "lstm,B=1,T=11,I=100,H=200,bidirectional": (3.52e-5, 1.92e-4, 4.4e-6, "FMA", "L2"),
+    # recurrent 400 x 50 and the projection's 50 x 100; input 4,000 weights, x 2 steps 40 ps, to read 50 ps
+    "lstm,B=1,T=2,I=10,H=100,proj=50": (2e-7, 2.5e-6, 2e-7, "L2", "L2"),
+    # the second layer's input is the projected h: 4,000 + 20,000 weights, each for 10 rows
+    "lstm,B=10,T=1,I=10,H=100,proj=50,layers=2": (4.8e-6, 1e-5, 2e-6, "FMA", "FMA"),
+    # 8 bytes a weight: the first step from L2 (100 ps), the others from L1 (50 ps); multiplying takes 40 ps
+    "rnn,B=1,T=101,H=50,float64": (1.01e-5, 1.275e-5, 7.575e-6, "FMA", "L1"),
+    # neither the layout of x nor a missing state changes the work
+    "gru,B=3,T=11,I=100,H=200,batch_first,no_hx": (3.96e-5, 7.92e-5, 1.32e-5, "FMA", "FMA"),
+}
+
+BY_HAND_TWO_THREADS = {
+    # half of W_hh, 0.96 MB, fits L2 (12 us a step), half the network, 1.44 MB, does not: the first step takes 32 us
+    "gru,B=1,T=11,I=200,H=400": (2.64e-5, 1.52e-4, 4.4e-6, "FMA", "L2"),
+    "lstm,B=100,T=10,I=50,H=100": (2e-4, 4e-4, 5e-5, "FMA", "FMA"),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "measured", "expected"),
+    [(case, ONE, expected) for case, expected in BY_HAND.items()]
+    + [(case, TWO, expected) for case, expected in BY_HAND_TWO_THREADS.items()],
+)
+def test_prediction(case: str, measured: dict[str, Any], expected: tuple[float, float, float, str, str]) -> None:
+    p = predict(Case.parse(case), json.loads(json.dumps(measured)))
+    assert (p.input_seconds, p.recurrent_seconds, p.activation_seconds) == pytest.approx(expected[:3], rel=1e-12)
+    assert (p.input_binds, p.recurrent_binds) == expected[3:]
+    assert p.seconds == pytest.approx(sum(expected[:3]), rel=1e-12)
+
+
+def write_caches(system: Path, cpu: int, caches: list[tuple[str, str, str, str]]) -> None:
+    for i, facts in enumerate(caches):
+        folder = system / f"cpu{cpu}" / "cache" / f"index{i}"
+        folder.mkdir(parents=True)
+        for name, value in zip(("level", "type", "size", "shared_cpu_list"), facts, strict=True):
+            (folder / name).write_text(value + "\n")
+
+
+@pytest.mark.parametrize(
+    ("cpus", "expected"),
+    [
+        ([2], {"L1": 48 * 1024, "L2": 2**20, "L3": 32 * 2**20}),
+        ([2, 3], {"L1": 48 * 1024, "L2": 2**20, "L3": 16 * 2**20}),
+        ([2, 3, 8, 9], {"L1": 48 * 1024, "L2": 2**20, "L3": 16 * 2**20}),  # 8 and 9 have another L3
+        ([2, 18], {"L1": 24 * 1024, "L2": 2**19, "L3": 16 * 2**20}),  # two threads of one core
+    ],
+)
+def test_a_cache_is_shared_by_the_cpus_in_use(tmp_path: Path, cpus: list[int], expected: dict[str, int]) -> None:
+    write_caches(
+        tmp_path,
+        2,
+        [
+            ("1", "Data", "48K", "2,18"),
+            ("1", "Instruction", "32K", "2,18"),
+            ("2", "Unified", "1024K", "2,18"),
+            ("3", "Unified", "32768K", "0-7,16-23"),
+        ],
+    )
+    assert cache_capacities(cpus, tmp_path) == expected
+
+
+def write_program(path: Path, lines: str) -> None:
+    path.write_text(f"#!{sys.executable}\n{lines}")
+    path.chmod(0o755)
+
+
+def test_without_linux_description_the_c_library_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match="sizes of the caches"):
+        cache_capacities([0], tmp_path)
+    sizes = {"LEVEL1_DCACHE_SIZE": "32768", "LEVEL2_CACHE_SIZE": "524288", "LEVEL3_CACHE_SIZE": "8388608"}
+    write_program(tmp_path / "getconf", f"import sys; print({sizes}[sys.argv[1]])")
+    assert cache_capacities([0, 1], tmp_path) == {"L1": 32768, "L2": 524288, "L3": 4194304}
+    write_program(tmp_path / "getconf", f"import sys; print({sizes | {'LEVEL3_CACHE_SIZE': ''}}[sys.argv[1]])")
+    assert cache_capacities([0, 1], tmp_path) == {"L1": 32768, "L2": 524288}
+
+
+def test_buffers_lie_in_their_level() -> None:
+    caches = {"L1": 48 * 1024, "L2": 2**20, "L3": 2**24}
+    assert buffer_sizes(caches, 2) == {"L1": 24 * 1024, "L2": 2**19, "L3": 2**22, "memory": 2**26}
+    assert buffer_sizes({"L1": 2**15, "L2": 2**20}, 1) == {"L1": 2**14, "L2": 2**19, "memory": 2**22}
+    assert buffer_sizes({**caches, "L3": 2**28}, 4)["memory"] == 2**27  # 512 MiB together
+
+
+# Stands for the compiler: the "program" it makes answers with what it was asked for.
+FAKE_COMPILER = """
+import pathlib, sys
+program = pathlib.Path(sys.argv[-1])
+program.write_text('''#!{python}
+import json, sys
+command, *numbers = sys.argv[1:]
+words = {{"fma": ["float32", "float64"], "read": ["bandwidth"], "activations": ["lstm"], "flag": []}}
+print(json.dumps(dict(zip(words[command], map(int, numbers * 2)))))
+''')
+program.chmod(0o755)
+"""
+
+
+def test_measure_asks_for_every_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_program(tmp_path / "compiler", FAKE_COMPILER.format(python=sys.executable))
+    monkeypatch.setenv("CXX", str(tmp_path / "compiler"))
+    monkeypatch.setenv("GATECELL_EIGEN_INCLUDE", str(tmp_path))
+    capacities = cache_capacities(sorted(os.sched_getaffinity(0))[:1])
+    with Machine() as machine:
+        assert machine.fma(1) == {"float32": 1, "float64": 1}
+        measured = machine.measure(1)
+    assert measured["threads"] == 1
+    assert measured["activations"] == {"lstm": 1}
+    assert [(level["name"], level["bytes"]) for level in measured["levels"]] == [*capacities.items(), ("memory", None)]
+    assert {level["name"]: level["bandwidth"] for level in measured["levels"]} == buffer_sizes(capacities, 1)
+
+
+@pytest.mark.parametrize(
+    ("compiler", "message"),
+    [(None, r"needs a C\+\+ compiler"), ("no-such-compiler", "comes from CXX"), ("false", "machine.cpp.* failed")],
+)
+def test_errors_name_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str | None, message: str
+) -> None:
+    monkeypatch.setenv("GATECELL_EIGEN_INCLUDE", str(tmp_path))
+    if compiler:
+        monkeypatch.setenv("CXX", compiler)
+    else:
+        monkeypatch.delenv("CXX", raising=False)
+        monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match=message):
+        Machine()
+
+
+def test_missing_headers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_installed(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.delenv("GATECELL_EIGEN_INCLUDE", raising=False)
+    monkeypatch.setattr("suite.limits.distribution", not_installed)
+    with pytest.raises(RuntimeError, match="pip install cmeel-eigen"):
+        Machine()

@@ -1,0 +1,181 @@
+"""Figures drawn from a run, against numbers worked out by hand, and the tables made of them."""
+
+import json
+import math
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from suite.results import CaseResult, Run, Spread, busy_cpus
+from suite.tables import comparison, duration, summary
+
+
+def entry(*turns):
+    return {"build_seconds": 0.1, "first_call_seconds": 0.1, "difference": 1e-7, "turns": list(turns), "calls": [9]}
+
+
+@pytest.fixture
+def run():
+    """Three rounds; the machine doubles its time in the last one, which no ratio may show."""
+    first = {
+        "gatecell": entry(1e-3, 1e-3, 2e-3),
+        "torch": entry(3e-3, 3e-3, 6e-3),
+        "onnxruntime": entry(2e-3, 2e-3, 4e-3),
+        "openvino": {"missing": "process ended with status -9", "failed": True},
+        "jax": {"missing": "not installed"},
+    }
+    second = {
+        "gatecell": entry(4e-6, 4e-6, 8e-6),
+        "torch": entry(2e-6, 2e-6, 4e-6),
+        "onnxruntime": {"missing": "no such operator"},
+        "openvino": entry(8e-6, 8e-6, 16e-6),
+        "jax": {"missing": "not installed"},
+    }
+    limits = {
+        "threads": 1,
+        "fma": {"float32": 2e11, "float64": 1e11},
+        "levels": [
+            {"name": "L1", "bytes": 49152, "bandwidth": 4e11},
+            {"name": "memory", "bytes": None, "bandwidth": 1.5e10},
+        ],
+        "flag_round_trip": 9e-8,
+    }
+    return Run(
+        {
+            "program": "compare",
+            "threads": 1,
+            "contestants": dict.fromkeys(first, "1.0") | {"jax": None},
+            "limits": limits,
+            "fma_readings": [2e11, 2.1e11, 1.9e11],
+            "busy_cpus": [0.0, 0.1],
+            "cases": [
+                {"case": "lstm,B=1,T=100,H=256", "limit": {"seconds": 0.9e-3}, "contestants": first},
+                {"case": "gru,B=1,T=1,H=64", "limit": {"seconds": 1e-6}, "contestants": second},
+            ],
+        }
+    )
+
+
+def test_spread():
+    assert Spread.of(range(101)) == Spread(50, 10, 90)
+    assert Spread.of([3.0]) == Spread(3, 3, 3)
+
+
+def test_ratio_is_taken_within_a_round(run):
+    assert run.cases[0].ratio("torch") == pytest.approx((3, 3, 3))
+    assert run.cases[1].ratio("torch") == pytest.approx((0.5, 0.5, 0.5))
+    assert run.cases[0].ratio("torch", "onnxruntime").median == pytest.approx(1.5)
+
+
+def test_ratio_is_the_median_over_rounds():
+    turns = {"gatecell": entry(1, 1, 1, 1, 1), "torch": entry(1, 2, 3, 4, 100)}
+    ratio = CaseResult({"case": "gru,H=8", "contestants": turns}).ratio("torch")
+    assert ratio == pytest.approx((3, 1.4, 61.6))
+
+
+def test_times_shares_and_fastest_peer(run):
+    first, second = run.cases
+    assert first.seconds("gatecell").median == 1e-3
+    assert first.share("gatecell") == pytest.approx(0.9)
+    assert first.share("torch") == pytest.approx(0.3)
+    assert first.fastest_peer == "onnxruntime"
+    assert second.fastest_peer == "torch"
+    assert first.timed == ["gatecell", "torch", "onnxruntime"]
+    assert second.why_not("jax") == "not installed"
+    assert CaseResult({"case": "gru,H=8", "contestants": {"gatecell": entry(1)}}).fastest_peer is None
+
+
+def test_geometric_means(run):
+    assert run.geometric_mean() == (pytest.approx(math.sqrt(2 * 0.5)), 2)
+    assert run.geometric_mean("torch") == (pytest.approx(math.sqrt(3 * 0.5)), 2)
+    assert run.geometric_mean("openvino") == (pytest.approx(2), 1)
+    mean, count = run.geometric_mean("jax")
+    assert count == 0
+    assert math.isnan(mean)
+
+
+def test_drift(run):
+    assert run.drift == pytest.approx(0.05)
+    assert run.valid
+    run.raw["fma_readings"].append(2.3e11)  # of a median of 2.05e11
+    assert run.drift == pytest.approx(2.3 / 2.05 - 1)
+    assert not run.valid
+    run.raw["fma_readings"] = [2e11, 2e11, 1.7e11]
+    assert not run.valid
+
+
+def test_failures_are_what_broke_not_what_is_missing(run):
+    assert run.failures == ["lstm,B=1,T=100,H=256: OpenVINO process ended with status -9"]
+
+
+def test_table(run):
+    header, _, first, second = (
+        [cell.strip() for cell in line.strip("|").split("|")] for line in comparison(run).splitlines()
+    )
+    assert header[:2] == ["case", "limit"]
+    assert header[2:] == ["gatecell", "PyTorch", "ONNX Runtime", "OpenVINO", "JAX", "fastest peer / gatecell"]
+    assert first[0] == "lstm,B=1,T=100,H=256"
+    assert first[1:6] == ["900 us", "1.00 ms (90%)", "3.00 ms (30%)", "2.00 ms (45%)", "-"]
+    assert first[7] == "2.00 (2.00 to 2.00)"
+    assert second[1:7] == ["1.00 us", "4.00 us (25%)", "2.00 us (50%)", "-", "8.00 us (12%)", "-"]
+    assert second[7] == "0.50 (0.50 to 0.50)"
+
+
+def test_summary_names_all_that_is_missing_and_whether_the_run_counts(run):
+    text = summary(run)
+    assert "Geometric mean of fastest peer / gatecell: 1.00 over 2 cases." in text
+    assert "Geometric mean of PyTorch / gatecell: 1.22 over 2 cases." in text
+    assert "No time: JAX: not installed\n" in text
+    assert "No time: ONNX Runtime: no such operator (gru,B=1,T=1,H=64)\n" in text
+    assert "No time: OpenVINO: process ended with status -9 (lstm,B=1,T=100,H=256)\n" in text
+    assert "200 GFLOP/s float32, 100 GFLOP/s float64; reading L1 400 GB/s, memory 15 GB/s" in text
+    assert "flag between two cores and back 90.0 ns" in text
+    assert text.endswith("Valid: the machine's FMA rate stayed within 5.0%.")
+    run.raw["fma_readings"] = [2e11, 2e11, 1.5e11]
+    assert "NOT VALID: the machine's FMA rate drifted by 25% (allowed 10%)" in summary(run)
+    assert "NOT QUIET" not in text
+    run.raw["busy_cpus"] = [0.9, 0.1]
+    assert "NOT QUIET: other programs kept a CPU busy before 1 of 2 cases." in summary(run)
+
+
+def test_busy_cpus_sees_a_neighbour():
+    command = [sys.executable, "-c", "while True: pass"]
+    with subprocess.Popen(command) as neighbour:
+        try:
+            time.sleep(0.2)
+            assert busy_cpus(0.5) > 0.5
+        finally:
+            neighbour.kill()
+
+
+def test_load_refuses_other_files(run, tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(run.raw))
+    assert Run.load(path).raw == run.raw
+    path.write_text(json.dumps({"program": "latency"}))
+    with pytest.raises(ValueError, match=r"is not a result of compare\.py"):
+        Run.load(path)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1.5, "1.50 s"),
+        (0.0123, "12.3 ms"),
+        (456e-6, "456 us"),
+        (7.89e-6, "7.89 us"),
+        (12e-9, "12.0 ns"),
+        (100, "100 s"),
+    ],
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("seconds", np.geomspace(1e-9, 100, 50))
+def test_duration_keeps_three_digits(seconds):
+    number, unit = duration(seconds).split()
+    assert float(number) * {"s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[unit] == pytest.approx(seconds, rel=5e-3)

@@ -1,0 +1,133 @@
+"""Rounds: order, comparison of outputs, contestants that fail; with scripted processes, and once with real ones."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from suite.cases import Case
+from suite.processes import Process, ProcessError
+from suite.rounds import Field, difference
+
+CASE = Case.parse("lstm,B=2,T=3,I=4,H=5")
+
+
+class Scripted:
+    """Answers like a worker; `log` notes who was asked what."""
+
+    def __init__(self, name, log, outputs=(), unsupported=None, dies_at=None, seconds=1.0):
+        self.name, self.log, self.outputs, self.unsupported = name, log, outputs, unsupported
+        self.dies_at, self.seconds, self.turns = dies_at, seconds, 0
+        log.append((name, "start"))
+
+    def ask(self, request, limit):
+        if "build" in request:
+            self.log.append((self.name, "build"))
+            if self.unsupported:
+                return {"unsupported": self.unsupported}
+            np.savez(request["outputs"], *self.outputs)
+            return {"build_seconds": 1.0, "first_call_seconds": 2.0}
+        self.log.append((self.name, "time"))
+        self.turns += 1
+        if self.turns == self.dies_at:
+            raise ProcessError("process ended with status -9")
+        return {"seconds": self.seconds * self.turns, "calls": 3}
+
+    def close(self):
+        self.log.append((self.name, "close"))
+
+
+def field(log, **contestants):
+    start = {name: partial(Scripted, name, log, **options) for name, options in contestants.items()}
+    return Field(start, reference="b")
+
+
+def test_each_is_timed_in_turn():
+    log, y = [], [np.ones(3, np.float32)]
+    competition = field(log, a={"outputs": y, "seconds": 2.0}, b={"outputs": y}, c={"outputs": y})
+    entries = competition.measure(CASE, rounds=2, budget=0.0, limit=1.0)
+    competition.close()
+    assert [name for name, what in log if what == "time"] == ["a", "b", "c", "a", "b", "c"]
+    assert [what for name, what in log if name == "a"] == ["start", "build", "time", "time", "close"]
+    assert entries["a"]["turns"] == [2.0, 4.0]
+    assert entries["a"]["calls"] == [3, 3]
+    assert entries["b"]["build_seconds"] == 1.0
+
+
+def test_wrong_outputs_are_not_timed():
+    log, y = [], np.ones(3, np.float32)
+    wrong, nan = y + np.float32(1e-3), y * np.nan
+    entries = field(
+        log, a={"outputs": [wrong]}, b={"outputs": [y]}, c={"outputs": [y + np.float32(1e-6)]}, d={"outputs": [nan]}
+    ).measure(CASE, 1, 0.0, 1.0)
+    assert entries["a"] == {"missing": "differs from b by 1.0e-03", "failed": True}
+    assert entries["d"] == {"missing": "differs from b by inf", "failed": True}
+    assert entries["b"]["difference"] == 0
+    assert entries["c"]["difference"] == pytest.approx(1e-6, rel=0.1)
+    assert {name for name, what in log if what == "time"} == {"b", "c"}
+
+
+def test_unsupported_is_no_failure_and_the_next_is_the_reference():
+    y = [np.ones(3, np.float32)]
+    entries = field([], a={"outputs": y}, b={"unsupported": "no such cell"}).measure(CASE, 1, 0.0, 1.0)
+    assert entries["b"] == {"missing": "no such cell"}
+    assert entries["a"]["difference"] == 0
+
+
+def test_a_process_that_dies_is_made_anew_for_the_next_case():
+    log, y = [], [np.ones(3, np.float32)]
+    competition = field(log, a={"outputs": y, "dies_at": 2}, b={"outputs": y})
+    entries = competition.measure(CASE, 3, 0.0, 1.0)
+    assert entries["a"] == {"missing": "process ended with status -9", "failed": True}
+    assert len(entries["b"]["turns"]) == 3
+    competition.measure(CASE, 1, 0.0, 1.0)
+    assert log.count(("a", "start")) == 2
+
+
+def test_difference():
+    a = np.array([1.0, 2.0])
+    assert difference([a, a], [a, a + np.array([0, 0.5])]) == 0.5
+    assert difference([a], [a[:1]]) == np.inf
+    assert difference([a], [a, a]) == np.inf
+    assert difference([np.array([1.0, np.inf])], [a]) == np.inf
+
+
+@pytest.fixture
+def gatecell_process():
+    process = Process("gatecell", 1)
+    yield process
+    process.close()
+
+
+def test_real_processes_agree_and_are_timed():
+    competition = Field({name: partial(Process, name, 1) for name in ("gatecell", "torch")}, reference="torch")
+    try:
+        for text in (
+            "lstm,B=2,T=3,I=4,H=5,layers=2,bidirectional",
+            "gru,B=2,T=3,H=5,batch_first,no_hx",
+            "lstm,H=8,proj=3,float64",
+        ):
+            entries = competition.measure(Case.parse(text), 2, 0.01, 60.0)
+            assert [len(entry["turns"]) for entry in entries.values()] == [2, 2]
+            assert all(seconds > 0 for entry in entries.values() for seconds in entry["turns"])
+    finally:
+        competition.close()
+
+
+def test_an_exception_in_the_worker_is_an_answer(gatecell_process):
+    answer = gatecell_process.ask({"build": "lstm,H=no", "outputs": "unused"}, 60.0)
+    assert answer["error"].startswith("ValueError: case 'lstm,H=no'")
+
+
+def test_time_limit(gatecell_process, tmp_path):
+    gatecell_process.ask({"build": str(CASE), "outputs": str(tmp_path / "y.npz")}, 60.0)
+    with pytest.raises(ProcessError, match=r"over the time limit of 0\.2 s"):
+        gatecell_process.ask({"time": 100.0}, 0.2)
+    assert gatecell_process.process.returncode == -9
+
+
+def test_a_process_that_ends(gatecell_process):
+    gatecell_process.process.kill()
+    gatecell_process.process.wait()
+    with pytest.raises(ProcessError, match="status -9"):
+        gatecell_process.ask({"time": 0.0}, 60.0)
