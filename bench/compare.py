@@ -66,7 +66,12 @@ def main() -> int:
     run |= {"threads": options.threads, "rounds": options.rounds, "budget": options.budget}
     started = time.monotonic()
     with Machine() as machine:
-        run |= {"limits": machine.measure(options.threads), "fma_readings": [], "busy_cpus": [], "cases": []}
+        run |= {
+            "limits": machine.measure(options.threads, options.cases),
+            "fma_readings": [],
+            "busy_cpus": [],
+            "cases": [],
+        }
         for case in options.cases:
             run["busy_cpus"].append(round(busy_cpus(), 2))
             run["fma_readings"].append(fma_reading(machine, run["fma_readings"]))

@@ -29,7 +29,7 @@ def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
     if case.float64:
         raise UnsupportedError(f"no float64 {case.cell.upper()} on CPUs")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads  # they spin, as by default: without it B=1 gains nothing from a second
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -26,7 +27,7 @@ FLAGS = ["-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-pthread", 
 DEFINITIONS = ["-DEIGEN_MPL2_ONLY", "-DEIGEN_DONT_PARALLELIZE", "-DEIGEN_NO_DEBUG"]
 KERNELS = Path(__file__).parents[2] / "cpp" / "src"
 SYSTEM_CPUS = Path("/sys/devices/system/cpu")
-MOST_MEMORY = 512 * 2**20  # bytes read to measure the bandwidth of memory, all threads together
+LEAST_READ, MOST_MEMORY = 4096, 512 * 2**20  # bytes read to measure a bandwidth; the most by all threads together
 
 Limits = dict[str, Any]
 
@@ -130,12 +131,13 @@ class Machine:
         """Operations per second of `threads` threads together, by dtype; a multiply-add is two. Takes about 50 ms."""
         return self._run("fma", threads)
 
-    def measure(self, threads: int) -> Limits:
-        """What `threads` threads do together; JSON can hold it. About a second.
+    def measure(self, threads: int, cases: Iterable[Case]) -> Limits:
+        """What `threads` threads do together, as `predict` needs it for the cases; JSON can hold it. Some seconds.
 
         threads          their number
         fma              {dtype: operations per second}
         levels           inner first: name; bytes a thread can count on, None for memory; bandwidth in bytes per second
+        reads            {bytes of a thread: bandwidth}, for the sizes of the cases' weights
         activations      {cell: {dtype: seconds to finish a hidden unit of one row in one step}}
         flag_round_trip  seconds for a flag between the first two CPUs and back; None where there is one CPU
         """
@@ -144,11 +146,14 @@ class Machine:
             {"name": name, "bytes": capacities.get(name), **self._run("read", size, threads)}
             for name, size in buffer_sizes(capacities, threads).items()
         ]
+        sizes = sorted({size for case in cases for size in shares(case, threads)})
+        reads = {str(size): self._run("read", size, threads)["bandwidth"] for size in sizes}
         activations = self._run("activations", threads)
         return {
             "threads": threads,
             "fma": self.fma(threads),
             "levels": levels,
+            "reads": reads,
             "activations": activations,
             **self._run("flag"),
         }
@@ -169,7 +174,27 @@ class Prediction:
         return self.input_seconds + self.recurrent_seconds + self.activation_seconds
 
 
-# B rows, T steps, n threads, s bytes a number; F multiply-add rate, b(w) bandwidth of the level where w / n bytes lie
+def _weights(case: Case) -> tuple[int, int]:
+    """Input weights of all layers and directions; recurrent weights, and the projection's, of one direction."""
+    gate_rows = case.gates * case.hidden_size
+    inputs = sum(gate_rows * case.layer_input(layer) for layer in range(case.num_layers)) * case.directions
+    return inputs, gate_rows * case.output_size + case.proj_size * case.hidden_size
+
+
+def shares(case: Case, threads: int) -> tuple[int, int]:
+    """Bytes of a thread's share of all weights, and of one direction's recurrent ones; sizes that can be measured."""
+    inputs, direction = _weights(case)
+    chains = case.num_layers * case.directions
+    weights = (inputs + direction * chains, direction)
+    network, recurrent = (
+        min(max(n * case.dtype.itemsize // threads, LEAST_READ), MOST_MEMORY // threads) for n in weights
+    )
+    return network, recurrent
+
+
+# B rows, T steps, n threads, s bytes a number; F multiply-add rate; b(w) bandwidth of threads that each read w / n bytes
+# again and again: that of the level of cache where they lie, measured at this very size, because a level's edge is not
+# sharp and part of what just exceeds it is still found there
 #
 #   W_x   input weights of all layers and directions
 #   W_h   recurrent weights of all layers and directions, with the projection; w_h those of one direction of one layer
@@ -183,29 +208,26 @@ class Prediction:
 #
 # F, b and seconds a unit are those of all threads together: the work is split without loss, nobody waits for anybody.
 # Biases, x, h and y are left out. Layers and directions have w_h of the same size, so one comparison decides for all.
-# Of weights that just exceed a level some are still found in it: a contestant can come a few per cent below.
 def predict(case: Case, limits: Limits) -> Prediction:
     """The least time for a call of `case`, from what `Machine.measure` gave for its number of threads."""
     dtype, threads = case.dtype.name, limits["threads"]
     itemsize = case.dtype.itemsize
 
-    def products(weights: int, rows: int, cycled: int) -> tuple[float, str]:
-        """`cycled`: weights that are read before the same one comes again."""
-        share = cycled * itemsize / threads
+    def products(weights: int, rows: int, share: int) -> tuple[float, str]:
+        """`share`: what a thread reads before it reads the same again."""
         level = next(level for level in limits["levels"] if level["bytes"] is None or share <= level["bytes"])
         arithmetic = 2 * weights * rows / limits["fma"][dtype]
-        reading = weights * itemsize / level["bandwidth"]
+        reading = weights * itemsize / limits["reads"][str(share)]
         return max((arithmetic, "FMA"), (reading, level["name"]))
 
-    gate_rows = case.gates * case.hidden_size
     chains = case.num_layers * case.directions
-    inputs = sum(gate_rows * case.layer_input(layer) for layer in range(case.num_layers)) * case.directions
-    direction = gate_rows * case.output_size + case.proj_size * case.hidden_size
+    inputs, direction = _weights(case)
     recurrent = direction * chains
+    network_share, direction_share = shares(case, threads)
 
-    input_seconds, input_binds = products(inputs, case.steps * case.batch, inputs + recurrent)
-    first_seconds, first_binds = products(recurrent, case.batch, inputs + recurrent)
-    step_seconds, step_binds = products(recurrent, case.batch, direction)
+    input_seconds, input_binds = products(inputs, case.steps * case.batch, network_share)
+    first_seconds, first_binds = products(recurrent, case.batch, network_share)
+    step_seconds, step_binds = products(recurrent, case.batch, direction_share)
     units = chains * case.hidden_size * case.batch * case.steps
     return Prediction(
         input_seconds=input_seconds,

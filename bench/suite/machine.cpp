@@ -3,7 +3,8 @@
 // the hardware and not of another way of writing it.
 //
 //   machine fma T          {"float32": operations/s, "float64": ...}, a multiply-add being 2; takes 50 ms
-//   machine read BYTES T   {"bandwidth": bytes/s}, each thread reading BYTES of its own again and again
+//   machine read BYTES T   {"bandwidth": bytes/s}, each thread reading BYTES of its own again and again, in the better
+//                          order: around, or back and forth, which finds the last read part in the level before
 //   machine activations T  {"lstm": {"float32": seconds, "float64": seconds}, ...}: to finish one hidden unit of a row
 //   machine flag           {"flag_round_trip": seconds} between the first two CPUs; null with one CPU
 //
@@ -133,27 +134,36 @@ class Ones {
   std::unique_ptr<float[], FreeDeleter> data_;
 };
 
-double read_rate(std::size_t bytes, int threads) {
+enum class Order { around, back_and_forth };  // from the end to the beginning, or turning there
+
+double read_rate(std::size_t bytes, int threads, Order order) {
   constexpr std::size_t chains = 8, step = chains * kLanes<float>;  // enough additions at once to wait for loads alone
   constexpr std::size_t stretch = 65536;                            // floats between two looks at the clock
   const std::size_t piece = std::min(bytes / sizeof(float), stretch) / step * step;
   if (piece == 0) throw std::runtime_error("expected at least " + std::to_string(step * sizeof(float)) + " bytes");
   const std::size_t pieces = bytes / sizeof(float) / piece, repeats = stretch / piece;
   return rate(3e-3, threads, [=] {
-    return [=, ones = Ones(pieces * piece), at = std::size_t{0}]() mutable {
-      const float *begin = ones.data() + at * piece, *end = begin + piece;
+    return [=, ones = Ones(pieces * piece), at = std::size_t{0}, back = false]() mutable {
       Packet<float> sum[chains];
       GATECELL_UNROLL
       for (std::size_t i = 0; i < chains; ++i) sum[i] = broadcast(0.f);
       for (std::size_t n = 0; n < repeats; ++n) {
-        for (const float* p = begin; p != end; p += step) {
+        const float* p = ones.data() + at * piece + (back ? piece - step : 0);
+        const std::ptrdiff_t stride = back ? -std::ptrdiff_t{step} : std::ptrdiff_t{step};
+        for (std::size_t k = 0; k < piece; k += step, p += stride) {
           GATECELL_UNROLL
           for (std::size_t i = 0; i < chains; ++i) sum[i] = ei::padd(sum[i], load(p + i * kLanes<float>));
+        }
+        if (order == Order::around) {
+          at = (at + 1) % pieces;
+        } else if (at == (back ? 0 : pieces - 1)) {
+          back = !back;
+        } else {
+          at += back ? -1 : 1;
         }
       }
       GATECELL_UNROLL
       for (std::size_t i = 0; i < chains; ++i) use(sum[i]);
-      at = (at + 1) % pieces;
       return static_cast<double>(repeats * piece * sizeof(float));
     };
   });
@@ -193,13 +203,13 @@ double finish_seconds(int threads) {
   return 1 / rate(1e-3, threads, [] { return Finish<T, Cell>(); });
 }
 
-// Each of two threads stores its own cache line and waits for the other's.
+// Each of two threads stores its own cache line and waits for the other's; the median of many windows.
 double flag_round_trip() {
   constexpr std::uint32_t rounds = 100, windows = 200;
   struct alignas(kCacheLine) Line {
     std::atomic<std::uint32_t> value{0};
   } ping, pong;
-  double best = 1;
+  std::vector<double> seconds(windows);
   on_threads(2, [&](int thread) {
     for (std::uint32_t n = 0; n < windows; ++n) {
       const double start = now();
@@ -209,10 +219,11 @@ double flag_round_trip() {
         while (other.value.load(std::memory_order_acquire) != i) continue;
         if (thread) mine.value.store(i, std::memory_order_release);
       }
-      if (!thread) best = std::min(best, (now() - start) / rounds);
+      if (!thread) seconds[n] = (now() - start) / rounds;
     }
   });
-  return best;
+  std::nth_element(seconds.begin(), seconds.begin() + windows / 2, seconds.end());
+  return seconds[windows / 2];
 }
 
 template <template <class> class Cell>
@@ -227,7 +238,10 @@ void run(const std::vector<std::string>& words) {
     const int threads = std::stoi(words[1]);
     std::printf("{\"float32\": %.6g, \"float64\": %.6g}\n", fma_rate<float>(threads), fma_rate<double>(threads));
   } else if (command == "read" && words.size() == 3) {
-    std::printf("{\"bandwidth\": %.6g}\n", read_rate(std::stoul(words[1]), std::stoi(words[2])));
+    const std::size_t bytes = std::stoul(words[1]);
+    const int threads = std::stoi(words[2]);
+    std::printf("{\"bandwidth\": %.6g}\n",
+                std::max(read_rate(bytes, threads, Order::around), read_rate(bytes, threads, Order::back_and_forth)));
   } else if (command == "activations" && words.size() == 2) {
     const int threads = std::stoi(words[1]);
     std::printf("{");

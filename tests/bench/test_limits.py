@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from suite.cases import Case
-from suite.limits import Machine, buffer_sizes, cache_capacities, predict
+from suite.limits import Machine, buffer_sizes, cache_capacities, predict, shares
 
 
 def limits(threads: int, flops: float, bandwidths: list[float], seconds_per_unit: dict[str, float]) -> dict[str, Any]:
@@ -75,16 +75,38 @@ BY_HAND_TWO_THREADS = {
 }
 
 
+def level_of(size: int, measured: dict[str, Any]) -> dict[str, Any]:
+    levels: list[dict[str, Any]] = measured["levels"]
+    return next(level for level in levels if level["bytes"] is None or size <= level["bytes"])
+
+
 @pytest.mark.parametrize(
     ("case", "measured", "expected"),
     [(case, ONE, expected) for case, expected in BY_HAND.items()]
     + [(case, TWO, expected) for case, expected in BY_HAND_TWO_THREADS.items()],
 )
 def test_prediction(case: str, measured: dict[str, Any], expected: tuple[float, float, float, str, str]) -> None:
-    p = predict(Case.parse(case), json.loads(json.dumps(measured)))
+    reads = {str(size): level_of(size, measured)["bandwidth"] for size in shares(Case.parse(case), measured["threads"])}
+    p = predict(Case.parse(case), json.loads(json.dumps({**measured, "reads": reads})))
     assert (p.input_seconds, p.recurrent_seconds, p.activation_seconds) == pytest.approx(expected[:3], rel=1e-12)
     assert (p.input_binds, p.recurrent_binds) == expected[3:]
     assert p.seconds == pytest.approx(sum(expected[:3]), rel=1e-12)
+
+
+def test_shares() -> None:
+    case = Case.parse("lstm,I=100,H=200,layers=2,bidirectional")
+    direction = 800 * 200
+    network = 2 * 800 * (100 + 400) + 4 * direction
+    assert shares(case, 1) == (4 * network, 4 * direction)
+    assert shares(case, 2) == (2 * network, 2 * direction)
+    assert shares(Case.parse("rnn,H=4"), 1) == (4096, 4096)  # less cannot be measured
+    assert shares(Case.parse("lstm,H=8192"), 2) == (2**28, 2**28)  # nor need more be, to see memory
+
+
+def test_a_bandwidth_is_that_of_the_very_size() -> None:
+    p = predict(Case.parse("lstm,B=1,T=11,I=500,H=100,layers=1"), {**ONE, "reads": {"960000": 96e9, "160000": 16e9}})
+    assert p.recurrent_seconds == pytest.approx(160000 / 96e9 + 10 * 160000 / 16e9)
+    assert p.recurrent_binds == "L2"
 
 
 def write_caches(system: Path, cpu: int, caches: list[tuple[str, str, str, str]]) -> None:
@@ -162,10 +184,11 @@ def test_measure_asks_for_every_level(tmp_path: Path, monkeypatch: pytest.Monkey
     capacities = cache_capacities(sorted(os.sched_getaffinity(0))[:1])
     with Machine() as machine:
         assert machine.fma(1) == {"float32": 1, "float64": 1}
-        measured = machine.measure(1)
+        measured = machine.measure(1, [Case.parse("gru,H=100"), Case.parse("gru,H=200")])
     assert measured["threads"] == 1
     assert measured["activations"] == {"lstm": 1}
     assert [(level["name"], level["bytes"]) for level in measured["levels"]] == [*capacities.items(), ("memory", None)]
+    assert measured["reads"] == {str(size): size for size in (120_000, 240_000, 480_000, 960_000)}
     assert {level["name"]: level["bandwidth"] for level in measured["levels"]} == buffer_sizes(capacities, 1)
 
 
