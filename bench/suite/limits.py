@@ -192,7 +192,7 @@ def shares(case: Case, threads: int) -> tuple[int, int]:
     return network, recurrent
 
 
-# B rows, T steps, n threads, s bytes a number; F multiply-add rate; b(w) bandwidth of threads that each read w / n bytes
+# B rows, T steps, n threads, s bytes a number; F multiply-add rate; b(w) bandwidth of threads each reading w / n bytes
 # again and again: that of the level of cache where they lie, measured at this very size, because a level's edge is not
 # sharp and part of what just exceeds it is still found there
 #
