@@ -11,13 +11,15 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from suite.options import add_measuring, chosen_cases, chosen_threads
+from suite.options import add_measuring, chosen_cases, end
 from suite.processes import Process
-from suite.results import CaseResult, default_path, describe_run, gatecell_build, write_json
+from suite.record import default_path, describe_run, gatecell_build, write_json
+from suite.results import CaseResult
 from suite.rounds import Field
 from suite.tables import duration, table
 
@@ -25,26 +27,36 @@ ROOT = Path(__file__).parents[1]
 
 
 def git(*arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise SystemExit(f"ab.py needs git: {error.strerror}") from None
     if done.returncode:
         raise SystemExit(f"git {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
-def built(name: str) -> dict[str, str]:
+def resolve(name: str) -> str:
+    return git("rev-parse", "--verify", f"{name}^{{commit}}")
+
+
+def built(commit: str) -> dict[str, str]:
     """The environment in which Python imports the commit's gatecell; builds it when there is no build of it yet."""
-    commit = git("rev-parse", "--verify", f"{name}^{{commit}}")
-    target = ROOT / "build" / "ab" / commit
+    target = ROOT / "build" / "ab" / f"{commit}-{sys.implementation.cache_tag}"
     environment = {"PYTHONPATH": str(target)}
     if not target.exists():
-        print(f"building {name} ({commit[:12]})", file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            git("worktree", "add", "--detach", folder, commit)
+        print(f"building {commit[:12]}", file=sys.stderr, flush=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            source, installed = Path(folder) / "source", Path(folder) / "installed"
+            git("worktree", "add", "--detach", str(source), commit)
             try:
-                pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(target), folder]
-                subprocess.run(pip, check=True)
+                install = ["install", "-q", "--no-deps", "--target", str(installed), str(source)]
+                if subprocess.run([sys.executable, "-m", "pip", *install], check=False).returncode:
+                    raise SystemExit(f"{commit[:12]} does not build")
             finally:
-                git("worktree", "remove", "--force", folder)
+                git("worktree", "remove", "--force", str(source))
+            installed.rename(target)  # whole or not at all
     imported = gatecell_build(environment)["commit"]
     if not commit.startswith(imported):
         raise SystemExit(f"built {commit[:12]}, but Python imports {imported}: is gatecell installed as editable?")
@@ -68,28 +80,26 @@ def main() -> int:
     add_measuring(parser)
     parser.add_argument("--output", type=Path, help="JSON file (default bench/results/ab-<date>.json)")
     options = parser.parse_args()
-    options.cases = chosen_cases(parser, options)
-    options.threads = chosen_threads(parser, options)
-    environments = dict(zip("AB", map(built, options.commits), strict=True))
-    start = {
-        side: partial(Process, "gatecell", options.threads, env=environment)
-        for side, environment in environments.items()
-    }
-    field = Field(start, reference="A")
-    run: dict[str, Any] = {"program": "ab", **describe_run(), "threads": options.threads, "cases": []}
-    run["builds"] = {side: gatecell_build(environment) for side, environment in environments.items()}
     path = options.output or default_path("ab")
+    run: dict[str, Any] = {"program": "ab", **describe_run(), "threads": options.threads, "cases": []}
+    write_json(path, run)
+    commits = [resolve(name) for name in options.commits]  # both at once: HEAD may move while the first is built
+    environments = dict(zip("AB", map(built, commits), strict=True))
+    run["commits"] = dict(zip("AB", commits, strict=True))
+    run["builds"] = {side: gatecell_build(environment) for side, environment in environments.items()}
+    start = {side: partial(Process, "gatecell", options.threads, env=env) for side, env in environments.items()}
     rows = []
-    for case in options.cases:
-        entries = field.measure(case, options.rounds, options.budget, options.time_limit)
-        run["cases"].append({"case": str(case), "contestants": entries})
-        write_json(path, run)
-        rows.append(row(CaseResult(run["cases"][-1])))
-        print("  ".join(rows[-1]), file=sys.stderr, flush=True)
-    field.close()
-    print(table(rows, ["case", *options.commits, "A / B", "spread", "outputs"]), f"Kept in {path}", sep="\n\n")
+    with closing(Field(start, reference="A")) as field:
+        for case in chosen_cases(options):
+            entries = field.measure(case, options.rounds, options.budget, options.time_limit)
+            run["cases"].append({"case": str(case), "contestants": entries})
+            write_json(path, run)
+            rows.append(row(CaseResult(run["cases"][-1])))
+            print("  ".join(rows[-1]), file=sys.stderr, flush=True)
+    sides = [f"{side} {commit[:9]}" for side, commit in zip("AB", commits, strict=True)]
+    print(table(rows, ["case", *sides, "A / B", "spread", "outputs"]), f"Kept in {path}", sep="\n\n")
     return 1 if any(entry.get("failed") for case in run["cases"] for entry in case["contestants"].values()) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main)

@@ -11,16 +11,20 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from contestants import CONTESTANTS
-from suite.limits import Machine, predict
-from suite.options import add_contestants, add_measuring, chosen_cases, chosen_threads
+from suite.limits import predict
+from suite.machine import Machine
+from suite.options import add_contestants, add_measuring, chosen_cases, end
 from suite.processes import Process
-from suite.results import LARGEST_DRIFT, CaseResult, Run, busy_cpus, default_path, describe_run, write_json
+from suite.record import Neighbours, default_path, describe_run, write_json
+from suite.results import LARGEST_DRIFT, CaseResult, Run
 from suite.rounds import Field
 from suite.tables import comparison, duration, summary
 
@@ -33,59 +37,63 @@ def parse() -> argparse.Namespace:
     add_contestants(parser)
     parser.add_argument("--output", type=Path, help="JSON file (default bench/results/compare-<date>.json)")
     options = parser.parse_args()
-    options.cases = chosen_cases(parser, options)
-    options.threads = chosen_threads(parser, options)
+    options.cases = chosen_cases(options)
     return options
 
 
-def progress(done: int, total: int, started: float, result: CaseResult) -> str:
-    times = "  ".join(f"{CONTESTANTS[n].title} {duration(result.seconds(n).median)}" for n in result.timed)
+def progress(run: dict[str, Any], started: float) -> str:
+    done, total, result = len(run["cases"]), run["planned"], CaseResult(run["cases"][-1])
+    times = "  ".join(f"{CONTESTANTS[name].title} {duration(result.seconds(name).median)}" for name in result.timed)
     left = (time.monotonic() - started) / done * (total - done) / 60
     return f"[{done:2}/{total}, about {left:.0f} min left] {result.case}: {times}"
 
 
-def fma_reading(machine: Machine, earlier: list[float]) -> float:
-    """The machine's speed now. One that is off may be a neighbour's hiccup, so it gets two more chances to recover."""
-    rate = machine.fma(1)["float32"]
+def fma_reading(machine: Machine, threads: int, earlier: list[float]) -> float:
+    """The machine's speed now. A low one may be a neighbour's hiccup, so it gets two more chances to recover."""
+    rate = machine.fma(threads)["float32"]
     for _ in range(2):
         if not earlier or rate >= (1 - LARGEST_DRIFT) * median(earlier):
             break
         time.sleep(0.5)
-        rate = max(rate, machine.fma(1)["float32"])
+        rate = max(rate, machine.fma(threads)["float32"])
     return rate
+
+
+def measure(options: argparse.Namespace, field: Field, machine: Machine, run: dict[str, Any]) -> Iterator[None]:
+    """Adds to `run` case by case."""
+    print("measuring the machine's limits", file=sys.stderr, flush=True)
+    run["limits"] = machine.measure(options.threads, options.cases)
+    run["fma_readings"].append(run["limits"]["fma"]["float32"])
+    neighbours = Neighbours(field.pids)
+    for case in options.cases:
+        entries = field.measure(case, options.rounds, options.budget, options.time_limit)
+        best = predict(case, run["limits"])
+        limit = {"seconds": best.seconds, **vars(best)}
+        run["cases"].append({"case": str(case), "limit": limit, "contestants": entries})
+        run["busy_cpus"].append(round(neighbours.busy(), 2))
+        run["fma_readings"].append(fma_reading(machine, options.threads, run["fma_readings"]))
+        neighbours.busy()  # the reading does not count
+        yield
 
 
 def main() -> int:
     options = parse()
     path = options.output or default_path("compare")
-    versions = {name: CONTESTANTS[name].version() for name in options.contestants}
-    absent = {name: {"missing": "not installed"} for name in versions if not CONTESTANTS[name].installed}
-    start = {n: partial(Process, n, options.threads) for n in options.contestants if n not in absent}
-    field = Field(start, reference="torch")
-    run: dict[str, Any] = {"program": "compare", **describe_run(), "contestants": versions}
+    run: dict[str, Any] = {"program": "compare", **describe_run()}
     run |= {"threads": options.threads, "rounds": options.rounds, "budget": options.budget}
-    started = time.monotonic()
-    with Machine() as machine:
-        run |= {
-            "limits": machine.measure(options.threads, options.cases),
-            "fma_readings": [],
-            "busy_cpus": [],
-            "cases": [],
-        }
-        for case in options.cases:
-            run["busy_cpus"].append(round(busy_cpus(), 2))
-            run["fma_readings"].append(fma_reading(machine, run["fma_readings"]))
-            entries = field.measure(case, options.rounds, options.budget, options.time_limit)
-            best = predict(case, run["limits"])
-            limit = {"seconds": best.seconds, **vars(best)}
-            run["cases"].append({"case": str(case), "limit": limit, "contestants": {**entries, **absent}})
-            write_json(path, run)  # after every case: a run that is stopped keeps what it has
-            done = len(run["cases"])
-            print(progress(done, len(options.cases), started, Run(run).cases[-1]), file=sys.stderr, flush=True)
-        run["fma_readings"].append(fma_reading(machine, run["fma_readings"]))
-    field.close()
-    run["minutes"] = round((time.monotonic() - started) / 60, 1)
+    run |= {"contestants": {name: CONTESTANTS[name].version() for name in options.contestants}}
+    run |= {"planned": len(options.cases), "fma_readings": [], "busy_cpus": [], "cases": []}
     write_json(path, run)
+    started = time.monotonic()
+    start = {name: partial(Process, name, options.threads) for name in options.contestants}
+    try:
+        with Machine() as machine, closing(Field(start, reference="torch")) as field:
+            for _ in measure(options, field, machine, run):
+                write_json(path, run)  # a run that is stopped keeps what it has
+                print(progress(run, started), file=sys.stderr, flush=True)
+    except RuntimeError as error:
+        raise SystemExit(str(error)) from None
+    write_json(path, {**run, "minutes": round((time.monotonic() - started) / 60, 1)})
     print(comparison(Run(run)), summary(Run(run)), f"Kept in {path}", sep="\n\n")
     for failure in Run(run).failures:
         print(f"FAILED: {failure}", file=sys.stderr)
@@ -93,4 +101,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main)

@@ -1,6 +1,6 @@
 """What a program feels that calls one network: gatecell beside the libraries that run the same one.
 
-    python bench/latency.py [--case lstm,B=1,T=1,H=128] [--threads 1] [--contestants gatecell torch]
+    python bench/latency.py [--case lstm,B=1,T=1,H=128] [--threads 1] [--contestants gatecell,torch]
 
 Loading and the first call; a call alone and beside a busy Python thread; several Python threads on one network; import,
 memory and disk. Each contestant is measured after the other, in processes of its own; keeps all as JSON.
@@ -20,9 +20,10 @@ from contestants import CONTESTANTS, Contestant
 from suite.cases import Case
 from suite.footprint import import_seconds, installed_bytes, required
 from suite.latency_tables import failures, report
-from suite.options import add_contestants, case, chosen_threads
+from suite.options import add_contestants, add_threads, case, end
 from suite.processes import Process, ProcessError
-from suite.results import default_path, describe_run, write_json
+from suite.record import default_path, describe_run, write_json
+from suite.tables import counted
 
 LOADS = 3  # processes that load the network; the last one goes on
 ALONE = {"seconds": 2, "calls": 10_000, "limit": 12}  # see `sample` in latency_worker.py
@@ -44,12 +45,10 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     example = "lstm,B=1,T=1,H=128"
     parser.add_argument("--case", type=case, default=example, help=f"the network and its input (default {example})")
-    parser.add_argument("--threads", default="1", help="of the network: a number, or all (default 1)")
+    add_threads(parser)
     add_contestants(parser)
     parser.add_argument("--output", type=Path, help="JSON file (default bench/results/latency-<date>.json)")
-    options = parser.parse_args()
-    options.threads = chosen_threads(parser, options)
-    return options
+    return parser.parse_args()
 
 
 def ask(process: Process, **request: Any) -> dict[str, Any]:
@@ -93,7 +92,7 @@ def measure(name: str, case: Case, threads: int, entry: dict[str, Any]) -> None:
     entry |= measure_disk(CONTESTANTS[name].distribution)
     progress("load, first call")
     for run in range(LOADS):
-        with closing(Process(name, threads, "latency_worker.py")) as process:
+        with closing(Process(name, threads, "latency_worker")) as process:
             loaded = ask(process, load=str(case))
             entry["loads"] = [*entry.get("loads", []), loaded]
             if run < LOADS - 1:
@@ -104,7 +103,7 @@ def measure(name: str, case: Case, threads: int, entry: dict[str, Any]) -> None:
             entry["beside"] = ask(process, beside=BESIDE)
             entry["callers"] = {}
             for count in CALLERS:
-                progress(f"called by {count} Python thread{'s'[: count > 1]}")
+                progress(f"called by {counted(count, 'Python thread')}")
                 entry["callers"][str(count)] = ask(process, callers=count, seconds=CALLERS_SECONDS)
 
 
@@ -118,6 +117,7 @@ def main() -> int:
         "threads": options.threads,
     }
     run |= {"callers": CALLERS, "contestants": {}}
+    write_json(path, run)
     try:
         write_json(path, run)
     except OSError as error:
@@ -137,4 +137,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main)

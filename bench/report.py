@@ -11,12 +11,12 @@ import argparse
 import base64
 import html
 import io
-import sys
 from pathlib import Path
 
+from suite.options import end
 from suite.plots import pictures
 from suite.results import Run
-from suite.tables import comparison, summary
+from suite.tables import comparison, counted, summary
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -44,7 +44,7 @@ def section(run: Run) -> str:
     ]
     state = "" if run.valid else ' class="invalid"'
     return (
-        f"<h2>{run.threads} thread{'s'[: run.threads > 1]}</h2>"
+        f"<h2>{counted(run.threads, 'thread')}</h2>"
         + "".join(f"<p>{html.escape(fact)}</p>" for fact in facts)
         + f"<pre{state}>{html.escape(summary(run))}</pre>"
         + f'<div class="wide">{comparison(run, "html")}</div>'
@@ -62,7 +62,10 @@ def main() -> int:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     folder = options.output or options.files[0].with_suffix("")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"cannot make the folder {folder}: {error.strerror}")
     images = []
     for name, figure in pictures(runs):
         png = io.BytesIO()
@@ -79,4 +82,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main)

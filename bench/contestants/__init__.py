@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,8 @@ class Contestant:
     title: str
     distribution: str  # its name on PyPI
     module: str  # the library's own, and that of this package which builds with it
-    function: str = "build"  # in it: (case, weights, inputs, threads) -> Built
-    from_onnx: bool = False  # whether it loads what contestants/onnx_model.py makes
+    function: str = "build"  # in it: (case, model, inputs, threads) -> Built
+    from_onnx: bool = False  # its model is what contestants/onnx_model.py makes, otherwise the weights
 
     @property
     def installed(self) -> bool:
@@ -48,11 +49,16 @@ class Contestant:
         except PackageNotFoundError:
             return None
 
-    def build(self, case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    def prepare(self, case: Case, weights: Arrays) -> Any:
+        """The model as a user has it before it is loaded. Raises UnsupportedError."""
+        return import_module("contestants.onnx_model").make_model(case, weights) if self.from_onnx else weights
+
+    def import_library(self) -> ModuleType:
+        return import_module(f"contestants.{self.module}")
+
+    def build(self, case: Case, model: Any, inputs: Arrays, threads: int) -> Built:
         """Raises UnsupportedError."""
-        built: Built = getattr(import_module(f"contestants.{self.module}"), self.function)(
-            case, weights, inputs, threads
-        )
+        built: Built = getattr(self.import_library(), self.function)(case, model, inputs, threads)
         return built
 
 

@@ -10,7 +10,7 @@ import onnxruntime
 from suite.cases import Arrays, Case
 
 from . import Built, UnsupportedError
-from .onnx_model import join_outputs, make_model, split_inputs
+from .onnx_model import join_outputs, split_inputs
 
 
 class Binding(threading.local):
@@ -25,7 +25,7 @@ class Binding(threading.local):
             self.binding.bind_output(output.name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
 
 
-def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+def build(case: Case, model: bytes, inputs: Arrays, threads: int) -> Built:
     if case.float64:
         raise UnsupportedError(f"no float64 {case.cell.upper()} on CPUs")
     options = onnxruntime.SessionOptions()
@@ -33,7 +33,7 @@ def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    session = onnxruntime.InferenceSession(make_model(case, weights), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     local = Binding(session, split_inputs(case, inputs))
 
     def call() -> list[np.ndarray]:

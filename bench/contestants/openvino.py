@@ -11,7 +11,7 @@ import openvino
 from suite.cases import Arrays, Case
 
 from . import Built, UnsupportedError
-from .onnx_model import join_outputs, make_model, split_inputs
+from .onnx_model import join_outputs, split_inputs
 
 SETTINGS = {
     "PERFORMANCE_HINT": "LATENCY",
@@ -29,15 +29,15 @@ class Request(threading.local):
             self.request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
 
 
-def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+def build(case: Case, model: bytes, inputs: Arrays, threads: int) -> Built:
     if case.float64:
         raise UnsupportedError("computes float64 networks in float32")
     settings = {**SETTINGS, "INFERENCE_NUM_THREADS": threads}
-    model = openvino.compile_model(openvino.Core().read_model(make_model(case, weights)), "CPU", settings)
-    local = Request(model, split_inputs(case, inputs))
+    compiled = openvino.compile_model(openvino.Core().read_model(model), "CPU", settings)
+    local = Request(compiled, split_inputs(case, inputs))
 
     def read(outputs: Mapping[int, np.ndarray]) -> list[np.ndarray]:
-        return join_outputs(case, [outputs[i] for i in range(len(model.outputs))])
+        return join_outputs(case, [outputs[i] for i in range(len(compiled.outputs))])
 
     # share_outputs: the results are views of the request's memory, not copies
     return Built(lambda: local.request.infer(share_outputs=True), read)

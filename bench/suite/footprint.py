@@ -25,7 +25,8 @@ def import_seconds(module: str) -> float:
         f"import {module}; seconds = time.perf_counter() - start; print(); print(seconds)"
     )
     command = [sys.executable, "-c", code]
-    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(IMPORTS + 1)]
+    here = Path(__file__).parents[1]  # not where the user is: Python would look for the module there
+    runs = [subprocess.run(command, capture_output=True, text=True, cwd=here, check=True) for _ in range(IMPORTS + 1)]
     return median(float(run.stdout.split()[-1]) for run in runs[1:])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from contestants import CONTESTANTS
 from suite.sampling import PERCENTILES
-from suite.tables import duration, table
+from suite.tables import counted, duration, table
 
 Entry = dict[str, Any]
 
@@ -59,7 +59,7 @@ def one_caller(run: Entry) -> str:
 
 
 def _labels(run: Entry) -> list[str]:
-    return [f"{count} thread{'s'[: count > 1]}" for count in run["callers"]]
+    return [counted(count, "thread") for count in run["callers"]]
 
 
 def rates(run: Entry) -> str:
@@ -87,8 +87,8 @@ def footprint(run: Entry) -> str:
     baselines = [_median(entry, "baseline_bytes") for entry in run["contestants"].values() if "loads" in entry]
     numpy = f"{_megabytes(min(baselines))}; " if baselines else ""
     title = (
-        f"Import; resident memory after one call, above that of Python with NumPy ({numpy}with onnx where that made the"
-        " model); installed files, with those of all required packages but NumPy."
+        f"Import; resident memory after one call, above that of Python with NumPy and the weights ({numpy}with onnx"
+        " where that made the model); installed files, with those of all required packages but NumPy."
     )
     return _topic(run, title, ["import", "memory", "disk", "packages"], cells)
 
@@ -99,6 +99,6 @@ def failures(run: Entry) -> list[str]:
 
 
 def report(run: Entry) -> str:
-    threads = f"{run['threads']} thread{'s'[: run['threads'] > 1]}"
+    threads = counted(run["threads"], "thread")
     head = f"{run['case']}, {threads}, {run['machine']['cpus']} CPUs ({run['machine']['cpu']})."
     return "\n\n".join([head, *(topic(run) for topic in (loading, one_caller, rates, several_callers, footprint))])

@@ -1,6 +1,6 @@
 """One contestant in a process of its own, as a program feels it that calls one network; driven by latency.py.
 
-    python latency_worker.py NAME THREADS
+    python -m suite.latency_worker NAME THREADS
 
 {"load": case}      makes the network, calls once; answers {"load_seconds", "first_call_seconds", "baseline_bytes",
                     "resident_bytes"} (resident memory before and after), or {"unsupported": why}
@@ -18,12 +18,9 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.remove(str(Path(__file__).parent))
 
 from contestants import CONTESTANTS, Built, UnsupportedError
 from suite.cases import Case, make_input, make_weights
@@ -45,32 +42,22 @@ class Worker:
         self.threads = threads
         self.built: Built | None = None
 
-    def prepare(self, case: Case) -> None:
-        """Has what a user has before loading: all of NumPy, and for a library that reads it a model file."""
-        weights = make_weights(case)
-        if self.contestant.from_onnx:
-            onnx_model: Any = import_module("contestants.onnx_model")
-            model = onnx_model.make_model(case, weights)
-            onnx_model.make_model = lambda case, weights: model
-
     def load(self, case: Case) -> dict[str, Any]:
-        self.prepare(case)
-        before = resident_bytes()
+        model, inputs = self.contestant.prepare(case, make_weights(case)), make_input(case)
+        baseline = resident_bytes()
         cpus = os.sched_getaffinity(0)
-        if self.threads == 1:  # for a library that counts CPUs, whatever it is told
-            os.sched_setaffinity(0, {min(cpus)})
-        weights, inputs = make_weights(case), make_input(case)
-        import_module(f"contestants.{self.contestant.module}")  # imports the library: that is another figure
+        os.sched_setaffinity(0, sorted(cpus)[: self.threads])  # for a library that counts CPUs, whatever it is told
+        self.contestant.import_library()  # its time is another figure
         start = clock()
-        self.built = self.contestant.build(case, weights, inputs, self.threads)
+        self.built = self.contestant.build(case, model, inputs, self.threads)
         built = clock()
         self.built.call()
         called = clock()
         for thread in os.listdir("/proc/self/task"):  # nobody pins a process that does other work as well
-            os.sched_setaffinity(int(thread), cpus)
-        del weights, inputs
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.sched_setaffinity(int(thread), cpus)
         seconds = {"load_seconds": built - start, "first_call_seconds": called - built}
-        return {**seconds, "baseline_bytes": before, "resident_bytes": resident_bytes()}
+        return {**seconds, "baseline_bytes": baseline, "resident_bytes": resident_bytes()}
 
     def alone(self, limits: dict[str, Any]) -> dict[str, Any]:
         assert self.built

@@ -16,6 +16,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -68,12 +69,16 @@ void on_threads(int threads, const F& f) {
 }
 
 // What all threads do in a second: the best of several windows that they start together. The best, because a neighbour
-// on a shared machine only ever takes away, and for moments; a change of the machine's speed shows in all windows.
+// on a shared machine takes away, and for moments; a change of the machine's speed shows in all windows. A window lasts
+// from the first start to the last end: a thread held up at the start would otherwise do its part alone, and faster.
 // `make_work()` is called on each thread and gives a function that works some microseconds and returns how much it did.
 template <class MakeWork>
 double rate(double window_seconds, int threads, const MakeWork& make_work) {
   constexpr int windows = 20;
-  std::vector<double> together(windows);
+  struct Window {
+    double amount = 0, start = std::numeric_limits<double>::max(), end = 0;
+  };
+  std::vector<Window> together(windows);
   std::mutex mutex;
   std::atomic<int> arrived{0};
   on_threads(threads, [&](int thread) {
@@ -83,16 +88,21 @@ double rate(double window_seconds, int threads, const MakeWork& make_work) {
       arrived.fetch_add(1);
       while (arrived.load() < (i + 1) * threads) continue;
       const double start = now();
-      double amount = 0, seconds = 0;
-      while (seconds < window_seconds) {
+      double amount = 0, end = start;
+      while (end < start + window_seconds) {
         amount += work();
-        seconds = now() - start;
+        end = now();
       }
       const std::lock_guard<std::mutex> lock(mutex);
-      together[i] += amount / seconds;
+      Window& window = together[i];
+      window.amount += amount;
+      window.start = std::min(window.start, start);
+      window.end = std::max(window.end, end);
     }
   });
-  return *std::max_element(together.begin(), together.end());
+  double best = 0;
+  for (const Window& window : together) best = std::max(best, window.amount / (window.end - window.start));
+  return best;
 }
 
 // Independent chains that fill the registers like a kernel's tile: more than the units need (2 with 4 cycles latency).
@@ -139,9 +149,10 @@ enum class Order { around, back_and_forth };  // from the end to the beginning, 
 double read_rate(std::size_t bytes, int threads, Order order) {
   constexpr std::size_t chains = 8, step = chains * kLanes<float>;  // enough additions at once to wait for loads alone
   constexpr std::size_t stretch = 65536;                            // floats between two looks at the clock
-  const std::size_t piece = std::min(bytes / sizeof(float), stretch) / step * step;
+  const std::size_t count = bytes / sizeof(float), pieces = (count + stretch - 1) / stretch;
+  const std::size_t piece = count / std::max(pieces, std::size_t{1}) / step * step;
   if (piece == 0) throw std::runtime_error("expected at least " + std::to_string(step * sizeof(float)) + " bytes");
-  const std::size_t pieces = bytes / sizeof(float) / piece, repeats = stretch / piece;
+  const std::size_t repeats = stretch / piece;
   return rate(3e-3, threads, [=] {
     return [=, ones = Ones(pieces * piece), at = std::size_t{0}, back = false]() mutable {
       Packet<float> sum[chains];

@@ -1,9 +1,12 @@
-"""The command line of the programs that time cases."""
+"""The command line that the programs share, and how they end."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
 
 from contestants import CONTESTANTS, ON_REQUEST
 from suite.cases import GRIDS, Case
@@ -16,42 +19,69 @@ def case(text: str) -> Case:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def threads(text: str) -> int:
+    cpus = len(os.sched_getaffinity(0))
+    text = str(cpus) if text == "all" else text
+    if not text.isdecimal() or not 1 <= int(text) <= cpus:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither all nor 1 to {cpus}, the CPUs this process may use")
+    return int(text)
+
+
+def rounds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return value
+
+
+def contestants(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in CONTESTANTS]:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: expected some of {','.join(CONTESTANTS)}")
+    return list(dict.fromkeys(names))
+
+
 def add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("cases", nargs="*", type=case, metavar="case", help="such as gru,B=8,T=100,H=256")
     parser.add_argument("--grid", choices=GRIDS, help="a named list of cases (default quick, unless cases are given)")
     add_threads(parser)
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each contestant per case (default 7)")
-    parser.add_argument("--budget", type=float, default=0.15, help="seconds of a turn (default 0.15)")
+    parser.add_argument("--rounds", type=rounds, default=7, help="turns of each contestant per case (default 7)")
+    parser.add_argument("--budget", type=seconds, default=0.15, help="seconds of a turn (default 0.15)")
     parser.add_argument(
-        "--time-limit", type=float, default=120, help="seconds a build or a turn may take (default 120)"
+        "--time-limit", type=seconds, default=120, help="seconds a build or a turn may take (default 120)"
     )
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", default="1", help="1 (pinned to one CPU), a number, or all (default 1)")
+    parser.add_argument("--threads", type=threads, default=1, help="of a network: a number, or all (default 1)")
 
 
 def add_contestants(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--contestants",
-        nargs="+",
-        choices=CONTESTANTS,
-        metavar="NAME",
+        type=contestants,
+        metavar="NAME,NAME",
         default=[name for name in CONTESTANTS if name not in ON_REQUEST],
-        help=f"of {', '.join(CONTESTANTS)} (default all but {' and '.join(ON_REQUEST)})",
+        help=f"some of {','.join(CONTESTANTS)} (default all but {' and '.join(ON_REQUEST)})",
     )
 
 
-def chosen_cases(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list[Case]:
-    if options.rounds < 1 or options.budget < 0 or options.time_limit <= 0:
-        parser.error("--rounds is at least 1, --budget not negative and --time-limit positive")
+def chosen_cases(options: argparse.Namespace) -> list[Case]:
     grid = options.grid or (None if options.cases else "quick")
     return [*options.cases, *map(Case.parse, GRIDS[grid] if grid else [])]
 
 
-def chosen_threads(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    cpus = len(os.sched_getaffinity(0))
-    text = str(cpus) if options.threads == "all" else options.threads
-    if not text.isdigit() or not 1 <= int(text) <= cpus:
-        parser.error(f"--threads is all or 1 to {cpus}, the CPUs this process may use; not {options.threads!r}")
-    return int(text)
+def end(main: Callable[[], int]) -> NoReturn:
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped")

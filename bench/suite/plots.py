@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from contestants import CONTESTANTS
 from suite.results import OURS, CaseResult, Run
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt  # after the choice of a backend without a screen
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from suite.tables import counted
 
 # Colours that those who see fewer of them tell apart (Okabe and Ito), one for each contestant in every picture.
 COLOURS = dict(
     zip(CONTESTANTS, ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"), strict=True)
 )
-TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
+TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100)
 MARKERS = dict(zip(CONTESTANTS, "os^Dvph", strict=True))
 
 mpl.rcParams.update({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True, "savefig.dpi": 130})
@@ -38,13 +36,34 @@ def _by_case(ax: Axes, results: Sequence[CaseResult]) -> np.ndarray:
 
 
 def _tall(results: Sequence[CaseResult]) -> tuple[Figure, Axes]:
-    return plt.subplots(figsize=(9, 1.2 + 0.22 * len(results)), layout="constrained")
+    figure = Figure(figsize=(9, 1.4 + 0.22 * len(results)), layout="constrained")
+    return figure, figure.subplots()
 
 
-def _legend(figure: Figure, ax: Axes) -> None:
+def _legend(figure: Figure, ax: Axes, columns: int = 7) -> None:
     """Outside, where it covers no point."""
     handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower right", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside lower right", ncols=min(len(labels), columns))
+
+
+def _points(ax: Axes, name: str, points: Sequence[tuple[float, float]], line: float = 0) -> None:
+    """A contestant's; ours lies on top."""
+    style = {"marker": MARKERS[name], "color": COLOURS[name], "markersize": 5, "zorder": 4 if name == OURS else 3}
+    if points:
+        ax.plot(*zip(*points, strict=True), **style, linestyle="-" if line else "", label=CONTESTANTS[name].title)
+
+
+def _ratio_ticks(low: float, high: float) -> list[float]:
+    """1, and round numbers on both sides of it as far apart as their labels need."""
+    apart = math.log(max(high, 1.05) / min(low, 0.95)) / 22
+    ticks = [1.0]
+    for side in (TICKS, TICKS[::-1]):
+        last = 1.0
+        for tick in side:
+            outward = tick > 1 if side is TICKS else tick < 1
+            if outward and low <= tick <= high and abs(math.log(tick / last)) >= apart:
+                ticks.append(last := tick)
+    return ticks
 
 
 def ratios(run: Run) -> Figure | None:
@@ -63,12 +82,11 @@ def ratios(run: Run) -> Figure | None:
         ax.plot([], [], MARKERS[peer], color=COLOURS[peer], label=CONTESTANTS[peer].title)
     ax.axvline(1, color="black", linewidth=1)
     ax.set_xscale("log")
-    low, high = ax.get_xlim()
-    ticks = [tick for tick in TICKS if min(low, 0.95) <= tick <= max(high, 1.05)]
+    ticks = _ratio_ticks(*ax.get_xlim())
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.set_xticks([], minor=True)
     ax.set_xlabel("time of the fastest peer / time of gatecell (right of 1: gatecell is faster)")
-    ax.set_title(f"Fastest peer beside gatecell, {_threads(run)}")
+    ax.set_title(f"Fastest peer beside gatecell, {counted(run.threads, 'thread')}")
     _legend(figure, ax)
     return figure
 
@@ -81,15 +99,12 @@ def shares(run: Run) -> Figure | None:
     figure, ax = _tall(results)
     heights = _by_case(ax, results)
     for name in run.raw["contestants"]:
-        points = [(r.share(name), height) for r, height in zip(results, heights, strict=True) if name in r.timed]
-        if points:
-            title = CONTESTANTS[name].title
-            ax.plot(*zip(*points, strict=True), MARKERS[name], color=COLOURS[name], label=title, markersize=5)
+        _points(ax, name, [(r.share(name), h) for r, h in zip(results, heights, strict=True) if name in r.timed])
     ax.axvline(1, color="black", linewidth=1)
     ax.set_xlim(0, None)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.set_xlabel("share of the predicted limit (right is better)")
-    ax.set_title(f"Share of the limit, {_threads(run)}")
+    ax.set_title(f"Share of the limit, {counted(run.threads, 'thread')}")
     _legend(figure, ax)
     return figure
 
@@ -114,25 +129,23 @@ def sizes(run: Run) -> Figure | None:
         return None
     columns = min(4, len(series))
     rows = -(-len(series) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(3.3 * columns, 3.2 * rows), layout="constrained", squeeze=False)
+    figure = Figure(figsize=(max(8, 3.3 * columns), 3.4 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat[len(series) :]:
         ax.remove()
     for ax, (title, results) in zip(axes.flat, series, strict=False):
         for name in run.raw["contestants"]:
             points = [(r.case.hidden_size, r.seconds(name).median * 1e6) for r in results if name in r.timed]
-            if points:
-                x, y = zip(*points, strict=True)
-                label = CONTESTANTS[name].title
-                ax.plot(x, y, marker=MARKERS[name], color=COLOURS[name], label=label, markersize=4, linewidth=1)
+            _points(ax, name, points, line=1)
         hidden = [r.case.hidden_size for r in results]
         ax.plot(hidden, [r.limit * 1e6 for r in results], "--", color="grey", label="limit")
         ax.set_xscale("log", base=2)
         ax.set_yscale("log")
         ax.set_xticks(hidden, [str(h) for h in hidden])
         ax.set_title(title)
-    figure.supxlabel("H (I = H)")
+        ax.set_xlabel("H (I = H)")
     figure.supylabel("median of a call, us")
-    figure.suptitle(f"Time against H, {_threads(run)}")
+    figure.suptitle(f"Time against H, {counted(run.threads, 'thread')}")
     _legend(figure, axes.flat[0])
     return figure
 
@@ -149,22 +162,17 @@ def scaling(one: Run, many: Run) -> Figure | None:
         points = [
             (before[str(r.case)].seconds(name).median / r.seconds(name).median, height)
             for r, height in zip(results, heights, strict=True)
-            if name in r.timed and name in before[str(r.case)].timed
+            if name in r.timed and str(r.case) in before and name in before[str(r.case)].timed
         ]
-        if points:
-            title = CONTESTANTS[name].title
-            ax.plot(*zip(*points, strict=True), MARKERS[name], color=COLOURS[name], label=title, markersize=5)
+        _points(ax, name, points)
     ax.axvline(1, color="black", linewidth=1)
     ax.axvline(many.threads / one.threads, color="grey", linewidth=1, linestyle="--")
     ax.set_xlim(0, None)
-    ax.set_xlabel(f"time with {_threads(one)} / time with {_threads(many)} (dashed: perfect)")
-    ax.set_title(f"From {_threads(one)} to {_threads(many)}")
+    fewer, more = counted(one.threads, "thread"), counted(many.threads, "thread")
+    ax.set_xlabel(f"time with {fewer} / time with {more} (dashed: perfect)")
+    ax.set_title(f"From {fewer} to {more}")
     _legend(figure, ax)
     return figure
-
-
-def _threads(run: Run) -> str:
-    return f"{run.threads} thread{'s'[: run.threads > 1]}"
 
 
 def pictures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:

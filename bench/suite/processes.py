@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +18,20 @@ class ProcessError(Exception):
 
 
 class Process:
-    """Runs suite/<script> with NAME and THREADS; `env` adds to the environment."""
+    """Runs suite.<module> with NAME and THREADS; `env` adds to the environment."""
 
-    def __init__(self, name: str, threads: int, script: str = "worker.py", env: dict[str, str] | None = None) -> None:
+    def __init__(self, name: str, threads: int, module: str = "worker", env: dict[str, str] | None = None) -> None:
         numbers = {variable: str(threads) for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name(script)), name, str(threads)],
+            [sys.executable, "-m", f"suite.{module}", name, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # so that it ends with its children, compilers for example
+            cwd=Path(__file__).parents[1],
             env={**os.environ, **numbers, **(env or {})},
         )
 
-    def ask(self, request: dict[str, Any], limit: float | None = None) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], limit: float) -> dict[str, Any]:
         """The answer; raises ProcessError when there is none within `limit` seconds."""
         assert self.process.stdin
         assert self.process.stdout
@@ -46,5 +50,6 @@ class Process:
         return answer
 
     def close(self) -> None:
-        self.process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()

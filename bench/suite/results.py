@@ -7,16 +7,8 @@ within seconds of each other, so a machine that changes its speed cancels out; t
 from __future__ import annotations
 
 import json
-import os
-import platform
-import shlex
-import subprocess
-import sys
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +18,7 @@ from contestants import CONTESTANTS
 from suite.cases import Case
 
 LARGEST_DRIFT = 0.1  # of the machine's FMA rate in a run that counts
-MOST_BUSY = 0.5  # CPUs
+MOST_BUSY = 0.1  # CPUs
 OURS = "gatecell"
 
 
@@ -64,8 +56,8 @@ class CaseResult:
 
     def why_not(self, name: str) -> str | None:
         """Why a contestant has no time here."""
-        entry = self.raw["contestants"].get(name, {"missing": "not in this run"})
-        return entry.get("missing")
+        why: str | None = self.raw["contestants"][name].get("missing")
+        return why
 
     def seconds(self, name: str) -> Spread:
         return Spread.of(self.raw["contestants"][name]["turns"])
@@ -82,6 +74,8 @@ class CaseResult:
     @property
     def fastest_peer(self) -> str | None:
         peers = [name for name in self.timed if name != OURS]
+        if OURS in self.timed:  # as the ratio is shown, which is not always that of the median times
+            return min(peers, key=lambda name: self.ratio(name).median, default=None)
         return min(peers, key=lambda name: self.seconds(name).median, default=None)
 
 
@@ -91,9 +85,13 @@ class Run:
 
     @classmethod
     def load(cls, path: Path) -> Run:
-        raw = json.loads(path.read_text())
-        if raw.get("program") != "compare":
-            raise ValueError(f"{path} is not a result of compare.py")
+        """Raises OSError, and ValueError for another file."""
+        try:
+            raw = json.loads(path.read_text())
+        except ValueError:
+            raw = None
+        if not isinstance(raw, dict) or raw.get("program") != "compare" or not raw.get("cases"):
+            raise ValueError(f"{path} is not a result of compare.py with cases")
         return cls(raw)
 
     @property
@@ -116,8 +114,8 @@ class Run:
 
     @property
     def disturbed(self) -> int:
-        """Cases before which others kept half a CPU busy, or more."""
-        return sum(busy >= MOST_BUSY for busy in self.raw["busy_cpus"])
+        """Cases during which other programs kept more than a tenth of a CPU busy."""
+        return sum(busy > MOST_BUSY for busy in self.raw["busy_cpus"])
 
     @property
     def failures(self) -> list[str]:
@@ -137,72 +135,3 @@ class Run:
             if name in case.timed and OURS in case.timed:
                 ratios.append(case.ratio(name).median)
         return (float(np.exp(np.mean(np.log(ratios)))) if ratios else float("nan")), len(ratios)
-
-
-def _output(*command: str) -> str | None:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def gatecell_build(env: dict[str, str] | None = None) -> dict[str, Any]:
-    """`build_info()` of the gatecell that a process with this environment imports, with its version and default ISA."""
-    code = (
-        "import json, gatecell; print(json.dumps({**gatecell.build_info(), 'version': gatecell.__version__,"
-        " 'isa': gatecell.LSTM(1, 1).isa}))"
-    )
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})}, check=False)
-    if done.returncode:
-        raise SystemExit(f"gatecell cannot be imported: {done.stderr.strip().splitlines()[-1]}")
-    info: dict[str, Any] = json.loads(done.stdout)
-    return info
-
-
-def describe_run() -> dict[str, Any]:
-    """Where and with what this program runs: for every JSON file."""
-    cpuinfo = dict(
-        (part.strip() for part in line.split(":", 1))
-        for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-        if ":" in line
-    )
-    installed = {c.distribution: c.version() for c in CONTESTANTS.values()}
-    return {
-        "command": shlex.join(["python", f"bench/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": _output("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"),
-        "environment": {name: value for name, value in os.environ.items() if name.startswith("GATECELL_")},
-        "machine": {
-            "cpu": cpuinfo.get("model name", platform.machine()),
-            "family": [cpuinfo.get("cpu family"), cpuinfo.get("model")],
-            "flags": cpuinfo.get("flags", cpuinfo.get("Features", "")).split(),
-            "cpus": len(os.sched_getaffinity(0)),
-            "kernel": platform.release(),
-        },
-        "versions": {"python": platform.python_version(), "numpy": version("numpy"), **installed},
-        "gatecell": gatecell_build(),
-    }
-
-
-def busy_cpus(seconds: float = 0.1) -> float:
-    """How many CPUs others keep busy, measured while this program and its processes wait."""
-
-    def idle() -> int:
-        return sum(map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[4:6]))  # idle and iowait, all CPUs
-
-    before, start = idle(), time.monotonic()
-    time.sleep(seconds)
-    waited = (idle() - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - start)
-    return max(0.0, (os.cpu_count() or 1) - waited)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + "\n")
-
-
-def default_path(program: str) -> Path:
-    """bench/results/PROGRAM-DATE.json"""
-    now = datetime.now().strftime("%Y-%m-%d-%H%M%S")
-    return Path(__file__).parents[1] / "results" / f"{program}-{now}.json"

@@ -1,13 +1,14 @@
 """A case measured: every contestant builds it, outputs are compared, then each is timed in turn, A B C A B C.
 
-Only one process works at a time, and a pause after each turn lets the pool of the last one stop spinning.
+Each turn builds anew: where weights happen to lie in memory makes a tenth, and a spread must show it. Only one process
+works at a time, and a pause after each turn lets the pool of the last one stop spinning.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class Field:
     Outputs are compared with those of the contestant `reference`, or of the first that has any.
     """
 
-    def __init__(self, start: dict[str, Callable[[], Process]], reference: str) -> None:
+    def __init__(self, start: Mapping[str, Callable[[], Process]], reference: str) -> None:
         self.start = start
         self.reference = reference
         self.processes: dict[str, Process] = {}
@@ -52,6 +53,9 @@ class Field:
         for process in self.processes.values():
             process.close()
 
+    def pids(self) -> list[int]:
+        return [process.process.pid for process in self.processes.values()]
+
     def measure(self, case: Case, rounds: int, budget: float, limit: float) -> dict[str, dict[str, Any]]:
         """Per contestant {"build_seconds", "first_call_seconds", "difference", "turns": [seconds], "calls": [n]}, or
         {"missing": why}, with "failed" where that is nothing the library owns up to.
@@ -60,9 +64,10 @@ class Field:
         """
         entries = self.build(case, limit)
         running = {name: entry for name, entry in entries.items() if "missing" not in entry}
-        for _ in range(rounds):
+        for turn in range(rounds):
             for name, entry in list(running.items()):
-                answer = self.ask(name, {"time": budget}, limit)
+                answer = self.ask(name, {"build": str(case)}, limit) if turn else {}
+                answer |= {} if "error" in answer else self.ask(name, {"time": budget}, limit)
                 if "error" in answer:
                     del running[name]
                     entries[name] = {"missing": answer["error"], "failed": True}
@@ -90,6 +95,6 @@ class Field:
         reference = self.reference if self.reference in outputs else next(iter(outputs), "")
         for name, arrays in outputs.items():
             entries[name]["difference"] = wrong = difference(arrays, outputs[reference])
-            if not wrong <= LARGEST_DIFFERENCE[case.dtype.name]:
+            if wrong > LARGEST_DIFFERENCE[case.dtype.name]:
                 entries[name] = {"missing": f"differs from {reference} by {wrong:.1e}", "failed": True}
         return entries

@@ -15,6 +15,10 @@ def duration(seconds: float) -> str:
     return f"{seconds / size:#.3g}".rstrip(".") + f" {unit}"
 
 
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("s" if number != 1 else "")
+
+
 def table(rows: list[list[str]], headers: list[str], form: str = "github") -> str:
     numbers = ["right"] * (len(headers) - 1)
     return str(tabulate(rows, headers, tablefmt=form, colalign=("left", *numbers), disable_numparse=True))
@@ -22,7 +26,7 @@ def table(rows: list[list[str]], headers: list[str], form: str = "github") -> st
 
 def _cell(result: CaseResult, name: str) -> str:
     if name not in result.timed:
-        return "-"
+        return "not installed" if result.why_not(name) == "not installed" else "-"
     return f"{duration(result.seconds(name).median)} ({result.share(name):.0%})"
 
 
@@ -66,7 +70,7 @@ def limits(run: Run) -> str:
     flag = limits["flag_round_trip"]
     meeting = f"; flag between two cores and back {duration(flag)}" if flag else ""
     fma = ", ".join(f"{_rate(limits['fma'][t], 'GFLOP/s')} {t}" for t in ("float32", "float64"))
-    return f"Limits, {run.threads} thread{'s'[: run.threads > 1]}: {fma}; reading {reads}{meeting}."
+    return f"Limits, {counted(run.threads, 'thread')}: {fma}; reading {reads}{meeting}."
 
 
 def summary(run: Run) -> str:
@@ -75,11 +79,15 @@ def summary(run: Run) -> str:
     for title, name in (("fastest peer", None), *((CONTESTANTS[n].title, n) for n in run.raw["contestants"])):
         mean, count = run.geometric_mean(name)
         if count and name != OURS:
-            lines.append(f"Geometric mean of {title} / gatecell: {mean:.2f} over {count} cases.")
+            lines.append(f"Geometric mean of {title} / gatecell: {mean:.2f} over {counted(count, 'case')}.")
     lines.append(limits(run))
     lines += [f"No time: {reason}" for reason in _missing(run)]
+    if len(run.cases) < run.raw["planned"]:
+        lines.append(f"NOT COMPLETE: {len(run.cases)} of {counted(run.raw['planned'], 'case')}.")
     if run.disturbed:
-        lines.append(f"NOT QUIET: other programs kept a CPU busy before {run.disturbed} of {len(run.cases)} cases.")
+        lines.append(
+            f"NOT QUIET: other programs were at work during {run.disturbed} of {counted(len(run.cases), 'case')}."
+        )
     if not run.valid:
         lines.append(
             f"NOT VALID: the machine's FMA rate drifted by {run.drift:.0%} (allowed {LARGEST_DRIFT:.0%}). Run it again."

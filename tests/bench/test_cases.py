@@ -70,13 +70,14 @@ def test_std_has_the_promised_points():
         assert rows == {8: {64, 256, 512}, 32: {64, 128, 256, 512, 1024}}
         assert Case(cell, 256, 256, 128, 50) in plain
         others = [c for c in std if c.cell == cell and c not in plain and not c.float64 and not c.proj_size]
-        assert {(c.batch, c.num_layers, c.bidirectional, c.batch_first, c.no_hx) for c in others} == {
-            (1, 2, True, False, False),
-            (32, 2, True, False, False),
-            (1, 3, False, False, False),
-            (1, 1, False, True, True),
-            (32, 1, False, True, True),
+        assert {(c.batch, c.input_size, c.num_layers, c.bidirectional, c.batch_first, c.no_hx) for c in others} == {
+            (1, 128, 2, True, False, False),
+            (32, 128, 2, True, False, False),
+            (1, 256, 3, False, False, False),
+            (1, 256, 1, False, True, True),
+            (32, 256, 1, False, True, True),
         }
+        assert {(c.steps, c.hidden_size) for c in others} == {(100, 256)}
     assert sum(c.float64 for c in std) == 1
     assert sum(bool(c.proj_size) for c in std) == 1
 

@@ -105,17 +105,17 @@ def test_import_in_fresh_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_library_that_is_absent_or_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(latency.MissingError, match=r"^not installed$") as absent:
-        latency.measure_import("no_such_library")
+        latency.measure_import(Contestant("Absent", "absent", "no_such_library"))
     (tmp_path / "broken.py").write_text("raise RuntimeError('no AVX')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(latency.MissingError, match="RuntimeError: no AVX") as broken:
-        latency.measure_import("broken")
+        latency.measure_import(Contestant("Broken", "broken", "broken"))
     assert (absent.value.failed, broken.value.failed) == (False, True)
 
 
 def test_worker() -> None:
-    with closing(Process("gatecell", 1, "latency_worker.py")) as process:
+    with closing(Process("gatecell", 1, "latency_worker")) as process:
         load = process.ask({"load": "gru,B=1,T=1,H=8"}, 60)
         assert load["load_seconds"] > 0
         assert load["first_call_seconds"] > 0
@@ -198,15 +198,15 @@ def test_tables_of_a_recorded_run() -> None:
         assert table["ONNX Runtime"][0] == "no projection"
         assert table["OpenVINO"][0] == "not installed"
     assert failures(RECORDED) == ["PyTorch: process ended with status -11"]
-    assert "Python with NumPy (38.0 MB; " in report(RECORDED)
+    assert "Python with NumPy and the weights (38.0 MB; " in report(RECORDED)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--contestants", "tensorflow"], "'tensorflow'"),
+        (["--contestants", "tensorflow"], "tensorflow: expected some of gatecell,torch"),
         (["--case", "lstm,T=3"], "lacks H=NUMBER"),
-        (["--threads", "0"], "not '0'"),
+        (["--threads", "0"], "'0' is neither all nor 1 to "),
     ],
 )
 def test_bad_command_line(arguments: list[str], message: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from suite.cases import Case
-from suite.limits import Machine, buffer_sizes, cache_capacities, predict, shares
+from suite.limits import predict, shares
+from suite.machine import Machine, buffer_sizes, cache_capacities
 
 
 def limits(threads: int, flops: float, bandwidths: list[float], seconds_per_unit: dict[str, float]) -> dict[str, Any]:
@@ -214,6 +215,6 @@ def test_missing_headers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PackageNotFoundError(name)
 
     monkeypatch.delenv("GATECELL_EIGEN_INCLUDE", raising=False)
-    monkeypatch.setattr("suite.limits.distribution", not_installed)
+    monkeypatch.setattr("suite.machine.distribution", not_installed)
     with pytest.raises(RuntimeError, match="pip install cmeel-eigen"):
         Machine()

@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from suite.results import CaseResult, Run, Spread, busy_cpus
+from suite.record import Neighbours
+from suite.results import CaseResult, Run, Spread
 from suite.tables import comparison, duration, summary
 
 
@@ -22,7 +23,7 @@ def run():
     """Three rounds; the machine doubles its time in the last one, which no ratio may show."""
     first = {
         "gatecell": entry(1e-3, 1e-3, 2e-3),
-        "torch": entry(3e-3, 3e-3, 6e-3),
+        "torch": entry(3e-3, 4.5e-3, 2e-3),
         "onnxruntime": entry(2e-3, 2e-3, 4e-3),
         "openvino": {"missing": "process ended with status -9", "failed": True},
         "jax": {"missing": "not installed"},
@@ -51,6 +52,7 @@ def run():
             "limits": limits,
             "fma_readings": [2e11, 2.1e11, 1.9e11],
             "busy_cpus": [0.0, 0.1],
+            "planned": 2,
             "cases": [
                 {"case": "lstm,B=1,T=100,H=256", "limit": {"seconds": 0.9e-3}, "contestants": first},
                 {"case": "gru,B=1,T=1,H=64", "limit": {"seconds": 1e-6}, "contestants": second},
@@ -65,8 +67,9 @@ def test_spread():
 
 
 def test_ratio_is_taken_within_a_round(run):
-    assert run.cases[0].ratio("torch") == pytest.approx((3, 3, 3))
+    assert run.cases[0].ratio("torch") == pytest.approx((3, 1.4, 4.2))  # of 3, 4.5 and 1
     assert run.cases[1].ratio("torch") == pytest.approx((0.5, 0.5, 0.5))
+    assert run.cases[0].ratio("onnxruntime") == pytest.approx((2, 2, 2))
     assert run.cases[0].ratio("torch", "onnxruntime").median == pytest.approx(1.5)
 
 
@@ -118,9 +121,9 @@ def test_table(run):
     assert header[:2] == ["case", "limit"]
     assert header[2:] == ["gatecell", "PyTorch", "ONNX Runtime", "OpenVINO", "JAX", "fastest peer / gatecell"]
     assert first[0] == "lstm,B=1,T=100,H=256"
-    assert first[1:6] == ["900 us", "1.00 ms (90%)", "3.00 ms (30%)", "2.00 ms (45%)", "-"]
+    assert first[1:7] == ["900 us", "1.00 ms (90%)", "3.00 ms (30%)", "2.00 ms (45%)", "-", "not installed"]
     assert first[7] == "2.00 (2.00 to 2.00)"
-    assert second[1:7] == ["1.00 us", "4.00 us (25%)", "2.00 us (50%)", "-", "8.00 us (12%)", "-"]
+    assert second[1:7] == ["1.00 us", "4.00 us (25%)", "2.00 us (50%)", "-", "8.00 us (12%)", "not installed"]
     assert second[7] == "0.50 (0.50 to 0.50)"
 
 
@@ -138,26 +141,33 @@ def test_summary_names_all_that_is_missing_and_whether_the_run_counts(run):
     assert "NOT VALID: the machine's FMA rate drifted by 25% (allowed 10%)" in summary(run)
     assert "NOT QUIET" not in text
     run.raw["busy_cpus"] = [0.9, 0.1]
-    assert "NOT QUIET: other programs kept a CPU busy before 1 of 2 cases." in summary(run)
+    assert "NOT QUIET: other programs were at work during 1 of 2 cases." in summary(run)
+    assert "NOT COMPLETE" not in text
+    run.raw["planned"] = 7
+    assert "NOT COMPLETE: 2 of 7 cases." in summary(run)
 
 
-def test_busy_cpus_sees_a_neighbour():
+def test_neighbours_are_the_others():
     command = [sys.executable, "-c", "while True: pass"]
-    with subprocess.Popen(command) as neighbour:
+    with subprocess.Popen(command) as process:
         try:
-            time.sleep(0.2)
-            assert busy_cpus(0.5) > 0.5
+            others, nobody = Neighbours(list), Neighbours(lambda: [process.pid])
+            time.sleep(1)
+            busy = others.busy()
+            assert busy > 0.4
+            assert nobody.busy() < busy - 0.4
         finally:
-            neighbour.kill()
+            process.kill()
 
 
 def test_load_refuses_other_files(run, tmp_path):
     path = tmp_path / "run.json"
     path.write_text(json.dumps(run.raw))
     assert Run.load(path).raw == run.raw
-    path.write_text(json.dumps({"program": "latency"}))
-    with pytest.raises(ValueError, match=r"is not a result of compare\.py"):
-        Run.load(path)
+    for text in ('{"program": "latency"}', '{"program": "compare"}', "[]", json.dumps(run.raw)[:-9], ""):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"run\.json is not a result of compare\.py"):
+            Run.load(path)
 
 
 @pytest.mark.parametrize(

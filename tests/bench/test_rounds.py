@@ -1,13 +1,17 @@
 """Rounds: order, comparison of outputs, contestants that fail; with scripted processes, and once with real ones."""
 
+import os
 from functools import partial
 
 import numpy as np
 import pytest
 
+from contestants import Built
+from suite import sampling
 from suite.cases import Case
 from suite.processes import Process, ProcessError
 from suite.rounds import Field, difference
+from suite.worker import Worker
 
 CASE = Case.parse("lstm,B=2,T=3,I=4,H=5")
 
@@ -25,7 +29,8 @@ class Scripted:
             self.log.append((self.name, "build"))
             if self.unsupported:
                 return {"unsupported": self.unsupported}
-            np.savez(request["outputs"], *self.outputs)
+            if "outputs" in request:
+                np.savez(request["outputs"], *self.outputs)
             return {"build_seconds": 1.0, "first_call_seconds": 2.0}
         self.log.append((self.name, "time"))
         self.turns += 1
@@ -42,13 +47,13 @@ def field(log, **contestants):
     return Field(start, reference="b")
 
 
-def test_each_is_timed_in_turn():
+def test_each_is_built_and_timed_in_turn():
     log, y = [], [np.ones(3, np.float32)]
     competition = field(log, a={"outputs": y, "seconds": 2.0}, b={"outputs": y}, c={"outputs": y})
     entries = competition.measure(CASE, rounds=2, budget=0.0, limit=1.0)
     competition.close()
     assert [name for name, what in log if what == "time"] == ["a", "b", "c", "a", "b", "c"]
-    assert [what for name, what in log if name == "a"] == ["start", "build", "time", "time", "close"]
+    assert [what for name, what in log if name == "a"] == ["start", "build", "time", "build", "time", "close"]
     assert entries["a"]["turns"] == [2.0, 4.0]
     assert entries["a"]["calls"] == [3, 3]
     assert entries["b"]["build_seconds"] == 1.0
@@ -84,6 +89,16 @@ def test_a_process_that_dies_is_made_anew_for_the_next_case():
     assert log.count(("a", "start")) == 2
 
 
+def test_float64_must_agree_more_closely():
+    y = np.ones(3)
+    case = Case.parse("lstm,H=5,float64")
+    entries = field([], a={"outputs": [y + 1e-9]}, b={"outputs": [y]}, c={"outputs": [y + 1e-14]}).measure(
+        case, 1, 0, 1
+    )
+    assert entries["a"] == {"missing": "differs from b by 1.0e-09", "failed": True}
+    assert "turns" in entries["c"]
+
+
 def test_difference():
     a = np.array([1.0, 2.0])
     assert difference([a, a], [a, a + np.array([0, 0.5])]) == 0.5
@@ -117,6 +132,35 @@ def test_real_processes_agree_and_are_timed():
 def test_an_exception_in_the_worker_is_an_answer(gatecell_process):
     answer = gatecell_process.ask({"build": "lstm,H=no", "outputs": "unused"}, 60.0)
     assert answer["error"].startswith("ValueError: case 'lstm,H=no'")
+
+
+@pytest.mark.parametrize("threads", {1, len(os.sched_getaffinity(0))})
+def test_a_process_has_as_many_cpus_as_threads(threads):
+    process = Process("gatecell", threads)
+    try:
+        process.ask({"build": str(CASE)}, 60.0)
+        assert os.sched_getaffinity(process.process.pid) == set(sorted(os.sched_getaffinity(0))[:threads])
+    finally:
+        process.close()
+
+
+def test_environment_reaches_the_process(tmp_path):
+    (tmp_path / "gatecell.py").write_text("raise RuntimeError('another gatecell')")
+    process = Process("gatecell", 1, env={"PYTHONPATH": str(tmp_path)})
+    try:
+        assert process.ask({"build": str(CASE)}, 60.0) == {"error": "RuntimeError: another gatecell"}
+    finally:
+        process.close()
+
+
+def test_a_turn_lasts_its_budget_and_gives_the_median_of_its_calls(monkeypatch):
+    times = iter([0.0, 1.0, 3.0, 4.0, 104.0, 105.0, 106.0])
+    monkeypatch.setattr(sampling, "clock", lambda: next(times))
+    worker = Worker("gatecell", 1)
+    calls = []
+    worker.built = Built(call=lambda: calls.append(None), read=list)
+    assert worker.time(104.5) == {"seconds": 1.0, "calls": 5}  # of 1, 2, 1, 100, 1
+    assert len(calls) == 6  # one to warm up
 
 
 def test_time_limit(gatecell_process, tmp_path):

@@ -1,0 +1,144 @@
+"""compare.py and ab.py: what stands around the measuring, such as options, rows and exit status."""
+
+import argparse
+import json
+import sys
+
+import pytest
+
+import ab
+import compare
+from suite import options
+from suite.cases import GRIDS, Case
+from suite.results import CaseResult
+
+
+def parse(*words):
+    parser = argparse.ArgumentParser()
+    options.add_measuring(parser)
+    options.add_contestants(parser)
+    return parser.parse_args(words)
+
+
+def test_cases_given_and_of_a_grid():
+    quick = [Case.parse(text) for text in GRIDS["quick"]]
+    assert options.chosen_cases(parse()) == quick
+    assert options.chosen_cases(parse("gru,H=8")) == [Case.parse("gru,H=8")]
+    assert options.chosen_cases(parse("gru,H=8", "--grid", "quick")) == [Case.parse("gru,H=8"), *quick]
+
+
+def test_contestants():
+    assert parse().contestants == ["gatecell", "torch", "onnxruntime", "openvino", "jax"]
+    assert parse("--contestants", "torch.jit,gatecell", "gru,H=8").contestants == ["torch.jit", "gatecell"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["gru,H=no"], "case 'gru,H=no' has 'H=no'; expected one of lstm, gru, rnn"),
+        (["--grid", "huge"], "invalid choice: 'huge'"),
+        (["--threads", "0"], "'0' is neither all nor 1 to "),
+        (["--threads", "\u00b2"], "is neither all nor 1 to "),
+        (["--threads", "9999"], "'9999' is neither all nor 1 to "),
+        (["--rounds", "0"], "'0' is not a number from 1 on"),
+        (["--budget", "nan"], "'nan' is not a positive number of seconds"),
+        (["--budget", "inf"], "'inf' is not a positive number of seconds"),
+        (["--time-limit", "-1"], "'-1' is not a positive number of seconds"),
+        (["--contestants", "gatecell,caffe"], "caffe: expected some of gatecell,torch,"),
+    ],
+)
+def test_bad_options(words, message, capsys):
+    with pytest.raises(SystemExit) as error:
+        parse(*words)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+class Machine:
+    """Gives these rates in turn."""
+
+    def __init__(self, *rates):
+        self.rates = iter(rates)
+
+    def fma(self, threads):
+        assert threads == 2
+        return {"float32": next(self.rates)}
+
+
+@pytest.mark.parametrize(
+    ("rates", "reading"),
+    [((95.0,), 95), ((120.0,), 120), ((50.0, 97.0), 97), ((50.0, 40.0, 60.0), 60)],  # two more chances when low
+)
+def test_reading_of_the_machine(rates, reading, monkeypatch):
+    monkeypatch.setattr(compare.time, "sleep", lambda seconds: None)
+    machine = Machine(*rates)
+    assert compare.fma_reading(machine, 2, [100.0, 101.0, 99.0]) == reading
+    with pytest.raises(StopIteration):
+        machine.fma(2)
+
+
+def entry(*turns, difference=0.0):
+    return {"turns": list(turns), "difference": difference}
+
+
+def test_row_of_ab():
+    raw = {"case": "gru,H=8", "contestants": {"A": entry(3e-6, 3e-6), "B": entry(2e-6, 2e-6)}}
+    assert ab.row(CaseResult(raw)) == [
+        "gru,B=1,T=100,H=8",
+        "3.00 us",
+        "2.00 us",
+        "1.500",
+        "1.500 to 1.500",
+        "same bits",
+    ]
+    raw["contestants"]["B"] = entry(2e-6, 2e-6, difference=1.5e-7)
+    assert ab.row(CaseResult(raw))[-1] == "1.5e-07"
+    raw["contestants"]["B"] = {"missing": "process ended with status -11", "failed": True}
+    assert ab.row(CaseResult(raw))[1:] == ["-", "process ended with status -11", "-", "-", "-"]
+
+
+def test_ab_refuses_a_commit_that_is_none():
+    with pytest.raises(SystemExit, match="no-such-commit"):
+        ab.resolve("no-such-commit")
+
+
+@pytest.mark.parametrize(
+    ("entries", "readings", "status"),
+    [({}, [1.0, 1.0], 0), ({}, [1.0, 1.0, 0.5], 3), ({"torch": {"missing": "broke", "failed": True}}, [1.0, 1.0], 1)],
+)
+def test_exit_status_of_compare(entries, readings, status, tmp_path, monkeypatch, capsys):
+    """With a measurement that only adds what it is told to."""
+    limits = {"fma": {"float32": 1.0, "float64": 1.0}, "levels": [], "flag_round_trip": None}
+
+    def measure(options, field, machine, run):
+        gatecell = {"gatecell": {**entry(1.0), "calls": [1]}}
+        case = {"case": "gru,B=1,T=100,H=8", "limit": {"seconds": 0.5}, "contestants": {**gatecell, **entries}}
+        run |= {"limits": limits, "fma_readings": readings, "cases": [case]}
+        yield
+
+    class Nothing:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+    output = tmp_path / "run.json"
+    words = ["compare.py", "gru,H=8", "--contestants", ",".join(["gatecell", *entries]), "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", words)
+    monkeypatch.setattr(compare, "measure", measure)
+    monkeypatch.setattr(compare, "Machine", Nothing)
+    assert compare.main() == status
+    printed = capsys.readouterr()
+    assert "| gru,B=1,T=100,H=8 |" in printed.out
+    assert ("FAILED: gru,B=1,T=100,H=8: PyTorch broke" in printed.err) == (status == 1)
+    saved = json.loads(output.read_text())
+    assert saved["machine"]["cpus"] > 0
+    assert saved["command"].startswith("python bench/compare.py gru,H=8")
+
+
+def test_output_that_cannot_be_written_ends_the_program_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["compare.py", "gru,H=8", "--output", str(tmp_path)])
+    monkeypatch.setattr(compare, "Machine", None)  # nothing is measured
+    with pytest.raises(SystemExit, match=r"cannot write .*: Is a directory"):
+        compare.main()
