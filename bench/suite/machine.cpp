@@ -10,7 +10,6 @@
 //
 // T threads work at the same time, each pinned on a CPU of its own from the affinity mask; figures are of all together.
 #include <sched.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
@@ -130,18 +129,16 @@ double fma_rate(int threads) {
 // Ones in huge pages: small ones would measure the TLB, and their random places evict each other from L2.
 class Ones {
  public:
-  explicit Ones(std::size_t count) {
-    constexpr std::size_t huge_page = std::size_t{2} << 20;
-    const std::size_t bytes = (count * sizeof(float) + huge_page - 1) / huge_page * huge_page;
-    data_.reset(static_cast<float*>(std::aligned_alloc(huge_page, bytes)));
-    if (!data_) throw std::bad_alloc();
-    madvise(data_.get(), bytes, MADV_HUGEPAGE);
-    std::fill_n(data_.get(), count, 1.f);
+  explicit Ones(std::size_t count)
+      : block_(allocate_block((count * sizeof(float) + kHugePage - 1) / kHugePage * kHugePage)),
+        data_(reinterpret_cast<float*>(block_.get())) {
+    std::fill_n(data_, count, 1.f);
   }
-  const float* data() const { return data_.get(); }
+  const float* data() const { return data_; }
 
  private:
-  std::unique_ptr<float[], FreeDeleter> data_;
+  Block block_;
+  float* data_;
 };
 
 enum class Order { around, back_and_forth };  // from the end to the beginning, or turning there

@@ -4,12 +4,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <memory>
 #include <string>
 
 #include "problems.h"
+#include "runtime/memory.h"
 
 using namespace problems;
 
@@ -225,4 +228,24 @@ TEST_CASE_TEMPLATE("no steps: the state as it was; no rows: nothing", T, float, 
       }
     }
   }
+}
+
+TEST_CASE("blocks of any size are aligned, whole, and given back") {
+  for (const std::size_t bytes : {std::size_t{1}, gatecell::kPage + 1, gatecell::kHugePage - 1, gatecell::kHugePage,
+                                  gatecell::kHugePage + 1, 3 * gatecell::kHugePage + 5}) {
+    CAPTURE(bytes);
+    std::uintptr_t address = 0;
+    {
+      const gatecell::Block block = gatecell::allocate_block(bytes);
+      address = reinterpret_cast<std::uintptr_t>(block.get());
+      CHECK(address % (bytes >= gatecell::kHugePage ? gatecell::kHugePage : gatecell::kPage) == 0);
+      std::fill_n(block.get(), bytes, std::byte{1});
+    }
+    if (bytes >= gatecell::kHugePage) {  // a mapping of its own: gone now
+      unsigned char resident;
+      CHECK(mincore(reinterpret_cast<void*>(address), gatecell::kPage, &resident) != 0);
+    }
+  }
+  CHECK_THROWS_AS(gatecell::allocate_block(std::numeric_limits<std::size_t>::max()), std::bad_alloc);
+  CHECK_THROWS_AS(gatecell::allocate_block(std::numeric_limits<std::size_t>::max() / 2), std::bad_alloc);
 }
