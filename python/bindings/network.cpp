@@ -4,15 +4,14 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
-#include <unistd.h>
 
-#include <exception>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "register.h"
+#include "run_call.h"
 
 namespace py = pybind11;
 using namespace py::literals;
@@ -23,9 +22,6 @@ using gatecell::Call;
 using gatecell::Cell;
 using gatecell::Network;
 using gatecell::Spec;
-
-// Beside a busy Python thread it takes up to 5 ms to get a released GIL back: only longer calls release it.
-constexpr double kReleaseGil = 50e-6;
 
 template <class T>
 using Array = py::array_t<T, 0>;  // as it is: no conversion, any strides
@@ -125,26 +121,6 @@ py::typing::List<Array<T>> weights(const Network<T>& net) {
   return arrays;
 }
 
-// When the interpreter is shutting down, restoring the thread state ends the thread by unwinding (before Python 3.14).
-// Unwinding would run destructors that drop references without the GIL, so the thread stops here instead, for good.
-template <class T>
-void run(const Network<T>& net, const Call<T>& call, int num_threads) {
-  if (net.plan(call.steps, call.rows, num_threads).seconds < kReleaseGil) return net.forward(call, num_threads);
-  std::exception_ptr error;
-  PyThreadState* state = PyEval_SaveThread();
-  try {
-    net.forward(call, num_threads);
-  } catch (const std::exception&) {
-    error = std::current_exception();
-  }
-  try {
-    PyEval_RestoreThread(state);
-  } catch (...) {
-    for (;;) pause();
-  }
-  if (error) std::rethrow_exception(error);
-}
-
 template <class T>
 std::tuple<Array<T>, Array<T>, std::optional<Array<T>>> forward(const Network<T>& net, const Array<T>& x,
                                                                 const std::optional<Array<T>>& h_0,
@@ -181,7 +157,7 @@ std::tuple<Array<T>, Array<T>, std::optional<Array<T>>> forward(const Network<T>
     c_n = Array<T>(c_shape);
     call.c_n = c_n->mutable_data();
   }
-  run(net, call, num_threads);
+  run_call(net, call, num_threads);
   return {std::move(y), std::move(h_n), std::move(c_n)};
 }
 
@@ -191,8 +167,8 @@ py::typing::Dict<py::str, py::object> plan(const Network<T>& net, std::int64_t s
   const gatecell::Plan plan = net.plan(steps, rows, num_threads);
   return py::typing::Dict<py::str, py::object>(
       py::dict("isa"_a = gatecell::name(net.isa()), "threads"_a = plan.threads(), "row_parts"_a = plan.row_parts,
-               "direction_parts"_a = plan.direction_parts, "chunk"_a = plan.chunk, "group_rows"_a = plan.group_rows,
-               "seconds"_a = plan.seconds));
+               "direction_parts"_a = plan.direction_parts, "hidden_parts"_a = plan.hidden_parts, "chunk"_a = plan.chunk,
+               "group_rows"_a = plan.group_rows, "seconds"_a = plan.seconds));
 }
 
 template <class T>

@@ -24,6 +24,7 @@ class Plan:
     threads: int
     row_parts: int  # threads that share the rows of the batch
     direction_parts: int  # threads that share the directions of a layer
+    hidden_parts: int  # threads that share the hidden units of a step, and meet after each
     chunk: int  # time steps whose input products are computed at once
     group_rows: int  # rows of the batch that go through time together in a thread
     seconds: float  # predicted duration

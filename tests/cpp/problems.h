@@ -96,10 +96,11 @@ Call<T> dense_call(const Problem<T>& problem, Output<T>& output) {
   return call;
 }
 
-template <class T>
-Output<T> run(const Network<T>& net, const Problem<T>& problem, int threads = 1) {
+// `how` is the number of threads, or a plan.
+template <class T, class How = int>
+Output<T> run(const Network<T>& net, const Problem<T>& problem, const How& how = 1) {
   Output<T> output;
-  net.forward(dense_call(problem, output), threads);
+  net.forward(dense_call(problem, output), how);
   return output;
 }
 

@@ -122,6 +122,21 @@ TEST_CASE_TEMPLATE("one, two and three threads", T, float, double) {
   CHECK(most_threads == std::min(3, gatecell::usable_cpus()));  // else nothing was compared
 }
 
+TEST_CASE_TEMPLATE("hidden units on one thread and on two", T, float, double) {
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Spec& spec : specs()) {
+      for (const std::int64_t rows : {1, 2, 9}) {
+        const auto problem = random_problem<T>(spec, 30, rows);
+        CAPTURE(describe(problem));
+        CAPTURE(describe(isa));
+        const auto net = network(problem, isa);
+        const gatecell::Plan plan = {1, 1, 2, 7, std::min<std::int64_t>(rows, 4), 1};
+        CHECK(same_bits(run(net, problem, plan), run(net, problem)));
+      }
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("AVX2 and AVX-512", T, float, double) {
   const auto& isas = gatecell::available_isas();
   if (isas.front() != Isa::avx512) {

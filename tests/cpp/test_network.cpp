@@ -6,6 +6,7 @@
 
 #include "golden.h"
 #include "problems.h"
+#include "schedule/team.h"
 
 using namespace problems;
 
@@ -163,4 +164,29 @@ TEST_CASE("a call never packs") {
   CHECK(loaded > before);
   for (int threads : {1, 2}) run(net, problem, threads);
   CHECK(gatecell::pack_count() == loaded);
+}
+
+TEST_CASE("work is shared whatever the sizes are") {
+  const int two = std::min(2, gatecell::usable_cpus());
+  for (const std::int64_t hidden : {1, 8, 15, 16, 24, 100}) {
+    CAPTURE(hidden);
+    const auto one_way = random_problem<float>(Spec{Cell::lstm, 8, hidden, 1, true, false, 0}, 1, 1);
+    CHECK(network(one_way, gatecell::available_isas().front()).plan(3000, 512, 2).row_parts == two);
+    const auto both_ways = random_problem<float>(Spec{Cell::lstm, 8, hidden, 1, true, true, 0}, 1, 1);
+    CHECK(network(both_ways, gatecell::available_isas().front()).plan(30000, 1, 2).threads() == two);
+  }
+}
+
+TEST_CASE("a plan that does not fit is an error, one that is too generous is not") {
+  const auto problem = random_problem<float>(Spec{Cell::gru, 5, 19, 2, true, false, 0}, 7, 3);
+  const auto net = network(problem, gatecell::available_isas().front());
+  using gatecell::Plan;
+  for (const Plan& plan : {Plan{0, 1, 1, 4, 2, 0}, Plan{4, 1, 1, 4, 2, 0}, Plan{1, 0, 1, 4, 2, 0},
+                           Plan{1, 2, 1, 4, 2, 0}, Plan{1, 1, 0, 4, 2, 0}, Plan{1, 1, 20, 4, 2, 0},
+                           Plan{1, 1, 1, 0, 2, 0}, Plan{1, 1, 1, 4, 0, 0}, Plan{-1, -1, 1, 4, 2, 0}}) {
+    CHECK_THROWS_WITH_AS(run(net, problem, plan), "a call needs a plan of its shape", std::invalid_argument);
+  }
+  const std::int64_t huge = std::int64_t{1} << 60;
+  CHECK(same_bits(run(net, problem, Plan{1, 1, 1, huge, huge, 0}), run(net, problem)));
+  CHECK(same_bits(run(net, problem, Plan{3, 1, 5, 4, 1, 0}), run(net, problem)));
 }

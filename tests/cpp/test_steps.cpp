@@ -68,10 +68,10 @@ struct Counts {
 };
 
 // What one call does.
-template <class T>
-Counts count(const Network<T>& net, const Call<T>& call, int threads) {
+template <class T, class How>
+Counts count(const Network<T>& net, const Call<T>& call, const How& how) {
   const Counts before{allocations, locks};
-  net.forward(call, threads);
+  net.forward(call, how);
   return {allocations - before.allocations, locks - before.locks};
 }
 
@@ -148,10 +148,13 @@ TEST_CASE_TEMPLATE("allocations and locks of a call on two threads do not depend
       Output<T> output;
       const Call<T> call = dense_call(problem, output);
       Call<T> shorter = call;
-      shorter.steps = 100;
+      shorter.steps = 200;
       CHECK(net.plan(shorter.steps, problem.rows, 2).threads() == std::min(2, gatecell::usable_cpus()));
       net.forward(call, 2);
       CHECK(count(net, call, 2) == count(net, shorter, 2));
+      const gatecell::Plan hidden = {1, 1, 2, 16, 4, 1};
+      net.forward(call, hidden);
+      CHECK(count(net, call, hidden) == count(net, shorter, hidden));
     }
   }
 }

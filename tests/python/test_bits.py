@@ -88,6 +88,21 @@ def test_any_number_of_threads(kind: dict[str, Any], bidirectional: bool, dtype:
             assert_same_bits(network(x, hx), alone)
 
 
+@pytest.mark.usefixtures("two_cpus")
+@pytest.mark.parametrize("kind", KINDS, ids=kind_id)
+def test_hidden_units_apart(kind: dict[str, Any], dtype: str, isa: str) -> None:
+    """With one row threads take each step together, unless the machine is busy (tests/cpp does not leave it to that).
+
+    201 units do not divide into whole blocks, let alone halves.
+    """
+    case = Case(**kind, input_size=96, hidden_size=201, steps=150, rows=1, num_layers=2, dtype=dtype)
+    x, hx = case.inputs()
+    alone = case.network(gatecell, isa=isa, num_threads=1)(x, hx)
+    network = case.network(gatecell, isa=isa, num_threads=2)
+    for _ in range(5):
+        assert_same_bits(network(x, hx), alone)
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=kind_id)
 def test_batch_first_or_not(kind: dict[str, Any], dtype: str, isa: str) -> None:
     case = Case(**kind, num_layers=2, bidirectional=True, rows=6, steps=9, dtype=dtype)

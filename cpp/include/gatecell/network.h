@@ -77,11 +77,12 @@ struct Call {
 struct Plan {
   int row_parts = 1;            // threads that share the rows of the batch
   int direction_parts = 1;      // threads that share the directions of a layer
+  int hidden_parts = 1;         // threads that share the hidden units of a step, and meet after each
   std::int64_t chunk = 1;       // time steps whose input products are computed at once
   std::int64_t group_rows = 1;  // rows of the batch that go through time together in a thread
   double seconds = 0;           // predicted duration
 
-  int threads() const { return row_parts * direction_parts; }
+  int threads() const { return row_parts * direction_parts * hidden_parts; }
 };
 
 template <class T>
@@ -107,6 +108,8 @@ class Network {
   // Allocates scratch before the first step at most; no allocation, lock or exception after that.
   // Throws std::invalid_argument for a null x, y or h_n and negative sizes, std::bad_alloc for scratch.
   void forward(const Call<T>& call, int num_threads) const;
+  // As planned, or with fewer threads if the team is busy; also std::invalid_argument for a plan that does not fit.
+  void forward(const Call<T>& call, const Plan& plan) const;
 
   // The weights as they came in, bit for bit, in torch's order per direction:
   // weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, those that exist.

@@ -35,7 +35,7 @@ void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t 
 
 template <class T, int G>
 void project(const ProjectArgs<T>& p) {
-  for_tiles<G>(p.blocks, p.rows, [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row) {
+  for_tiles<G>(p.first_block, p.blocks, p.rows, false, [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row) {
     project_tile<T, G, j.value, r.value>(p, block, row);
   });
 }

@@ -50,9 +50,10 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row) {
 
 template <class T, class Cell>
 void step(const StepArgs<T>& s) {
-  for_tiles<Cell::kGates>(s.blocks, s.rows, [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row) {
-    step_tile<T, Cell, j.value, r.value>(s, block, row);
-  });
+  for_tiles<Cell::kGates>(s.first_block, s.blocks, s.rows, s.backwards,
+                          [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row) {
+                            step_tile<T, Cell, j.value, r.value>(s, block, row);
+                          });
 }
 
 }  // namespace

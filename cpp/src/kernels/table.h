@@ -14,10 +14,10 @@ namespace gatecell {
 // Gate pre-activations from one input: out = bias + W x, one chain of multiply-adds per number, in k order.
 template <class T>
 struct ProjectArgs {
-  const T* panels;  // [blocks][depth][gates][W]
-  const T* bias;    // [blocks][gates][W]
-  std::ptrdiff_t blocks;
-  std::ptrdiff_t depth;  // input features
+  const T* panels;                     // [blocks][depth][gates][W]
+  const T* bias;                       // [blocks][gates][W]
+  std::ptrdiff_t first_block, blocks;  // from first_block to blocks - 1; others are another thread's
+  std::ptrdiff_t depth;                // input features
   std::ptrdiff_t rows;
   const T* x;  // row r, feature k: x[r * x_row + k]
   std::ptrdiff_t x_row;
@@ -30,8 +30,8 @@ template <class T>
 struct StepArgs {
   const T* panels;          // [blocks][depth][gates][W]
   const T* recurrent_bias;  // [blocks][W], where a chain starts with a bias of its own (GRU's b_hn); else null
-  std::ptrdiff_t blocks;
-  std::ptrdiff_t depth;  // features of h
+  std::ptrdiff_t first_block, blocks;  // from first_block to blocks - 1; others are another thread's
+  std::ptrdiff_t depth;                // features of h
   std::ptrdiff_t rows;
   const T* projected;  // row r: projected + r * projected_row, [blocks][gates][W]
   std::ptrdiff_t projected_row;
@@ -44,6 +44,7 @@ struct StepArgs {
   T* y;                  // null, or where the `units` real features of h(t) go as well; any alignment
   std::ptrdiff_t y_row;
   std::ptrdiff_t units;  // hidden units, at most blocks * W
+  bool backwards;        // one row: from the last block to the first, where the step before left the cache warm
 };
 
 template <class T>

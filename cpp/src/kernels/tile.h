@@ -65,17 +65,34 @@ GATECELL_INLINE void for_blocks(std::ptrdiff_t first, std::ptrdiff_t blocks, con
   if constexpr (J > 1) for_blocks<J / 2>(first, blocks, f);
 }
 
+// The same, from the last block to the first if backwards.
+template <int J, class F>
+GATECELL_INLINE void for_blocks_either_way(std::ptrdiff_t first, std::ptrdiff_t blocks, bool backwards, const F& f) {
+  const std::ptrdiff_t groups = (blocks - first + J - 1) / J;
+  for (std::ptrdiff_t i = 0; i < groups; ++i) {
+    const std::ptrdiff_t block = first + (backwards ? groups - 1 - i : i) * J;
+    if (block + J <= blocks) {
+      f(Int<J>{}, block);
+    } else if constexpr (J > 1) {
+      for_blocks<J / 2>(block, blocks, f);
+    }
+  }
+}
+
 // f(Int<J>, Int<R>, block, row) over all blocks and rows: blocks outside, so that a panel stays in cache while the rows
-// pass; rows in even tiles (7 = 4 + 3, not 6 + 1), because a narrow tile is slow.
+// pass; rows in even tiles (7 = 4 + 3, not 6 + 1), because a narrow tile is slow. `backwards` is for one row only: more
+// rows are not bound by reading weights.
 template <int G, class F>
-GATECELL_INLINE void for_tiles(std::ptrdiff_t blocks, std::ptrdiff_t rows, const F& f) {
+GATECELL_INLINE void for_tiles(std::ptrdiff_t first, std::ptrdiff_t blocks, std::ptrdiff_t rows, bool backwards,
+                               const F& f) {
   using Shape = TileShape<G>;
   if (rows == 1) {
-    for_blocks<Shape::kBlocksOneRow>(0, blocks, [&](auto j, std::ptrdiff_t block) { f(j, Int<1>{}, block, 0); });
+    for_blocks_either_way<Shape::kBlocksOneRow>(first, blocks, backwards,
+                                                [&](auto j, std::ptrdiff_t block) { f(j, Int<1>{}, block, 0); });
     return;
   }
   const std::ptrdiff_t tiles = (rows + Shape::kRows - 1) / Shape::kRows;
-  for_blocks<Shape::kBlocks>(0, blocks, [&](auto j, std::ptrdiff_t block) {
+  for_blocks<Shape::kBlocks>(first, blocks, [&](auto j, std::ptrdiff_t block) {
     for (std::ptrdiff_t tile = 0; tile < tiles; ++tile) {
       const std::ptrdiff_t row = rows * tile / tiles;
       with_constant<Shape::kRows>(rows * (tile + 1) / tiles - row, [&](auto r) { f(j, r, block, row); });

@@ -1,11 +1,13 @@
 // The public class: packed weights behind a pointer.
 #include "gatecell/network.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "pack/packed.h"
 #include "runtime/fp_mode.h"
 #include "schedule/forward.h"
+#include "schedule/team.h"
 
 namespace gatecell {
 
@@ -46,11 +48,26 @@ Plan Network<T>::plan(std::int64_t steps, std::int64_t rows, int num_threads) co
 
 template <class T>
 void Network<T>::forward(const Call<T>& call, int num_threads) const {
+  Plan chosen = plan(call.steps, call.rows, num_threads);
+  if (chosen.hidden_parts > 1 && refresh_flag_round_trip()) chosen = plan(call.steps, call.rows, num_threads);
+  forward(call, chosen);
+}
+
+template <class T>
+void Network<T>::forward(const Call<T>& call, const Plan& plan) const {
   const bool empty = call.steps == 0 || call.rows == 0;
   if (call.steps < 0 || call.rows < 0 || (!empty && (!call.x || !call.y || !call.h_n))) {
     throw std::invalid_argument("a call needs x, y, h_n and numbers of steps and rows that are not negative");
   }
-  gatecell::forward(*packed_, call, num_threads);
+  const bool fits = plan.row_parts >= 1 && plan.row_parts <= std::max<std::int64_t>(call.rows, 1) &&
+                    (plan.direction_parts == 1 || plan.direction_parts == spec().directions()) &&
+                    plan.hidden_parts >= 1 && plan.hidden_parts <= spec().hidden_size && plan.chunk >= 1 &&
+                    plan.group_rows >= 1;
+  if (!fits) throw std::invalid_argument("a call needs a plan of its shape");
+  Plan bounded = plan;
+  bounded.chunk = std::min(plan.chunk, std::max<std::int64_t>(call.steps, 1));
+  bounded.group_rows = std::min(plan.group_rows, std::max<std::int64_t>(call.rows, 1));
+  gatecell::forward(*packed_, call, bounded);
 }
 
 template <class T>

@@ -16,6 +16,8 @@ class alignas(kCacheLine) Flag {
  public:
   std::uint32_t value() const { return value_.load(std::memory_order_acquire); }
 
+  bool has_sleepers() const { return sleepers_.load(std::memory_order_relaxed) > 0; }
+
   // Publishes everything written before, and wakes sleepers if there are any.
   void raise(std::uint32_t value);
 

@@ -6,19 +6,23 @@
 namespace gatecell {
 namespace {
 
-// Rows of n features, contiguous in `from` or zeros, to rows of `stride`; padding is zero.
+// Units first ... first+count-1 of rows of n, contiguous in `from` or zeros, to rows of `stride`; padding behind the
+// last unit is zero.
 template <class T>
-void copy_in(const T* from, std::ptrdiff_t rows, std::ptrdiff_t n, T* to, std::ptrdiff_t stride) {
+void copy_in(const T* from, std::ptrdiff_t rows, std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t count, T* to,
+             std::ptrdiff_t stride) {
   for (std::ptrdiff_t r = 0; r < rows; ++r) {
     T* row = to + r * stride;
-    if (from) std::copy_n(from + r * n, n, row);
-    std::fill(row + (from ? n : 0), row + stride, T(0));
+    if (from) std::copy_n(from + r * n + first, count, row + first);
+    const std::ptrdiff_t end = first + count;
+    std::fill(row + (from ? end : first), row + (end == n ? stride : end), T(0));
   }
 }
 
 template <class T>
-void copy_out(const T* from, std::ptrdiff_t rows, std::ptrdiff_t n, std::ptrdiff_t stride, T* to) {
-  for (std::ptrdiff_t r = 0; r < rows; ++r) std::copy_n(from + r * stride, n, to + r * n);
+void copy_out(const T* from, std::ptrdiff_t rows, std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t count,
+              std::ptrdiff_t stride, T* to) {
+  for (std::ptrdiff_t r = 0; r < rows; ++r) std::copy_n(from + r * stride + first, count, to + r * n + first);
 }
 
 }  // namespace
@@ -28,6 +32,8 @@ DirectionRun<T>::DirectionRun(const PackedNetwork<T>& net, const PackedDirection
                               Carver& carver)
     : net_(&net),
       weights_(&weights),
+      hidden_range_(range(weights.recurrent, {})),
+      state_range_(range(weights.projection.units ? weights.projection : weights.recurrent, {})),
       h_(carver.take<T>(group_rows * weights.state_stride())),
       h_next_(carver.take<T>(group_rows * weights.state_stride())),
       c_(net.spec.cell == Cell::lstm ? carver.take<T>(group_rows * weights.hidden_stride()) : nullptr),
@@ -41,25 +47,50 @@ std::ptrdiff_t DirectionRun<T>::gates_size(const PackedNetwork<T>& net, std::ptr
 }
 
 template <class T>
+DirectionRun<T> DirectionRun<T>::share(HiddenPart part) const {
+  DirectionRun run = *this;
+  run.hidden_range_ = range(weights_->recurrent, part);
+  run.state_range_ = range(weights_->projection.units ? weights_->projection : weights_->recurrent, part);
+  return run;
+}
+
+// Parts begin at whole cache lines of h, so that no two threads write one.
+template <class T>
+typename DirectionRun<T>::Range DirectionRun<T>::range(const PanelShape& shape, HiddenPart part) {
+  const std::ptrdiff_t blocks = shape.blocks(), lanes = shape.lanes;
+  const std::ptrdiff_t line =
+      std::max(std::ptrdiff_t{1}, std::ptrdiff_t{kCacheLine / sizeof(T)} / lanes);  // blocks in a cache line
+  const std::ptrdiff_t lines = (blocks + line - 1) / line;
+  const auto start = [&](int index) { return std::min(blocks, lines * index / part.parts * line); };
+  const std::ptrdiff_t first = start(part.index), last = start(part.index + 1);
+  return {first, last, first * lanes, std::min(last * lanes, shape.units) - first * lanes};
+}
+
+template <class T>
 void DirectionRun<T>::begin(std::ptrdiff_t rows, const T* h_0, const T* c_0) {
   rows_ = rows;
-  copy_in(h_0, rows, weights_->state_size(), h_, weights_->state_stride());
-  if (c_) copy_in(c_0, rows, weights_->recurrent.units, c_, weights_->hidden_stride());
+  const Range &s = state_range_, &u = hidden_range_;
+  copy_in(h_0, rows, weights_->state_size(), s.first_unit, s.units, h_, weights_->state_stride());
+  if (c_) copy_in(c_0, rows, weights_->recurrent.units, u.first_unit, u.units, c_, weights_->hidden_stride());
 }
 
 template <class T>
 void DirectionRun<T>::end(T* h_n, T* c_n) const {
-  copy_out(h_, rows_, weights_->state_size(), weights_->state_stride(), h_n);
-  if (c_ && c_n) copy_out(c_, rows_, weights_->recurrent.units, weights_->hidden_stride(), c_n);
+  const Range &s = state_range_, &u = hidden_range_;
+  copy_out(h_, rows_, weights_->state_size(), s.first_unit, s.units, weights_->state_stride(), h_n);
+  if (c_ && c_n) {
+    copy_out(c_, rows_, weights_->recurrent.units, u.first_unit, u.units, weights_->hidden_stride(), c_n);
+  }
 }
 
 template <class T>
-void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, std::ptrdiff_t chunk, T* gates) {
+void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, std::ptrdiff_t chunk, T* gates,
+                              Meeting& meeting) {
   const std::ptrdiff_t gate_step = gates_size(*net_, 1, rows_);
   for (std::ptrdiff_t t0 = 0; t0 < steps; t0 += chunk) {
     const std::ptrdiff_t n = std::min(chunk, steps - t0);
     project_chunk(x.from(t0, 0), n, gates);
-    for (std::ptrdiff_t t = 0; t < n; ++t) step(gates + t * gate_step, y.at(t0 + t, 0), y.row);
+    for (std::ptrdiff_t t = 0; t < n; ++t) step(gates + t * gate_step, y.at(t0 + t, 0), y.row, meeting);
   }
 }
 
@@ -70,7 +101,8 @@ void DirectionRun<T>::project_chunk(View<const T> x, std::ptrdiff_t steps, T* ga
   ProjectArgs<T> args{};
   args.panels = weights_->input_panels;
   args.bias = weights_->bias;
-  args.blocks = weights_->input.blocks();
+  args.first_block = hidden_range_.first;
+  args.blocks = hidden_range_.last;
   args.depth = weights_->input.depth;
   const auto project = [&](const T* from, std::ptrdiff_t from_row, std::ptrdiff_t rows, T* to, std::ptrdiff_t to_row) {
     args.x = from;
@@ -95,12 +127,13 @@ void DirectionRun<T>::project_chunk(View<const T> x, std::ptrdiff_t steps, T* ga
 }
 
 template <class T>
-void DirectionRun<T>::step(const T* gates, T* y, std::ptrdiff_t y_row) {
+void DirectionRun<T>::step(const T* gates, T* y, std::ptrdiff_t y_row, Meeting& meeting) {
   const PackedDirection<T>& w = *weights_;
   StepArgs<T> args{};
   args.panels = w.recurrent_panels;
   args.recurrent_bias = w.recurrent_bias;
-  args.blocks = w.recurrent.blocks();
+  args.first_block = hidden_range_.first;
+  args.blocks = hidden_range_.last;
   args.depth = w.recurrent.depth;
   args.rows = rows_;
   args.projected = gates;
@@ -114,12 +147,16 @@ void DirectionRun<T>::step(const T* gates, T* y, std::ptrdiff_t y_row) {
   args.y = hidden_ ? nullptr : y;
   args.y_row = y_row;
   args.units = w.recurrent.units;
+  args.backwards = backwards_;
   net_->cell.step(args);
+  meeting.meet();
   if (hidden_) {
+    const Range& own = state_range_;
     ProjectArgs<T> project{};
     project.panels = w.projection_panels;
     project.bias = w.projection_bias;
-    project.blocks = w.projection.blocks();
+    project.first_block = own.first;
+    project.blocks = own.last;
     project.depth = w.projection.depth;
     project.rows = rows_;
     project.x = hidden_;
@@ -128,9 +165,11 @@ void DirectionRun<T>::step(const T* gates, T* y, std::ptrdiff_t y_row) {
     project.out_row = w.state_stride();
     net_->kernels.project_hidden(project);
     for (std::ptrdiff_t r = 0; r < rows_; ++r)
-      std::copy_n(h_next_ + r * w.state_stride(), w.state_size(), y + r * y_row);
+      std::copy_n(h_next_ + r * w.state_stride() + own.first_unit, own.units, y + r * y_row + own.first_unit);
+    meeting.meet();
   }
   std::swap(h_, h_next_);
+  backwards_ = !backwards_;
 }
 
 template class DirectionRun<float>;

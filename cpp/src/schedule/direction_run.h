@@ -3,6 +3,7 @@
 
 #include "pack/packed.h"
 #include "runtime/memory.h"
+#include "schedule/meeting.h"
 
 namespace gatecell {
 
@@ -19,35 +20,53 @@ struct View {
   View reversed(std::ptrdiff_t steps) const { return {at(steps - 1, 0), -step, row}; }
 };
 
+// One of several threads that take each step together, each with some of the hidden units.
+struct HiddenPart {
+  int index = 0, parts = 1;
+};
+
 template <class T>
 class DirectionRun {
  public:
-  // Lays out the state of up to group_rows rows. `gates` may be shared by runs that never run at once.
+  // Lays out the state of up to group_rows rows.
   DirectionRun(const PackedNetwork<T>& net, const PackedDirection<T>& weights, std::ptrdiff_t group_rows,
                Carver& carver);
+
+  // The same state, for the thread that has this part of the hidden units. All parts must make the same calls, and meet
+  // after begin().
+  DirectionRun share(HiddenPart part) const;
 
   static std::ptrdiff_t gates_size(const PackedNetwork<T>& net, std::ptrdiff_t chunk, std::ptrdiff_t group_rows);
 
   // h_0 (rows, state size) and c_0 (rows, hidden size), contiguous; null: zeros.
   void begin(std::ptrdiff_t rows, const T* h_0, const T* c_0);
 
-  // `steps` steps from x's first to its last, `chunk` at a time. y gets the new h of every step.
-  void advance(View<const T> x, View<T> y, std::ptrdiff_t steps, std::ptrdiff_t chunk, T* gates);
+  // `steps` steps from x's first to its last, `chunk` at a time. y gets the new h of every step. `gates` may be shared
+  // by runs that never run at once. The parts meet after every step.
+  void advance(View<const T> x, View<T> y, std::ptrdiff_t steps, std::ptrdiff_t chunk, T* gates, Meeting& meeting);
 
   // The state now. c_n may be null.
   void end(T* h_n, T* c_n) const;
 
  private:
+  // Blocks of a matrix, from first to last - 1, and the units in them.
+  struct Range {
+    std::ptrdiff_t first, last, first_unit, units;
+  };
+  static Range range(const PanelShape& shape, HiddenPart part);
+
   void project_chunk(View<const T> x, std::ptrdiff_t steps, T* gates) const;
-  void step(const T* gates, T* y, std::ptrdiff_t y_row);
+  void step(const T* gates, T* y, std::ptrdiff_t y_row, Meeting& meeting);
 
   const PackedNetwork<T>* net_;
   const PackedDirection<T>* weights_;
+  Range hidden_range_, state_range_;  // this thread's units of c and the gates, and of h
   std::ptrdiff_t rows_ = 0;
   T* h_;  // h(t-1): other hidden blocks still read it while h(t) is written
   T* h_next_;
-  T* c_;       // null without c
-  T* hidden_;  // o * tanh(c) before the projection; null without one
+  T* c_;                    // null without c
+  T* hidden_;               // o * tanh(c) before the projection; null without one
+  bool backwards_ = false;  // every other step: what it read last is still near
 };
 
 }  // namespace gatecell

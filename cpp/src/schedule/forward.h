@@ -6,6 +6,6 @@
 namespace gatecell {
 
 template <class T>
-void forward(const PackedNetwork<T>& net, const Call<T>& call, int num_threads);
+void forward(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan);
 
 }  // namespace gatecell

@@ -21,6 +21,10 @@ namespace {
 constexpr std::chrono::microseconds kSpinForWork{30};
 constexpr std::chrono::microseconds kSpinForWorker{50};
 
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kFlagHolds{1};
+constexpr double kHopefulFlag = 150e-9;
+
 }  // namespace
 
 class Worker {
@@ -31,6 +35,7 @@ class Worker {
            claimed_.compare_exchange_strong(idle, true, std::memory_order_acquire);
   }
   void release() { claimed_.store(false, std::memory_order_release); }
+  bool is_awake() const { return !claimed_.load(std::memory_order_relaxed) && !go_.has_sleepers(); }
 
   void start(void (*job)(void*, int), void* context, int part) {
     job_ = job;
@@ -83,6 +88,18 @@ class Team {
 
   int size() const { return size_.load(std::memory_order_relaxed); }
 
+  bool is_awake() const {
+    const Worker* first = first_.load(std::memory_order_acquire);
+    return first && first->is_awake();
+  }
+
+  bool flag_is_known() const { return Clock::now().time_since_epoch().count() < flag_until_.load(); }
+  double flag_seconds() const { return flag_seconds_.load(std::memory_order_relaxed); }
+  void set_flag_seconds(double seconds) {
+    flag_seconds_.store(seconds, std::memory_order_relaxed);
+    flag_until_.store((Clock::now() + kFlagHolds).time_since_epoch().count());
+  }
+
  private:
   // Born claimed. Signals stay with the application's own threads.
   Worker* start_worker() {
@@ -97,6 +114,7 @@ class Team {
       std::thread([w = worker.get()] { w->loop(); }).detach();
       started = worker.release();
       workers_.push_back(started);
+      if (workers_.size() == 1) first_.store(started, std::memory_order_release);
       size_.fetch_add(1, std::memory_order_relaxed);
     } catch (const std::exception&) {  // no more threads, or no memory for one
     }
@@ -106,7 +124,10 @@ class Team {
 
   std::mutex mutex_;  // taken once a call, and only by calls that want workers
   std::vector<Worker*> workers_;
+  std::atomic<Worker*> first_{nullptr};
   std::atomic<int> size_{0};
+  std::atomic<double> flag_seconds_{kHopefulFlag};
+  std::atomic<Clock::rep> flag_until_{Clock::time_point::min().time_since_epoch().count()};
 };
 
 std::atomic<Team*> team_of_process{nullptr};
@@ -138,6 +159,49 @@ void Claim::run(int parts, void (*job)(void*, int), void* context) {
   for (int part = 1; part < parts; ++part) workers_[static_cast<std::size_t>(part - 1)]->start(job, context, part);
   job(context, 0);
   for (int part = 1; part < parts; ++part) workers_[static_cast<std::size_t>(part - 1)]->wait();
+}
+
+bool refresh_flag_round_trip() {
+  if (team().flag_is_known()) return false;
+  Claim claim(1);
+  if (claim.size() < 1) return false;
+  struct Rally {
+    Flag there, back;
+    double seconds = 1;
+  } rally;
+  claim.run(
+      2,
+      [](void* context, int part) {
+        Rally& r = *static_cast<Rally*>(context);
+        // The worker wakes up in the first batch; the best of the others counts.
+        constexpr std::uint32_t batches = 5, rounds = 8, last = batches * rounds;
+        constexpr double hopeless = 2e-6;  // the other CPU is busy with something else
+        for (std::uint32_t batch = 0, i = 1; batch < batches; ++batch) {
+          const Clock::time_point start = Clock::now();
+          for (const std::uint32_t end = i + rounds; i < end; ++i) {
+            if (part == 0) r.there.raise(i);
+            (part == 0 ? r.back : r.there).wait_for(i, kSpinForWorker);
+            if (part == 1) r.back.raise(i);
+          }
+          const double seconds = std::chrono::duration<double>(Clock::now() - start).count() / rounds;
+          if (part == 1 || batch == 0) continue;
+          r.seconds = std::min(r.seconds, seconds);
+          if (seconds > hopeless) return r.there.raise(last);  // which lets the worker pass all the others
+        }
+      },
+      &rally);
+  team().set_flag_seconds(rally.seconds);
+  return true;
+}
+
+bool team_is_awake() {
+  const Team* found = team_of_process.load(std::memory_order_acquire);
+  return found && found->is_awake();
+}
+
+double flag_round_trip() {
+  const Team* found = team_of_process.load(std::memory_order_acquire);
+  return found && found->flag_is_known() ? found->flag_seconds() : kHopefulFlag;
 }
 
 int usable_cpus() {

@@ -32,6 +32,16 @@ class Claim {
   std::vector<Worker*> workers_;
 };
 
+// Whether the first worker waits awake for its next job, as it does a moment after the last: then it starts at once.
+bool team_is_awake();
+
+// Seconds for a flag to travel to another core and back. Virtual machines move cores about, so a measurement counts for
+// a second; then it is a hopeful guess again, which leads to a claim and so to the next measurement.
+double flag_round_trip();
+
+// Measures it if the last measurement is too old; whether it did.
+bool refresh_flag_round_trip();
+
 // CPUs the calling thread may run on: what limits the number of threads of a call.
 int usable_cpus();
 
