@@ -11,6 +11,7 @@ namespace py = pybind11;
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ core of gatecell.";
   register_networks(m);
+  register_fast_call(m);
 
   m.def(
       "available_isas",

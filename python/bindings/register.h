@@ -4,3 +4,4 @@
 #include <pybind11/pybind11.h>
 
 void register_networks(pybind11::module_& m);
+void register_fast_call(pybind11::module_& m);  // after the networks

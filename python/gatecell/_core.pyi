@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network32', 'Network64', 'available_isas', 'build_info', 'pack_count', 'team_size', 'validate']
+__all__: list[str] = ['Network32', 'Network64', 'available_isas', 'build_info', 'call', 'pack_count', 'team_size', 'validate']
 class Network32:
     """
     A packed float32 network; immutable.
@@ -70,6 +70,10 @@ def available_isas() -> list[str]:
 def build_info() -> dict[str, typing.Any]:
     """
     How the core was built: version, commit, compiler, eigen, and isas (name to compiler flags).
+    """
+def call(network: typing.Any, x: typing.Any, hx: typing.Any, batch_first: bool, num_threads: int) -> typing.Any:
+    """
+    y, h_n or y, (h_n, c_n) for plain arrays; NotImplemented for others.
     """
 def pack_count() -> int:
     """

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from . import _arrays
 from ._arrays import Floats
+from ._core import call
 from ._network import Network
 from ._spec import Spec, check_bool, rnn_cell
 
@@ -66,6 +67,10 @@ class Layer(Network, Generic[State]):
         Raises ValueError and TypeError for arrays that do not fit, RuntimeError without weights.
         """
         core = self._core if self._core is not None else self._loaded()
+        if out is None:
+            result: Any = call(core, x, hx, self.batch_first, self.num_threads)
+            if result is not NotImplemented:
+                return result  # type: ignore[no-any-return]
         array = self._input(x)
         batched = array.ndim == 3
         batch_first = batched and self.batch_first
