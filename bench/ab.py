@@ -40,8 +40,11 @@ def resolve(name: str) -> str:
     return git("rev-parse", "--verify", f"{name}^{{commit}}")
 
 
-def built(commit: str) -> dict[str, str]:
-    """The environment in which Python imports the commit's gatecell; builds it when there is no build of it yet."""
+def built(commit: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """The environment in which Python imports the commit's gatecell, and what that says of its build.
+
+    Builds it when there is no build of it yet.
+    """
     target = ROOT / "build" / "ab" / f"{commit}-{sys.implementation.cache_tag}"
     environment = {"PYTHONPATH": str(target)}
     if not target.exists():
@@ -57,10 +60,11 @@ def built(commit: str) -> dict[str, str]:
             finally:
                 git("worktree", "remove", "--force", str(source))
             installed.rename(target)  # whole or not at all
-    imported = gatecell_build(environment)["commit"]
-    if not commit.startswith(imported):
+    build = gatecell_build(environment)
+    if not commit.startswith(build["commit"]):
+        imported = build["commit"]
         raise SystemExit(f"built {commit[:12]}, but Python imports {imported}: is gatecell installed as editable?")
-    return environment
+    return environment, build
 
 
 def row(result: CaseResult) -> list[str]:
@@ -84,10 +88,10 @@ def main() -> int:
     run: dict[str, Any] = {"program": "ab", **describe_run(), "threads": options.threads, "cases": []}
     write_json(path, run)
     commits = [resolve(name) for name in options.commits]  # both at once: HEAD may move while the first is built
-    environments = dict(zip("AB", map(built, commits), strict=True))
+    builds = dict(zip("AB", map(built, commits), strict=True))
     run["commits"] = dict(zip("AB", commits, strict=True))
-    run["builds"] = {side: gatecell_build(environment) for side, environment in environments.items()}
-    start = {side: partial(Process, "gatecell", options.threads, env=env) for side, env in environments.items()}
+    run["builds"] = {side: build for side, (_, build) in builds.items()}
+    start = {side: partial(Process, "gatecell", options.threads, env=env) for side, (env, _) in builds.items()}
     rows = []
     with closing(Field(start, reference="A")) as field:
         for case in chosen_cases(options):

@@ -26,7 +26,7 @@ from suite.record import default_path, describe_run, write_json
 from suite.tables import counted
 
 LOADS = 3  # processes that load the network; the last one goes on
-ALONE = {"seconds": 2, "calls": 10_000, "limit": 12}  # see `sample` in latency_worker.py
+ALONE = {"seconds": 2, "calls": 10_000, "limit": 12}  # see `sample` in suite/sampling.py
 BESIDE = ALONE | {"limit": 20}  # a library that gives up the interpreter's lock may wait 5 ms for it in every call
 CALLERS = (1, 2, 4)  # Python threads
 CALLERS_SECONDS = 2
@@ -118,10 +118,6 @@ def main() -> int:
     }
     run |= {"callers": CALLERS, "contestants": {}}
     write_json(path, run)
-    try:
-        write_json(path, run)
-    except OSError as error:
-        raise SystemExit(f"latency.py: cannot write {path}: {error.strerror}") from None
     for name in options.contestants:
         entry: dict[str, Any] = {}
         run["contestants"][name] = entry

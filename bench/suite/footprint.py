@@ -43,9 +43,7 @@ def required(name: str, path: list[str] | None = None) -> dict[str, Distribution
             continue
         seen.add(item)
         if name not in found:
-            candidates = (
-                Distribution.discover(name=name) if path is None else Distribution.discover(name=name, path=path)
-            )
+            candidates = Distribution.discover(name=name, path=sys.path if path is None else path)
             distribution = next(iter(candidates), None)
             if distribution is None:
                 raise PackageNotFoundError(name)
