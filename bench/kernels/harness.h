@@ -70,7 +70,7 @@ gatecell::Block allocate(const F& lay_out) {
   gatecell::Carver measure;
   lay_out(measure);
   gatecell::Block block = gatecell::allocate_block(measure.used());
-  gatecell::Carver carver(block.get());
+  gatecell::Carver carver(block.get(), measure.used());
   lay_out(carver);
   return block;
 }

@@ -23,7 +23,7 @@ void measure(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
   gatecell::ProjectArgs<T> args{};
   args.panels = weights.input_panels;
   args.bias = weights.bias;
-  args.blocks = weights.input.blocks();
+  args.last_block = weights.input.blocks;
   args.depth = weights.input.depth;
   args.rows = shape.rows;
   args.x_row = shape.input;

@@ -24,7 +24,7 @@ class Stepper {
     const std::ptrdiff_t stride = weights.hidden_stride(), gates = weights.input.padded_units() * weights.input.gates;
     args.panels = weights.recurrent_panels;
     args.recurrent_bias = weights.recurrent_bias;
-    args.blocks = weights.recurrent.blocks();
+    args.last_block = weights.recurrent.blocks;
     args.depth = weights.recurrent.depth;
     args.rows = shape.rows;
     args.projected_row = gates;
@@ -85,7 +85,7 @@ void measure_finish(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
   Stepper<T> stepper(cell, isa, shape);
   stepper.args.depth = 0;
   time_steps(state, stepper);
-  const auto vectors = static_cast<double>(stepper.args.blocks * shape.rows);
+  const auto vectors = static_cast<double>(stepper.args.last_block * shape.rows);
   state.counters["vector"] =
       benchmark::Counter(vectors, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }

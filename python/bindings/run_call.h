@@ -16,15 +16,11 @@ constexpr double kReleaseGil = 50e-6;
 template <class T>
 void run_call(const gatecell::Network<T>& net, const gatecell::Call<T>& call, int num_threads) {
   const gatecell::Plan plan = net.plan(call.steps, call.rows, num_threads);
-  const auto forward = [&] {
-    // Where hidden units are apart, it plans once more, after measuring what meetings cost.
-    plan.hidden_parts > 1 ? net.forward(call, num_threads) : net.forward(call, plan);
-  };
-  if (plan.seconds < kReleaseGil) return forward();
+  if (plan.seconds < kReleaseGil) return net.forward(call, plan);
   std::exception_ptr error;
   PyThreadState* state = PyEval_SaveThread();
   try {
-    forward();
+    net.forward(call, plan);
   } catch (const std::exception&) {
     error = std::current_exception();
   }

@@ -73,16 +73,28 @@ struct Call {
   T* c_n = nullptr;
 };
 
-// What a call of one shape will do; forward() executes exactly this, or with fewer threads if the team is busy.
+// What a call of one shape will do; forward() executes exactly this, or with fewer threads if the team is busy. (Where
+// the team is asleep, one direction's first steps run on the calling thread until it has woken.)
 struct Plan {
   int row_parts = 1;            // threads that share the rows of the batch
   int direction_parts = 1;      // threads that share the directions of a layer
   int hidden_parts = 1;         // threads that share the hidden units of a step, and meet after each
-  std::int64_t chunk = 1;       // time steps whose input products are computed at once
+  std::int64_t chunk = 1;       // time steps a layer takes before the next one; unless fused, projected at once
   std::int64_t group_rows = 1;  // rows of the batch that go through time together in a thread
   double seconds = 0;           // predicted duration
+  int layer_parts = 1;          // threads that share the layers, each a chunk behind the layer below; alone of its kind
+  bool fused = false;           // input products are computed in the step, otherwise a chunk at a time before (projected)
 
-  int threads() const { return row_parts * direction_parts * hidden_parts; }
+  int threads() const { return row_parts * direction_parts * hidden_parts * layer_parts; }
+};
+
+// What takes the largest part of a call's time.
+enum class Limit { multiply_adds, l2, l3, memory, meetings, calls };
+
+// What a plan rests on.
+struct Forecast {
+  double step_bytes = 0;  // weights that all threads together read in a time step of the network
+  Limit limit = Limit::calls;
 };
 
 template <class T>
@@ -104,6 +116,7 @@ class Network {
   std::size_t nbytes() const;  // memory of the packed weights
 
   Plan plan(std::int64_t steps, std::int64_t rows, int num_threads) const;
+  Forecast forecast(std::int64_t steps, std::int64_t rows, const Plan& plan) const;
 
   // Allocates scratch before the first step at most; no allocation, lock or exception after that.
   // Throws std::invalid_argument for a null x, y or h_n and negative sizes, std::bad_alloc for scratch.

@@ -1,6 +1,6 @@
-// The cells: how many gates, where each recurrent chain starts, and how the step ends. Gate order and equations are
-// PyTorch's. A cell sees the vectors of one block and one row; `unit` is the block's first hidden unit, and h, c and
-// recurrent_bias are rows of all units.
+// The cells: how many gates, and how the step ends. Gate order and equations are PyTorch's. A cell sees the vectors of
+// one block and one row; `unit` is the block's first hidden unit, and h and c are rows of all units. kApart is the gate
+// whose input part is a chain of its own, -1 for none; `apart` is where that lies.
 #pragma once
 
 #include "activations.h"
@@ -11,10 +11,7 @@ namespace {
 // c' = s(f) c + s(i) tanh(g),   h' = s(o) tanh(c');   gates i f g o
 template <class T>
 struct Lstm {
-  static constexpr int kGates = 4;
-  static GATECELL_INLINE Packet<T> start(int gate, const T* projected, const T*, std::ptrdiff_t) {
-    return load(projected + gate * kLanes<T>);
-  }
+  static constexpr int kGates = 4, kApart = -1;
   static GATECELL_INLINE Packet<T> finish(const Packet<T> (&a)[4], const T*, const T*, T* c, std::ptrdiff_t unit) {
     const Packet<T> next = ei::pmadd(sigmoid<T>(a[1]), load(c + unit), sigmoid_tanh<T>(a[0], a[2]));
     ei::pstore(c + unit, next);
@@ -26,14 +23,11 @@ struct Lstm {
 // x_n = W_in x + b_in and h_n = W_hn h + b_hn are chains of their own. With z = 1 h comes back exactly.
 template <class T>
 struct Gru {
-  static constexpr int kGates = 3;
-  static GATECELL_INLINE Packet<T> start(int gate, const T* projected, const T* recurrent_bias, std::ptrdiff_t unit) {
-    return load(gate == 2 ? recurrent_bias + unit : projected + gate * kLanes<T>);
-  }
-  static GATECELL_INLINE Packet<T> finish(const Packet<T> (&a)[3], const T* projected, const T* h, T*,
+  static constexpr int kGates = 3, kApart = 2;
+  static GATECELL_INLINE Packet<T> finish(const Packet<T> (&a)[3], const T* apart, const T* h, T*,
                                           std::ptrdiff_t unit) {
     const Packet<T> z = sigmoid<T>(a[1]);
-    const Packet<T> n = tanh<T>(ei::pmadd(sigmoid<T>(a[0]), a[2], load(projected + 2 * kLanes<T>)));
+    const Packet<T> n = tanh<T>(ei::pmadd(sigmoid<T>(a[0]), a[2], load(apart)));
     return ei::pmadd(z, load(h + unit), ei::pmul(ei::psub(broadcast(T(1)), z), n));
   }
 };
@@ -41,8 +35,7 @@ struct Gru {
 // h' = f(a)
 template <class T>
 struct Rnn {
-  static constexpr int kGates = 1;
-  static GATECELL_INLINE Packet<T> start(int, const T* projected, const T*, std::ptrdiff_t) { return load(projected); }
+  static constexpr int kGates = 1, kApart = -1;
 };
 
 template <class T>

@@ -11,15 +11,7 @@ template <class T, int G, int J, int R>
 void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t row) {
   constexpr int W = kLanes<T>;
   Packet<T> sum[J][G][R];
-  GATECELL_UNROLL
-  for (int j = 0; j < J; ++j) {
-    GATECELL_UNROLL
-    for (int g = 0; g < G; ++g) {
-      const Packet<T> bias = load(p.bias + ((block + j) * G + g) * W);
-      GATECELL_UNROLL
-      for (int r = 0; r < R; ++r) sum[j][g][r] = bias;
-    }
-  }
+  start<T, J, G, R>(p.bias + block * G * W, 0, sum);
   const std::ptrdiff_t stride = p.depth * G * W;
   accumulate<T, J, G, R>(p.panels + block * stride, stride, p.depth, p.x + row * p.x_row, p.x_row, sum);
   GATECELL_UNROLL
@@ -35,7 +27,7 @@ void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t 
 
 template <class T, int G>
 void project(const ProjectArgs<T>& p) {
-  for_tiles<G>(p.first_block, p.blocks, p.rows, false, [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row) {
+  for_tiles<G>(p.first_block, p.last_block, p.rows, false, [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row) {
     project_tile<T, G, j.value, r.value>(p, block, row);
   });
 }

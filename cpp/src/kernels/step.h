@@ -1,4 +1,4 @@
-// step: one time step of a cell on top of projected gates. Equations: see the cells.
+// step: one time step of a cell, the input's part of it projected before or computed here. Equations: see the cells.
 #pragma once
 
 #include "cells.h"
@@ -8,41 +8,87 @@
 namespace gatecell {
 namespace {
 
+// Activations and new state of one block and row, whose pre-activations are a.
+template <class T, class Cell>
+GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGates], const T* apart,
+                            std::ptrdiff_t block, std::ptrdiff_t row) {
+  constexpr int W = kLanes<T>;
+  const std::ptrdiff_t unit = block * W;
+  const Packet<T> h = Cell::finish(a, apart, s.h + row * s.h_row, s.c + row * s.c_row, unit);
+  T* h_next = s.h_next + row * s.h_next_row + unit;
+  ei::pstore(h_next, h);
+  if (!s.y) return;
+  T* y = s.y + row * s.y_row + unit;
+  if (unit + W <= s.units) {
+    ei::pstoreu(y, h);
+  } else {
+    store_first(y, h_next, s.units - unit);
+  }
+}
+
 template <class T, class Cell, int J, int R>
 void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row) {
   constexpr int W = kLanes<T>, G = Cell::kGates;
-  const T* projected = s.projected + row * s.projected_row + block * G * W;
   Packet<T> sum[J][G][R];
-  GATECELL_UNROLL
-  for (int j = 0; j < J; ++j) {
-    GATECELL_UNROLL
-    for (int g = 0; g < G; ++g) {
+  // Where the input part that stays apart lies: row r, block j at apart + r * apart_row + j * apart_block.
+  alignas(Packet<T>) T parked[Cell::kApart < 0 ? 1 : J * R * W];
+  const T* apart = parked;
+  std::ptrdiff_t apart_row = J * W, apart_block = W;
+  if (s.projected) {
+    const T* projected = s.projected + row * s.projected_row + block * G * W;
+    start<T, J, G, R>(projected, s.projected_row, sum);
+    if constexpr (Cell::kApart >= 0) {
+      apart = projected + Cell::kApart * W;
+      apart_row = s.projected_row;
+      apart_block = G * W;
+    }
+  } else {
+    start<T, J, G, R>(s.bias + block * G * W, 0, sum);
+    const std::ptrdiff_t stride = s.input_depth * G * W;
+    accumulate<T, J, G, R>(s.input_panels + block * stride, stride, s.input_depth, s.x + row * s.x_row, s.x_row, sum);
+    if constexpr (Cell::kApart >= 0) {
       GATECELL_UNROLL
       for (int r = 0; r < R; ++r) {
-        sum[j][g][r] = Cell::start(g, projected + r * s.projected_row + j * G * W, s.recurrent_bias, (block + j) * W);
+        GATECELL_UNROLL
+        for (int j = 0; j < J; ++j) ei::pstore(parked + (r * J + j) * W, sum[j][Cell::kApart][r]);
       }
+    }
+  }
+  if constexpr (Cell::kApart >= 0) {
+    GATECELL_UNROLL
+    for (int j = 0; j < J; ++j) {
+      const Packet<T> bias = load(s.recurrent_bias + (block + j) * W);
+      GATECELL_UNROLL
+      for (int r = 0; r < R; ++r) sum[j][Cell::kApart][r] = bias;
     }
   }
   const std::ptrdiff_t stride = s.depth * G * W;
   accumulate<T, J, G, R>(s.panels + block * stride, stride, s.depth, s.h + row * s.h_row, s.h_row, sum);
-  GATECELL_UNROLL
-  for (int r = 0; r < R; ++r) {
+  if constexpr (R == 1) {
     GATECELL_UNROLL
     for (int j = 0; j < J; ++j) {
-      const std::ptrdiff_t unit = (block + j) * W;
       Packet<T> a[G];
       GATECELL_UNROLL
-      for (int g = 0; g < G; ++g) a[g] = sum[j][g][r];
-      const Packet<T> h = Cell::finish(a, projected + r * s.projected_row + j * G * W, s.h + (row + r) * s.h_row,
-                                       s.c + (row + r) * s.c_row, unit);
-      T* h_next = s.h_next + (row + r) * s.h_next_row + unit;
-      ei::pstore(h_next, h);
-      if (!s.y) continue;
-      T* y = s.y + (row + r) * s.y_row + unit;
-      if (unit + W <= s.units) {
-        ei::pstoreu(y, h);
-      } else {
-        store_first(y, h_next, s.units - unit);
+      for (int g = 0; g < G; ++g) a[g] = sum[j][g][0];
+      finish<T, Cell>(s, a, apart + j * apart_block, block + j, row);
+    }
+  } else {
+    // By way of the stack in a loop: unrolled, the activations of all tiles would be most of the library.
+    alignas(Packet<T>) T sums[R][J][G][W];
+    GATECELL_UNROLL
+    for (int r = 0; r < R; ++r) {
+      GATECELL_UNROLL
+      for (int j = 0; j < J; ++j) {
+        GATECELL_UNROLL
+        for (int g = 0; g < G; ++g) ei::pstore(sums[r][j][g], sum[j][g][r]);
+      }
+    }
+    for (int r = 0; r < R; ++r) {
+      for (int j = 0; j < J; ++j) {
+        Packet<T> a[G];
+        GATECELL_UNROLL
+        for (int g = 0; g < G; ++g) a[g] = load(sums[r][j][g]);
+        finish<T, Cell>(s, a, apart + r * apart_row + j * apart_block, block + j, row + r);
       }
     }
   }
@@ -50,7 +96,7 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row) {
 
 template <class T, class Cell>
 void step(const StepArgs<T>& s) {
-  for_tiles<Cell::kGates>(s.first_block, s.blocks, s.rows, s.backwards,
+  for_tiles<Cell::kGates>(s.first_block, s.last_block, s.rows, s.backwards,
                           [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row) {
                             step_tile<T, Cell, j.value, r.value>(s, block, row);
                           });

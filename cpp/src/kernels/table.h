@@ -14,10 +14,10 @@ namespace gatecell {
 // Gate pre-activations from one input: out = bias + W x, one chain of multiply-adds per number, in k order.
 template <class T>
 struct ProjectArgs {
-  const T* panels;                     // [blocks][depth][gates][W]
-  const T* bias;                       // [blocks][gates][W]
-  std::ptrdiff_t first_block, blocks;  // from first_block to blocks - 1; others are another thread's
-  std::ptrdiff_t depth;                // input features
+  const T* panels;                         // [blocks][depth][gates][W]
+  const T* bias;                           // [blocks][gates][W]
+  std::ptrdiff_t first_block, last_block;  // up to last_block - 1; others are another thread's
+  std::ptrdiff_t depth;                    // input features
   std::ptrdiff_t rows;
   const T* x;  // row r, feature k: x[r * x_row + k]
   std::ptrdiff_t x_row;
@@ -25,16 +25,21 @@ struct ProjectArgs {
   std::ptrdiff_t out_row;
 };
 
-// One time step on top of projected gates: continues each chain with W h, then finishes the cell.
+// One time step: each chain begins with the input, projected before or here, goes on with W h, and the cell is finished.
 template <class T>
 struct StepArgs {
   const T* panels;          // [blocks][depth][gates][W]
   const T* recurrent_bias;  // [blocks][W], where a chain starts with a bias of its own (GRU's b_hn); else null
-  std::ptrdiff_t first_block, blocks;  // from first_block to blocks - 1; others are another thread's
-  std::ptrdiff_t depth;                // features of h
+  std::ptrdiff_t first_block, last_block;  // up to last_block - 1; others are another thread's
+  std::ptrdiff_t depth;                    // features of h
   std::ptrdiff_t rows;
-  const T* projected;  // row r: projected + r * projected_row, [blocks][gates][W]
+  const T* projected;  // row r: projected + r * projected_row, [blocks][gates][W]; null: computed here from x
   std::ptrdiff_t projected_row;
+  const T* input_panels;  // as in ProjectArgs, where projected is null
+  const T* bias;
+  std::ptrdiff_t input_depth;
+  const T* x;
+  std::ptrdiff_t x_row;
   const T* h;  // h(t-1), row r: h + r * h_row; read while h_next is written, so never the same buffer
   std::ptrdiff_t h_row;
   T* h_next;  // h(t) in whole blocks, aligned

@@ -14,13 +14,31 @@ struct Int {
   static constexpr int value = N;
 };
 
+// The largest power of two of at least 1 and at most n.
+constexpr int power_of_two(int n) { return n < 2 ? 1 : 2 * power_of_two(n / 2); }
+
 template <int G>
 struct TileShape {
   static constexpr int kAccumulators = kRegisters * 3 / 4;  // the rest holds weights and the broadcast x
   static constexpr int kBlocks = G == 1 ? 4 : 1;
   static constexpr int kRows = kAccumulators / (G * kBlocks);
+  static constexpr int kFewestRows = kRows < 5 ? (kRows + 1) / 2 : 3;  // of even tiles of 3 rows or more
   static constexpr int kBlocksOneRow = 8 / G;
+  static constexpr int kBlocksTwoRows = power_of_two(kAccumulators / (2 * G) < kBlocksOneRow ? kAccumulators / (2 * G) : kBlocksOneRow);
 };
+
+// Each chain's first number: sum[j][g][r] from row r of [J][G][W]; row_stride 0 where all rows begin with the bias.
+template <class T, int J, int G, int R>
+GATECELL_INLINE void start(const T* from, std::ptrdiff_t row_stride, Packet<T> (&sum)[J][G][R]) {
+  GATECELL_UNROLL
+  for (int r = 0; r < R; ++r) {
+    GATECELL_UNROLL
+    for (int j = 0; j < J; ++j) {
+      GATECELL_UNROLL
+      for (int g = 0; g < G; ++g) sum[j][g][r] = load(from + r * row_stride + (j * G + g) * kLanes<T>);
+    }
+  }
+}
 
 // sum[j][g][r] += W_j[k][g] * x_r[k] for k = 0 ... depth-1. panels of consecutive blocks are block_stride apart.
 template <class T, int J, int G, int R>
@@ -49,32 +67,25 @@ GATECELL_INLINE void accumulate(const T* panels, std::ptrdiff_t block_stride, st
   }
 }
 
-// f(Int<rows>) with rows, at most Max, as a constant.
-template <int Max, class F>
+// f(Int<rows>) with rows, from Min to Max, as a constant.
+template <int Min, int Max, class F>
 GATECELL_INLINE void with_constant(std::ptrdiff_t rows, const F& f) {
-  if constexpr (Max > 1) {
-    if (rows < Max) return with_constant<Max - 1>(rows, f);
+  if constexpr (Max > Min) {
+    if (rows < Max) return with_constant<Min, Max - 1>(rows, f);
   }
   f(Int<Max>{});
 }
 
-// f(Int<J>, first block) over all blocks, J at a time, the rest in halves of J.
+// f(Int<J>, block) from the first block to the last, or the other way; J blocks at a time, the rest in halves of J.
 template <int J, class F>
-GATECELL_INLINE void for_blocks(std::ptrdiff_t first, std::ptrdiff_t blocks, const F& f) {
-  for (; first + J <= blocks; first += J) f(Int<J>{}, first);
-  if constexpr (J > 1) for_blocks<J / 2>(first, blocks, f);
-}
-
-// The same, from the last block to the first if backwards.
-template <int J, class F>
-GATECELL_INLINE void for_blocks_either_way(std::ptrdiff_t first, std::ptrdiff_t blocks, bool backwards, const F& f) {
-  const std::ptrdiff_t groups = (blocks - first + J - 1) / J;
+GATECELL_INLINE void for_blocks(std::ptrdiff_t first, std::ptrdiff_t last, bool backwards, const F& f) {
+  const std::ptrdiff_t groups = (last - first + J - 1) / J;
   for (std::ptrdiff_t i = 0; i < groups; ++i) {
     const std::ptrdiff_t block = first + (backwards ? groups - 1 - i : i) * J;
-    if (block + J <= blocks) {
+    if (block + J <= last) {
       f(Int<J>{}, block);
     } else if constexpr (J > 1) {
-      for_blocks<J / 2>(block, blocks, f);
+      for_blocks<J / 2>(block, last, backwards, f);
     }
   }
 }
@@ -83,19 +94,21 @@ GATECELL_INLINE void for_blocks_either_way(std::ptrdiff_t first, std::ptrdiff_t 
 // pass; rows in even tiles (7 = 4 + 3, not 6 + 1), because a narrow tile is slow. `backwards` is for one row only: more
 // rows are not bound by reading weights.
 template <int G, class F>
-GATECELL_INLINE void for_tiles(std::ptrdiff_t first, std::ptrdiff_t blocks, std::ptrdiff_t rows, bool backwards,
+GATECELL_INLINE void for_tiles(std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t rows, bool backwards,
                                const F& f) {
   using Shape = TileShape<G>;
-  if (rows == 1) {
-    for_blocks_either_way<Shape::kBlocksOneRow>(first, blocks, backwards,
-                                                [&](auto j, std::ptrdiff_t block) { f(j, Int<1>{}, block, 0); });
-    return;
+  if (rows <= 2) {
+    const auto of_rows = [&](auto r) {
+      constexpr int J = r.value == 1 ? Shape::kBlocksOneRow : Shape::kBlocksTwoRows;
+      for_blocks<J>(first, last, backwards && rows == 1, [&](auto j, std::ptrdiff_t block) { f(j, r, block, 0); });
+    };
+    return rows == 1 ? of_rows(Int<1>{}) : of_rows(Int<2>{});
   }
   const std::ptrdiff_t tiles = (rows + Shape::kRows - 1) / Shape::kRows;
-  for_blocks<Shape::kBlocks>(first, blocks, [&](auto j, std::ptrdiff_t block) {
+  for_blocks<Shape::kBlocks>(first, last, false, [&](auto j, std::ptrdiff_t block) {
     for (std::ptrdiff_t tile = 0; tile < tiles; ++tile) {
       const std::ptrdiff_t row = rows * tile / tiles;
-      with_constant<Shape::kRows>(rows * (tile + 1) / tiles - row, [&](auto r) { f(j, r, block, row); });
+      with_constant<Shape::kFewestRows, Shape::kRows>(rows * (tile + 1) / tiles - row, [&](auto r) { f(j, r, block, row); });
     }
   });
 }

@@ -7,9 +7,32 @@
 #include "pack/packed.h"
 #include "runtime/fp_mode.h"
 #include "schedule/forward.h"
+#include "schedule/plan.h"
 #include "schedule/team.h"
 
 namespace gatecell {
+namespace {
+
+template <class T>
+void check_call(const Call<T>& call) {
+  const bool empty = call.steps == 0 || call.rows == 0;
+  if (call.steps < 0 || call.rows < 0 || (!empty && (!call.x || !call.y || !call.h_n))) {
+    throw std::invalid_argument("a call needs x, y, h_n and numbers of steps and rows that are not negative");
+  }
+}
+
+void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
+  const bool layers_fit = plan.layer_parts == 1 || (plan.layer_parts > 1 && plan.layer_parts <= spec.num_layers &&
+                                                    plan.layer_parts == plan.threads() && !spec.bidirectional &&
+                                                    plan.group_rows >= rows);
+  const bool fits = layers_fit && plan.row_parts >= 1 && plan.row_parts <= std::max<std::int64_t>(rows, 1) &&
+                    (plan.direction_parts == 1 || plan.direction_parts == spec.directions()) &&
+                    plan.hidden_parts >= 1 && plan.hidden_parts <= spec.hidden_size && plan.chunk >= 1 &&
+                    plan.group_rows >= 1;
+  if (!fits) throw std::invalid_argument("a call needs a plan of its shape");
+}
+
+}  // namespace
 
 template <class T>
 Network<T>::Network(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa) {
@@ -47,26 +70,27 @@ Plan Network<T>::plan(std::int64_t steps, std::int64_t rows, int num_threads) co
 }
 
 template <class T>
+Forecast Network<T>::forecast(std::int64_t steps, std::int64_t rows, const Plan& plan) const {
+  check_plan(spec(), rows, plan);
+  const FpMode mode;
+  return gatecell::forecast(*packed_, steps, rows, plan);
+}
+
+template <class T>
 void Network<T>::forward(const Call<T>& call, int num_threads) const {
-  Plan chosen = plan(call.steps, call.rows, num_threads);
-  if (chosen.hidden_parts > 1 && refresh_flag_round_trip()) chosen = plan(call.steps, call.rows, num_threads);
-  forward(call, chosen);
+  check_call(call);
+  const FpMode mode;  // for the cost model too: it must not trap or leave flags either
+  gatecell::forward(*packed_, call, make_plan(*packed_, call.steps, call.rows, num_threads));
 }
 
 template <class T>
 void Network<T>::forward(const Call<T>& call, const Plan& plan) const {
-  const bool empty = call.steps == 0 || call.rows == 0;
-  if (call.steps < 0 || call.rows < 0 || (!empty && (!call.x || !call.y || !call.h_n))) {
-    throw std::invalid_argument("a call needs x, y, h_n and numbers of steps and rows that are not negative");
-  }
-  const bool fits = plan.row_parts >= 1 && plan.row_parts <= std::max<std::int64_t>(call.rows, 1) &&
-                    (plan.direction_parts == 1 || plan.direction_parts == spec().directions()) &&
-                    plan.hidden_parts >= 1 && plan.hidden_parts <= spec().hidden_size && plan.chunk >= 1 &&
-                    plan.group_rows >= 1;
-  if (!fits) throw std::invalid_argument("a call needs a plan of its shape");
+  check_call(call);
+  check_plan(spec(), call.rows, plan);
   Plan bounded = plan;
   bounded.chunk = std::min(plan.chunk, std::max<std::int64_t>(call.steps, 1));
   bounded.group_rows = std::min(plan.group_rows, std::max<std::int64_t>(call.rows, 1));
+  const FpMode mode;
   gatecell::forward(*packed_, call, bounded);
 }
 

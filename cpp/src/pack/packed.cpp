@@ -59,9 +59,9 @@ PackedDirection<T> pack_direction(const Spec& spec, std::int64_t layer, int lane
   const int gates = spec.gates();
   const std::ptrdiff_t hidden = spec.hidden_size;
   PackedDirection<T> d{};
-  d.input = {hidden, spec.layer_input(layer), gates, lanes};
-  d.recurrent = {hidden, spec.state_size(), gates, lanes};
-  d.projection = {spec.proj_size, hidden, 1, lanes};
+  d.input = PanelShape(hidden, spec.layer_input(layer), gates, lanes);
+  d.recurrent = PanelShape(hidden, spec.state_size(), gates, lanes);
+  d.projection = PanelShape(spec.proj_size, hidden, 1, lanes);
   d.input_panels = packed_matrix(d.input, w.weight_ih, carver);
   d.recurrent_panels = packed_matrix(d.recurrent, w.weight_hh, carver);
   d.projection_panels = packed_matrix(d.projection, w.weight_hr, carver);
@@ -71,7 +71,7 @@ PackedDirection<T> pack_direction(const Spec& spec, std::int64_t layer, int lane
   T* bias = carver.take<T>(d.input.padded_units() * gates);
   if (bias) pack_bias(d.input, gru ? 2 : gates, w.bias_ih, w.bias_hh, bias);
   d.bias = bias;
-  const PanelShape one_gate = {hidden, 1, 1, lanes};
+  const PanelShape one_gate(hidden, 1, 1, lanes);
   T* recurrent_bias = gru ? carver.take<T>(one_gate.padded_units()) : nullptr;
   if (recurrent_bias) pack_bias<T>(one_gate, 0, w.bias_hh ? w.bias_hh + 2 * hidden : nullptr, nullptr, recurrent_bias);
   d.recurrent_bias = recurrent_bias;
@@ -117,7 +117,11 @@ PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeight
   const FpMode mode;  // sums of biases do not depend on the caller's rounding
   nbytes = pack_all(Carver());
   memory = allocate_block(nbytes);
-  pack_all(Carver(memory.get()));
+  pack_all(Carver(memory.get(), nbytes));
+  for (const PackedDirection<T>& d : directions) {
+    input_weights += d.input.size();
+    recurrent_weights += d.recurrent.size() + d.projection.size();
+  }
   packings.fetch_add(1, std::memory_order_relaxed);
 }
 

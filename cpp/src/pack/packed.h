@@ -23,10 +23,11 @@ struct PackedDirection {
   const T* raw_bias_ih;      // as they came in, for weights(); null without bias
   const T* raw_bias_hh;
 
+  // What h is: the projection where there is one.
+  const PanelShape& state() const { return projection.units ? projection : recurrent; }
   // State rows are padded to whole blocks, so that kernels store full vectors, and to whole cache lines.
   std::ptrdiff_t hidden_stride() const { return stride(recurrent.padded_units()); }
-  std::ptrdiff_t state_stride() const { return projection.units ? stride(projection.padded_units()) : hidden_stride(); }
-  std::ptrdiff_t state_size() const { return recurrent.depth; }
+  std::ptrdiff_t state_stride() const { return stride(state().padded_units()); }
 
  private:
   static std::ptrdiff_t stride(std::ptrdiff_t units) {
@@ -48,6 +49,8 @@ struct PackedNetwork {
   const Kernels<T>& kernels;
   CellKernels<T> cell;
   std::vector<PackedDirection<T>> directions;  // layer by layer, forward first
+  std::ptrdiff_t input_weights = 0;            // scalars in the input panels of all directions
+  std::ptrdiff_t recurrent_weights = 0;        // and in the recurrent ones and projections
   std::size_t nbytes = 0;
   Block memory;
 };

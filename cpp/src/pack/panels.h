@@ -10,14 +10,18 @@
 namespace gatecell {
 
 struct PanelShape {
-  std::ptrdiff_t units;  // rows of the matrix per gate
-  std::ptrdiff_t depth;  // columns
-  int gates;
-  int lanes;
+  PanelShape() = default;
+  PanelShape(std::ptrdiff_t units_, std::ptrdiff_t depth_, int gates_, int lanes_)
+      : units(units_), depth(depth_), gates(gates_), lanes(lanes_), blocks((units_ + lanes_ - 1) / lanes_) {}
 
-  std::ptrdiff_t blocks() const { return (units + lanes - 1) / lanes; }
-  std::ptrdiff_t padded_units() const { return blocks() * lanes; }
+  std::ptrdiff_t padded_units() const { return blocks * lanes; }
   std::ptrdiff_t size() const { return padded_units() * gates * depth; }  // scalars in all panels
+
+  std::ptrdiff_t units = 0;  // rows of the matrix per gate
+  std::ptrdiff_t depth = 0;  // columns
+  int gates = 1;
+  int lanes = 1;
+  std::ptrdiff_t blocks = 0;  // a member because calls should not divide
 };
 
 template <class T>

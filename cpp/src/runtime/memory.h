@@ -51,25 +51,25 @@ inline Block allocate_block(std::size_t bytes) {
   return Block(static_cast<std::byte*>(p), {mapping, mapped});
 }
 
-// Hands out pieces of a block one after the other. Over no block it only counts, so that the code which lays something
-// out also tells how large the block must be.
+// Hands out pieces of a block one after the other, null where the block is too small. used() tells how large it must
+// be, so that the code which lays something out also measures it.
 class Carver {
  public:
-  explicit Carver(std::byte* base = nullptr) : base_(base) {}
+  Carver() = default;
+  Carver(std::byte* base, std::size_t size) : base_(base), size_(size) {}
 
   template <class T>
   T* take(std::ptrdiff_t count, std::size_t alignment = kCacheLine) {
-    used_ = (used_ + alignment - 1) / alignment * alignment;
-    T* p = base_ ? reinterpret_cast<T*>(base_ + used_) : nullptr;
-    used_ += static_cast<std::size_t>(count) * sizeof(T);
-    return p;
+    const std::size_t begin = (used_ + alignment - 1) & ~(alignment - 1);
+    used_ = begin + static_cast<std::size_t>(count) * sizeof(T);
+    return used_ <= size_ ? reinterpret_cast<T*>(base_ + begin) : nullptr;
   }
 
   std::size_t used() const { return used_; }
 
  private:
-  std::byte* base_;
-  std::size_t used_ = 0;
+  std::byte* base_ = nullptr;
+  std::size_t size_ = 0, used_ = 0;
 };
 
 }  // namespace gatecell

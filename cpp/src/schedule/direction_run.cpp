@@ -33,7 +33,7 @@ DirectionRun<T>::DirectionRun(const PackedNetwork<T>& net, const PackedDirection
     : net_(&net),
       weights_(&weights),
       hidden_range_(range(weights.recurrent, {})),
-      state_range_(range(weights.projection.units ? weights.projection : weights.recurrent, {})),
+      state_range_(range(weights.state(), {})),
       h_(carver.take<T>(group_rows * weights.state_stride())),
       h_next_(carver.take<T>(group_rows * weights.state_stride())),
       c_(net.spec.cell == Cell::lstm ? carver.take<T>(group_rows * weights.hidden_stride()) : nullptr),
@@ -50,14 +50,15 @@ template <class T>
 DirectionRun<T> DirectionRun<T>::share(HiddenPart part) const {
   DirectionRun run = *this;
   run.hidden_range_ = range(weights_->recurrent, part);
-  run.state_range_ = range(weights_->projection.units ? weights_->projection : weights_->recurrent, part);
+  run.state_range_ = range(weights_->state(), part);
   return run;
 }
 
 // Parts begin at whole cache lines of h, so that no two threads write one.
 template <class T>
 typename DirectionRun<T>::Range DirectionRun<T>::range(const PanelShape& shape, HiddenPart part) {
-  const std::ptrdiff_t blocks = shape.blocks(), lanes = shape.lanes;
+  const std::ptrdiff_t blocks = shape.blocks, lanes = shape.lanes;
+  if (part.parts == 1) return {0, blocks, 0, shape.units};
   const std::ptrdiff_t line =
       std::max(std::ptrdiff_t{1}, std::ptrdiff_t{kCacheLine / sizeof(T)} / lanes);  // blocks in a cache line
   const std::ptrdiff_t lines = (blocks + line - 1) / line;
@@ -70,41 +71,77 @@ template <class T>
 void DirectionRun<T>::begin(std::ptrdiff_t rows, const T* h_0, const T* c_0) {
   rows_ = rows;
   const Range &s = state_range_, &u = hidden_range_;
-  copy_in(h_0, rows, weights_->state_size(), s.first_unit, s.units, h_, weights_->state_stride());
+  copy_in(h_0, rows, weights_->state().units, s.first_unit, s.units, h_, weights_->state_stride());
   if (c_) copy_in(c_0, rows, weights_->recurrent.units, u.first_unit, u.units, c_, weights_->hidden_stride());
 }
 
 template <class T>
 void DirectionRun<T>::end(T* h_n, T* c_n) const {
   const Range &s = state_range_, &u = hidden_range_;
-  copy_out(h_, rows_, weights_->state_size(), s.first_unit, s.units, weights_->state_stride(), h_n);
+  copy_out(h_, rows_, weights_->state().units, s.first_unit, s.units, weights_->state_stride(), h_n);
   if (c_ && c_n) {
     copy_out(c_, rows_, weights_->recurrent.units, u.first_unit, u.units, weights_->hidden_stride(), c_n);
   }
 }
 
 template <class T>
-void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, std::ptrdiff_t chunk, T* gates,
-                              Meeting& meeting) {
-  const std::ptrdiff_t gate_step = gates_size(*net_, 1, rows_);
-  for (std::ptrdiff_t t0 = 0; t0 < steps; t0 += chunk) {
-    const std::ptrdiff_t n = std::min(chunk, steps - t0);
-    project_chunk(x.from(t0, 0), n, gates);
-    for (std::ptrdiff_t t = 0; t < n; ++t) step(gates + t * gate_step, y.at(t0 + t, 0), y.row, meeting);
+void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, bool fused, Hand<T>& hand) {
+  const PackedDirection<T>& w = *weights_;
+  if (!fused) project(x, steps, hand.gates);
+  StepArgs<T> args{};
+  args.panels = w.recurrent_panels;
+  args.recurrent_bias = w.recurrent_bias;
+  args.first_block = hidden_range_.first;
+  args.last_block = hidden_range_.last;
+  args.depth = w.recurrent.depth;
+  args.rows = rows_;
+  args.projected_row = gates_size(*net_, 1, 1);
+  args.input_panels = w.input_panels;
+  args.bias = w.bias;
+  args.input_depth = w.input.depth;
+  args.x_row = x.row;
+  args.h_row = w.state_stride();
+  args.h_next_row = w.hidden_stride();
+  args.c = c_;
+  args.c_row = c_ ? w.hidden_stride() : 0;
+  args.y_row = y.row;
+  args.units = w.recurrent.units;
+  for (std::ptrdiff_t t = 0; t < steps; ++t) {
+    args.projected = fused ? nullptr : hand.gates + t * rows_ * args.projected_row;
+    args.x = x.at(t, 0);
+    args.y = y.at(t, 0);
+    step(args, hand.meeting);
   }
+  count(steps, fused, hand.counts);
+}
+
+template <class T>
+void DirectionRun<T>::count(std::ptrdiff_t steps, bool fused, Counts& counts) const {
+  const auto part = [](const PanelShape& shape, const Range& range) {
+    return (range.last - range.first) * shape.lanes * shape.gates * shape.depth;
+  };
+  Counts done;
+  (fused ? done.fused_steps : done.projected_steps) = steps;
+  done.most_steps = steps;
+  done.most_rows = rows_;
+  done.tasks = 1;
+  done.weights_read = part(weights_->input, hidden_range_) * (fused ? steps : 1) +
+                      part(weights_->recurrent, hidden_range_) * steps +
+                      (hidden_ ? part(weights_->projection, state_range_) * steps : 0);
+  counts.add(done);
 }
 
 // All (t, row) of a chunk at once where one stride reaches them, otherwise along the longer of the two.
 template <class T>
-void DirectionRun<T>::project_chunk(View<const T> x, std::ptrdiff_t steps, T* gates) const {
+void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* gates) const {
   const std::ptrdiff_t gate_row = gates_size(*net_, 1, 1);
   ProjectArgs<T> args{};
   args.panels = weights_->input_panels;
   args.bias = weights_->bias;
   args.first_block = hidden_range_.first;
-  args.blocks = hidden_range_.last;
+  args.last_block = hidden_range_.last;
   args.depth = weights_->input.depth;
-  const auto project = [&](const T* from, std::ptrdiff_t from_row, std::ptrdiff_t rows, T* to, std::ptrdiff_t to_row) {
+  const auto rows_from = [&](const T* from, std::ptrdiff_t from_row, std::ptrdiff_t rows, T* to, std::ptrdiff_t to_row) {
     args.x = from;
     args.x_row = from_row;
     args.rows = rows;
@@ -113,63 +150,55 @@ void DirectionRun<T>::project_chunk(View<const T> x, std::ptrdiff_t steps, T* ga
     net_->cell.project(args);
   };
   if (rows_ == 1) {
-    project(x.data, x.step, steps, gates, gate_row);
+    rows_from(x.data, x.step, steps, gates, gate_row);
   } else if (x.step == rows_ * x.row) {
-    project(x.data, x.row, steps * rows_, gates, gate_row);
+    rows_from(x.data, x.row, steps * rows_, gates, gate_row);
   } else if (rows_ >= steps) {
-    for (std::ptrdiff_t t = 0; t < steps; ++t)
-      project(x.at(t, 0), x.row, rows_, gates + t * rows_ * gate_row, gate_row);
+    for (std::ptrdiff_t t = 0; t < steps; ++t) {
+      rows_from(x.at(t, 0), x.row, rows_, gates + t * rows_ * gate_row, gate_row);
+    }
   } else {
     for (std::ptrdiff_t r = 0; r < rows_; ++r) {
-      project(x.at(0, r), x.step, steps, gates + r * gate_row, rows_ * gate_row);
+      rows_from(x.at(0, r), x.step, steps, gates + r * gate_row, rows_ * gate_row);
     }
   }
 }
 
+// args has what is the same in all steps, and this one's x, projected gates and y.
 template <class T>
-void DirectionRun<T>::step(const T* gates, T* y, std::ptrdiff_t y_row, Meeting& meeting) {
-  const PackedDirection<T>& w = *weights_;
-  StepArgs<T> args{};
-  args.panels = w.recurrent_panels;
-  args.recurrent_bias = w.recurrent_bias;
-  args.first_block = hidden_range_.first;
-  args.blocks = hidden_range_.last;
-  args.depth = w.recurrent.depth;
-  args.rows = rows_;
-  args.projected = gates;
-  args.projected_row = gates_size(*net_, 1, 1);
+void DirectionRun<T>::step(StepArgs<T>& args, Meeting& meeting) {
+  T* const y = args.y;
   args.h = h_;
-  args.h_row = w.state_stride();
   args.h_next = hidden_ ? hidden_ : h_next_;
-  args.h_next_row = w.hidden_stride();
-  args.c = c_;
-  args.c_row = c_ ? w.hidden_stride() : 0;
   args.y = hidden_ ? nullptr : y;
-  args.y_row = y_row;
-  args.units = w.recurrent.units;
   args.backwards = backwards_;
   net_->cell.step(args);
   meeting.meet();
-  if (hidden_) {
-    const Range& own = state_range_;
-    ProjectArgs<T> project{};
-    project.panels = w.projection_panels;
-    project.bias = w.projection_bias;
-    project.first_block = own.first;
-    project.blocks = own.last;
-    project.depth = w.projection.depth;
-    project.rows = rows_;
-    project.x = hidden_;
-    project.x_row = w.hidden_stride();
-    project.out = h_next_;
-    project.out_row = w.state_stride();
-    net_->kernels.project_hidden(project);
-    for (std::ptrdiff_t r = 0; r < rows_; ++r)
-      std::copy_n(h_next_ + r * w.state_stride() + own.first_unit, own.units, y + r * y_row + own.first_unit);
-    meeting.meet();
-  }
+  if (hidden_) project_hidden(y, args.y_row, meeting);
   std::swap(h_, h_next_);
   backwards_ = !backwards_;
+}
+
+template <class T>
+void DirectionRun<T>::project_hidden(T* y, std::ptrdiff_t y_row, Meeting& meeting) const {
+  const PackedDirection<T>& w = *weights_;
+  const Range& own = state_range_;
+  ProjectArgs<T> args{};
+  args.panels = w.projection_panels;
+  args.bias = w.projection_bias;
+  args.first_block = own.first;
+  args.last_block = own.last;
+  args.depth = w.projection.depth;
+  args.rows = rows_;
+  args.x = hidden_;
+  args.x_row = w.hidden_stride();
+  args.out = h_next_;
+  args.out_row = w.state_stride();
+  net_->kernels.project_hidden(args);
+  for (std::ptrdiff_t r = 0; r < rows_; ++r) {
+    std::copy_n(h_next_ + r * w.state_stride() + own.first_unit, own.units, y + r * y_row + own.first_unit);
+  }
+  meeting.meet();
 }
 
 template class DirectionRun<float>;

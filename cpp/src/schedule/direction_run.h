@@ -3,6 +3,7 @@
 
 #include "pack/packed.h"
 #include "runtime/memory.h"
+#include "schedule/counts.h"
 #include "schedule/meeting.h"
 
 namespace gatecell {
@@ -25,6 +26,14 @@ struct HiddenPart {
   int index = 0, parts = 1;
 };
 
+// What a thread has of its own while it works.
+template <class T>
+struct Hand {
+  T* gates;         // room for the projected gates of a chunk
+  Meeting meeting;  // with those that have the other hidden units
+  Counts counts;
+};
+
 template <class T>
 class DirectionRun {
  public:
@@ -41,9 +50,9 @@ class DirectionRun {
   // h_0 (rows, state size) and c_0 (rows, hidden size), contiguous; null: zeros.
   void begin(std::ptrdiff_t rows, const T* h_0, const T* c_0);
 
-  // `steps` steps from x's first to its last, `chunk` at a time. y gets the new h of every step. `gates` may be shared
-  // by runs that never run at once. The parts meet after every step.
-  void advance(View<const T> x, View<T> y, std::ptrdiff_t steps, std::ptrdiff_t chunk, T* gates, Meeting& meeting);
+  // `steps` steps from x's first to its last. y gets the new h of every step. Input products are computed in each step
+  // (fused), or for all steps before the first. The parts meet after every step.
+  void advance(View<const T> x, View<T> y, std::ptrdiff_t steps, bool fused, Hand<T>& hand);
 
   // The state now. c_n may be null.
   void end(T* h_n, T* c_n) const;
@@ -55,8 +64,10 @@ class DirectionRun {
   };
   static Range range(const PanelShape& shape, HiddenPart part);
 
-  void project_chunk(View<const T> x, std::ptrdiff_t steps, T* gates) const;
-  void step(const T* gates, T* y, std::ptrdiff_t y_row, Meeting& meeting);
+  void project(View<const T> x, std::ptrdiff_t steps, T* gates) const;
+  void step(StepArgs<T>& args, Meeting& meeting);
+  void project_hidden(T* y, std::ptrdiff_t y_row, Meeting& meeting) const;
+  void count(std::ptrdiff_t steps, bool fused, Counts& counts) const;
 
   const PackedNetwork<T>* net_;
   const PackedDirection<T>* weights_;

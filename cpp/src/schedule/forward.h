@@ -1,11 +1,12 @@
-// Runs one call: scratch, threads, layers in order.
+// Runs one call: scratch, threads, layers in order. Floating-point mode is the caller's business.
 #pragma once
 
-#include "schedule/plan.h"
+#include "pack/packed.h"
+#include "schedule/counts.h"
 
 namespace gatecell {
 
 template <class T>
-void forward(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan);
+void forward(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan, Counts* counts = nullptr);
 
 }  // namespace gatecell

@@ -7,6 +7,8 @@
 
 namespace gatecell {
 
+constexpr std::chrono::microseconds kMeetingSpin{50};
+
 class Meeting {
  public:
   // flags[members], zero before; nobody waits where there is one member.
@@ -16,13 +18,13 @@ class Meeting {
     if (members_ == 1) return;
     flags_[self_].raise(++times_);
     for (int i = 0; i < members_; ++i) {
-      if (i != self_) flags_[i].wait_for(times_, kSpin);
+      if (i != self_) flags_[i].wait_for(times_, kMeetingSpin);
     }
   }
 
- private:
-  static constexpr std::chrono::microseconds kSpin{50};
+  std::uint32_t times() const { return times_; }
 
+ private:
   Flag* flags_;
   int self_, members_;
   std::uint32_t times_ = 0;

@@ -30,12 +30,18 @@ constexpr double kHopefulFlag = 150e-9;
 class Worker {
  public:
   bool claim() {
-    bool idle = false;
-    return !claimed_.load(std::memory_order_relaxed) &&
-           claimed_.compare_exchange_strong(idle, true, std::memory_order_acquire);
+    State idle = State::idle;
+    return state_.load(std::memory_order_relaxed) == State::idle &&
+           state_.compare_exchange_strong(idle, State::claimed, std::memory_order_acquire);
   }
-  void release() { claimed_.store(false, std::memory_order_release); }
-  bool is_awake() const { return !claimed_.load(std::memory_order_relaxed) && !go_.has_sleepers(); }
+  // A worker that has not finished waking up yet releases itself.
+  void release() {
+    if (is_done()) return state_.store(State::idle, std::memory_order_release);
+    state_.store(State::released, std::memory_order_seq_cst);
+    if (is_done()) settle();
+  }
+  bool is_idle() const { return state_.load(std::memory_order_relaxed) == State::idle; }
+  bool is_awake() const { return running_.load(std::memory_order_relaxed) && !go_.has_sleepers(); }
 
   void start(void (*job)(void*, int), void* context, int part) {
     job_ = job;
@@ -43,12 +49,14 @@ class Worker {
     part_ = part;
     go_.raise(++started_);
   }
+  bool is_done() const { return done_.value() == started_; }
   void wait() const { done_.wait_for(started_, kSpinForWorker); }
 
   void loop() {
     // Not the affinity of whichever caller happened to start this thread: that of the process.
     cpu_set_t sets[16];
     if (sched_getaffinity(getpid(), sizeof(sets), sets) == 0) sched_setaffinity(0, sizeof(sets), sets);
+    running_.store(true, std::memory_order_relaxed);
     for (std::uint32_t turn = 1;; ++turn) {
       go_.wait_for(turn, kSpinForWork);
       {
@@ -56,12 +64,21 @@ class Worker {
         job_(context_, part_);
       }
       done_.raise(turn);
+      settle();
     }
   }
 
  private:
+  enum class State { idle, claimed, released };  // released: idle as soon as the job is done
+
+  void settle() {
+    State released = State::released;
+    state_.compare_exchange_strong(released, State::idle, std::memory_order_seq_cst);
+  }
+
   Flag go_, done_;  // number of jobs given, number of jobs finished
-  alignas(kCacheLine) std::atomic<bool> claimed_{false};
+  alignas(kCacheLine) std::atomic<State> state_{State::idle};
+  std::atomic<bool> running_{false};
   std::uint32_t started_ = 0;  // owned by the claim
   void (*job_)(void*, int) = nullptr;
   void* context_ = nullptr;
@@ -90,7 +107,7 @@ class Team {
 
   bool is_awake() const {
     const Worker* first = first_.load(std::memory_order_acquire);
-    return first && first->is_awake();
+    return first && first->is_idle() && first->is_awake();
   }
 
   bool flag_is_known() const { return Clock::now().time_since_epoch().count() < flag_until_.load(); }
@@ -155,16 +172,26 @@ Claim::~Claim() {
   for (Worker* worker : workers_) worker->release();
 }
 
+bool Claim::is_awake() const {
+  return std::all_of(workers_.begin(), workers_.end(), [](const Worker* worker) { return worker->is_awake(); });
+}
+
+void Claim::wake() {
+  for (Worker* worker : workers_) worker->start([](void*, int) {}, nullptr, 0);
+}
+
+bool Claim::has_woken() const {
+  return std::all_of(workers_.begin(), workers_.end(), [](const Worker* worker) { return worker->is_done(); });
+}
+
 void Claim::run(int parts, void (*job)(void*, int), void* context) {
   for (int part = 1; part < parts; ++part) workers_[static_cast<std::size_t>(part - 1)]->start(job, context, part);
   job(context, 0);
   for (int part = 1; part < parts; ++part) workers_[static_cast<std::size_t>(part - 1)]->wait();
 }
 
-bool refresh_flag_round_trip() {
-  if (team().flag_is_known()) return false;
-  Claim claim(1);
-  if (claim.size() < 1) return false;
+void refresh_flag_round_trip(Claim& claim) {
+  if (team().flag_is_known()) return;
   struct Rally {
     Flag there, back;
     double seconds = 1;
@@ -173,7 +200,7 @@ bool refresh_flag_round_trip() {
       2,
       [](void* context, int part) {
         Rally& r = *static_cast<Rally*>(context);
-        // The worker wakes up in the first batch; the best of the others counts.
+        // The worker gets its job in the first batch; the best of the others counts.
         constexpr std::uint32_t batches = 5, rounds = 8, last = batches * rounds;
         constexpr double hopeless = 2e-6;  // the other CPU is busy with something else
         for (std::uint32_t batch = 0, i = 1; batch < batches; ++batch) {
@@ -191,7 +218,6 @@ bool refresh_flag_round_trip() {
       },
       &rally);
   team().set_flag_seconds(rally.seconds);
-  return true;
 }
 
 bool team_is_awake() {

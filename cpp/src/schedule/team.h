@@ -24,6 +24,13 @@ class Claim {
 
   int size() const { return static_cast<int>(workers_.size()); }
 
+  // Whether all of them wait awake, as they do a moment after their last job: then they start at once.
+  bool is_awake() const;
+
+  // Wakes them while the caller does something else, until has_woken(); only then run().
+  void wake();
+  bool has_woken() const;
+
   // Runs job(context, part): part 0 here, 1 ... parts-1 in workers, at most size() of them. Returns when all are done.
   // The job must not throw.
   void run(int parts, void (*job)(void* context, int part), void* context);
@@ -36,11 +43,11 @@ class Claim {
 bool team_is_awake();
 
 // Seconds for a flag to travel to another core and back. Virtual machines move cores about, so a measurement counts for
-// a second; then it is a hopeful guess again, which leads to a claim and so to the next measurement.
+// a second; then it is a hopeful guess again, which leads to a call that shares its steps, and so to the next one.
 double flag_round_trip();
 
-// Measures it if the last measurement is too old; whether it did.
-bool refresh_flag_round_trip();
+// Measures it with a worker that is awake, if the last measurement is too old.
+void refresh_flag_round_trip(Claim& claim);
 
 // CPUs the calling thread may run on: what limits the number of threads of a call.
 int usable_cpus();

@@ -1,0 +1,96 @@
+#include "schedule/cost.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "schedule/team.h"
+
+namespace gatecell {
+namespace {
+
+// Round figures of one core (Zen 5; others differ, but less in what they are to each other): seconds for a float32
+// operation, and for a byte from each cache.
+struct Rates {
+  double flop, near_byte, far_byte;
+};
+constexpr Rates kRates[] = {
+    {1 / 42e9, 1 / 80e9, 1 / 80e9},     // sse2
+    {1 / 115e9, 1 / 130e9, 1 / 95e9},   // avx2
+    {1 / 230e9, 1 / 190e9, 1 / 115e9},  // avx512
+};
+
+const Rates& rates(Isa isa) { return kRates[isa == Isa::avx512 ? 2 : isa == Isa::avx2 ? 1 : 0]; }
+
+constexpr double kMemoryByte = 1 / 30e9;    // beyond every cache
+constexpr double kNear = 768 * 1024;        // of an L2 cache of 1 MB, what weights read again and again find there
+constexpr double kCaches = 28e6;            // of an L3 cache of 32 MB, likewise
+constexpr double kOverlap = 0.7;            // of the shorter of computing and reading, what hides behind the longer
+constexpr double kFlopsPerActivation = 40;  // a gate's activation, and its part of the new state
+constexpr double kStepSeconds = 30e-9;      // a step's calls
+constexpr double kLayerSeconds = 1e-6;      // two threads waiting for each other at a layer's end
+constexpr double kTaskSeconds = 300e-9;     // a layer's chunk begins: its weights come from further away
+
+double together(double a, double b) { return std::max(a, b) + (1 - kOverlap) * std::min(a, b); }
+
+// The flag's way there and back, and as much again because nobody arrives at the same moment.
+double meeting_seconds() { return 2 * flag_round_trip() + 100e-9; }
+
+}  // namespace
+
+template <class T>
+Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
+  const Spec& spec = net.spec;
+  const Rates& rate = rates(net.isa);
+  const PackedDirection<T>& direction = net.directions.front();
+  const auto chains = static_cast<double>(net.directions.size());
+  double share = 1;  // of the hidden units, of the thread that has most
+  if (plan.hidden_parts > 1) {
+    const std::int64_t lines = hidden_lines(net);
+    share = static_cast<double>((lines + plan.hidden_parts - 1) / plan.hidden_parts) / static_cast<double>(lines);
+  }
+  const std::int64_t part_rows = plan.row_parts == 1 ? rows : (rows + plan.row_parts - 1) / plan.row_parts;
+  const double passes = part_rows <= kGroupRows ? 1 : std::ceil(static_cast<double>(part_rows) / kGroupRows);
+  const auto input = static_cast<double>(net.input_weights) / chains;
+  const auto recurrent = static_cast<double>(direction.recurrent.size() + direction.projection.size());
+
+  // One step of one direction of an average layer.
+  const double flop = rate.flop * sizeof(T) / sizeof(float) * share * static_cast<double>(part_rows);
+  const double gates = static_cast<double>(direction.input.padded_units()) * direction.input.gates;
+  const double projecting = 2 * input * flop, stepping = (2 * recurrent + kFlopsPerActivation * gates) * flop;
+  const double read_again = plan.fused ? input + recurrent : recurrent;
+  const double bytes = read_again * sizeof(T) * share, all_bytes = read_again * sizeof(T);
+  const double near = std::min(bytes, kNear);
+  const double far_byte = all_bytes <= kCaches ? rate.far_byte : kMemoryByte;
+  const double reading = passes * (near * rate.near_byte + (bytes - near) * far_byte);
+  const double gate_traffic =
+      plan.fused ? 0 : 2 * gates * share * static_cast<double>(part_rows) * sizeof(T) * rate.near_byte;
+  const double computed = plan.fused ? together(projecting + stepping, reading)
+                                     : together(projecting, gate_traffic) + together(stepping, reading);
+  const double meeting = plan.hidden_parts > 1 ? (spec.proj_size ? 2 : 1) * meeting_seconds() : 0;
+
+  Cost total;
+  total.level = all_bytes > kCaches ? Limit::memory : bytes > kNear ? Limit::l3 : Limit::l2;
+  double times = static_cast<double>(steps) * chains;
+  if (plan.direction_parts > 1) {
+    times /= plan.direction_parts;
+    total.meeting += static_cast<double>(spec.num_layers) * kLayerSeconds;
+  }
+  if (plan.layer_parts > 1) {
+    const double chunks = std::ceil(static_cast<double>(steps) / static_cast<double>(plan.chunk));
+    const double tasks = chunks * chains, parts = plan.layer_parts;
+    times *= (tasks + parts * (parts - 1)) / (tasks * parts);
+    total.meeting += tasks / parts * meeting_seconds();
+    total.calling += tasks / parts * kTaskSeconds;
+  }
+  total.computing += times * (projecting + stepping);
+  total.reading += times * (reading + gate_traffic);
+  total.seconds = times * (computed + meeting + passes * kStepSeconds) + total.meeting + total.calling;
+  total.meeting += times * meeting;
+  total.calling += times * passes * kStepSeconds;
+  return total;
+}
+
+template Cost cost<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, const Plan&);
+template Cost cost<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, const Plan&);
+
+}  // namespace gatecell
