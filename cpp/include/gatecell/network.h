@@ -89,7 +89,7 @@ struct Plan {
 };
 
 // What takes the largest part of a call's time.
-enum class Limit { multiply_adds, l2, l3, memory, meetings, calls };
+enum class Limit { multiply_adds, l1, l2, l3, memory, meetings, calls };
 
 // What a plan rests on.
 struct Forecast {

@@ -8,12 +8,12 @@ namespace gatecell {
 namespace {
 
 template <class T, int G, int J, int R>
-void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t row) {
+void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t row, Turn turn) {
   constexpr int W = kLanes<T>;
   Packet<T> sum[J][G][R];
   start<T, J, G, R>(p.bias + block * G * W, 0, sum);
   const std::ptrdiff_t stride = p.depth * G * W;
-  accumulate<T, J, G, R>(p.panels + block * stride, stride, p.depth, p.x + row * p.x_row, p.x_row, sum);
+  accumulate<T, J, G, R>(p.panels + block * stride, stride, p.depth, p.x + row * p.x_row, p.x_row, turn, sum);
   GATECELL_UNROLL
   for (int r = 0; r < R; ++r) {
     T* out = p.out + (row + r) * p.out_row + block * G * W;
@@ -27,8 +27,8 @@ void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t 
 
 template <class T, int G>
 void project(const ProjectArgs<T>& p) {
-  for_tiles<G>(p.first_block, p.last_block, p.rows, false, [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row) {
-    project_tile<T, G, j.value, r.value>(p, block, row);
+  for_tiles<G>(p.first_block, p.last_block, p.rows, false, [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, Turn turn) {
+    project_tile<T, G, j.value, r.value>(p, block, row, turn);
   });
 }
 

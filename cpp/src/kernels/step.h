@@ -27,7 +27,7 @@ GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGa
 }
 
 template <class T, class Cell, int J, int R>
-void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row) {
+void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, Turn turn) {
   constexpr int W = kLanes<T>, G = Cell::kGates;
   Packet<T> sum[J][G][R];
   // Where the input part that stays apart lies: row r, block j at apart + r * apart_row + j * apart_block.
@@ -45,7 +45,7 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row) {
   } else {
     start<T, J, G, R>(s.bias + block * G * W, 0, sum);
     const std::ptrdiff_t stride = s.input_depth * G * W;
-    accumulate<T, J, G, R>(s.input_panels + block * stride, stride, s.input_depth, s.x + row * s.x_row, s.x_row, sum);
+    accumulate<T, J, G, R>(s.input_panels + block * stride, stride, s.input_depth, s.x + row * s.x_row, s.x_row, turn, sum);
     if constexpr (Cell::kApart >= 0) {
       GATECELL_UNROLL
       for (int r = 0; r < R; ++r) {
@@ -63,7 +63,7 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row) {
     }
   }
   const std::ptrdiff_t stride = s.depth * G * W;
-  accumulate<T, J, G, R>(s.panels + block * stride, stride, s.depth, s.h + row * s.h_row, s.h_row, sum);
+  accumulate<T, J, G, R>(s.panels + block * stride, stride, s.depth, s.h + row * s.h_row, s.h_row, turn, sum);
   if constexpr (R == 1) {
     GATECELL_UNROLL
     for (int j = 0; j < J; ++j) {
@@ -97,8 +97,8 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row) {
 template <class T, class Cell>
 void step(const StepArgs<T>& s) {
   for_tiles<Cell::kGates>(s.first_block, s.last_block, s.rows, s.backwards,
-                          [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row) {
-                            step_tile<T, Cell, j.value, r.value>(s, block, row);
+                          [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, Turn turn) {
+                            step_tile<T, Cell, j.value, r.value>(s, block, row, turn);
                           });
 }
 

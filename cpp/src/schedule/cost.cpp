@@ -11,29 +11,34 @@ namespace {
 // Round figures of one core (Zen 5; others differ, but less in what they are to each other): seconds for a float32
 // operation, and for a byte from each cache.
 struct Rates {
-  double flop, near_byte, far_byte;
+  double flop, l1_byte, l2_byte, l3_byte;
 };
 constexpr Rates kRates[] = {
-    {1 / 42e9, 1 / 80e9, 1 / 80e9},     // sse2
-    {1 / 115e9, 1 / 130e9, 1 / 95e9},   // avx2
-    {1 / 230e9, 1 / 190e9, 1 / 115e9},  // avx512
+    {1 / 42e9, 1 / 110e9, 1 / 80e9, 1 / 80e9},     // sse2
+    {1 / 115e9, 1 / 230e9, 1 / 130e9, 1 / 95e9},   // avx2
+    {1 / 230e9, 1 / 450e9, 1 / 190e9, 1 / 115e9},  // avx512
 };
 
 const Rates& rates(Isa isa) { return kRates[isa == Isa::avx512 ? 2 : isa == Isa::avx2 ? 1 : 0]; }
 
 constexpr double kMemoryByte = 1 / 30e9;    // beyond every cache
-constexpr double kNear = 768 * 1024;        // of an L2 cache of 1 MB, what weights read again and again find there
-constexpr double kCaches = 28e6;            // of an L3 cache of 32 MB, likewise
+// Of caches of 48 KB, 1 MB and 32 MB, what weights that are read again and again find there.
+constexpr double kL1 = 40 * 1024, kL2 = 768 * 1024, kL3 = 28e6;
 constexpr double kOverlap = 0.7;            // of the shorter of computing and reading, what hides behind the longer
 constexpr double kFlopsPerActivation = 40;  // a gate's activation, and its part of the new state
 constexpr double kStepSeconds = 30e-9;      // a step's calls
 constexpr double kLayerSeconds = 1e-6;      // two threads waiting for each other at a layer's end
 constexpr double kTaskSeconds = 300e-9;     // a layer's chunk begins: its weights come from further away
 
+double read_seconds(const Rates& rate, double bytes, bool in_caches) {
+  const double l1 = std::min(bytes, kL1), l2 = std::min(bytes, kL2) - l1, rest = bytes - l2 - l1;
+  return l1 * rate.l1_byte + l2 * rate.l2_byte + rest * (in_caches ? rate.l3_byte : kMemoryByte);
+}
+
 double together(double a, double b) { return std::max(a, b) + (1 - kOverlap) * std::min(a, b); }
 
-// The flag's way there and back, and as much again because nobody arrives at the same moment.
-double meeting_seconds() { return 2 * flag_round_trip() + 100e-9; }
+// A flag's way to the other core and the new h's way back, and a little because nobody arrives at the same moment.
+double meeting_seconds() { return 1.25 * flag_round_trip() + 40e-9; }
 
 }  // namespace
 
@@ -59,17 +64,15 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
   const double projecting = 2 * input * flop, stepping = (2 * recurrent + kFlopsPerActivation * gates) * flop;
   const double read_again = plan.fused ? input + recurrent : recurrent;
   const double bytes = read_again * sizeof(T) * share, all_bytes = read_again * sizeof(T);
-  const double near = std::min(bytes, kNear);
-  const double far_byte = all_bytes <= kCaches ? rate.far_byte : kMemoryByte;
-  const double reading = passes * (near * rate.near_byte + (bytes - near) * far_byte);
+  const double reading = passes * read_seconds(rate, bytes, all_bytes <= kL3);
   const double gate_traffic =
-      plan.fused ? 0 : 2 * gates * share * static_cast<double>(part_rows) * sizeof(T) * rate.near_byte;
+      plan.fused ? 0 : 2 * gates * share * static_cast<double>(part_rows) * sizeof(T) * rate.l2_byte;
   const double computed = plan.fused ? together(projecting + stepping, reading)
                                      : together(projecting, gate_traffic) + together(stepping, reading);
   const double meeting = plan.hidden_parts > 1 ? (spec.proj_size ? 2 : 1) * meeting_seconds() : 0;
 
   Cost total;
-  total.level = all_bytes > kCaches ? Limit::memory : bytes > kNear ? Limit::l3 : Limit::l2;
+  total.level = all_bytes > kL3 ? Limit::memory : bytes > kL2 ? Limit::l3 : bytes > kL1 ? Limit::l2 : Limit::l1;
   double times = static_cast<double>(steps) * chains;
   if (plan.direction_parts > 1) {
     times /= plan.direction_parts;
