@@ -161,14 +161,38 @@ std::tuple<Array<T>, Array<T>, std::optional<Array<T>>> forward(const Network<T>
   return {std::move(y), std::move(h_n), std::move(c_n)};
 }
 
+const char* name_of(gatecell::Limit limit) {
+  switch (limit) {
+    case gatecell::Limit::multiply_adds:
+      return "multiply-adds";
+    case gatecell::Limit::l1:
+      return "L1";
+    case gatecell::Limit::l2:
+      return "L2";
+    case gatecell::Limit::l3:
+      return "L3";
+    case gatecell::Limit::memory:
+      return "memory";
+    case gatecell::Limit::meetings:
+      return "meetings";
+    case gatecell::Limit::calls:
+      break;
+  }
+  return "calls";
+}
+
 template <class T>
 py::typing::Dict<py::str, py::object> plan(const Network<T>& net, std::int64_t steps, std::int64_t rows,
                                            int num_threads) {
   const gatecell::Plan plan = net.plan(steps, rows, num_threads);
+  const gatecell::Forecast forecast = net.forecast(steps, rows, plan);
   return py::typing::Dict<py::str, py::object>(
       py::dict("isa"_a = gatecell::name(net.isa()), "threads"_a = plan.threads(), "row_parts"_a = plan.row_parts,
-               "direction_parts"_a = plan.direction_parts, "hidden_parts"_a = plan.hidden_parts, "chunk"_a = plan.chunk,
-               "group_rows"_a = plan.group_rows, "seconds"_a = plan.seconds));
+               "direction_parts"_a = plan.direction_parts, "layer_parts"_a = plan.layer_parts,
+               "hidden_parts"_a = plan.hidden_parts, "kernel"_a = plan.fused ? "fused" : "projected",
+               "chunk"_a = plan.chunk, "group_rows"_a = plan.group_rows,
+               "step_bytes"_a = static_cast<std::int64_t>(forecast.step_bytes + 0.5),
+               "limit"_a = name_of(forecast.limit), "seconds"_a = plan.seconds));
 }
 
 template <class T>

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from numpy.typing import ArrayLike
@@ -12,23 +11,10 @@ from . import _arrays
 from ._arrays import Floats
 from ._core import call
 from ._network import Network
+from ._plan import Plan
 from ._spec import Spec, check_bool, rnn_cell
 
 State = TypeVar("State")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a call of one shape will do."""
-
-    isa: str
-    threads: int
-    row_parts: int  # threads that share the rows of the batch
-    direction_parts: int  # threads that share the directions of a layer
-    hidden_parts: int  # threads that share the hidden units of a step, and meet after each
-    chunk: int  # time steps whose input products are computed at once
-    group_rows: int  # rows of the batch that go through time together in a thread
-    seconds: float  # predicted duration
 
 
 class Layer(Network, Generic[State]):
@@ -92,11 +78,11 @@ class Layer(Network, Generic[State]):
         return y if out is None else out, hidden
 
     def plan(self, steps: int, rows: int) -> Plan:
-        """What a call with T = `steps` and B = `rows` will do. Raises RuntimeError without weights."""
+        """What a call with T = `steps` and B = `rows` would do now; print it. Raises RuntimeError without weights."""
         steps, rows = operator.index(steps), operator.index(rows)
         if min(steps, rows) < 0 or max(steps, rows) >= 2**63:
             raise ValueError(f"expected numbers of steps and rows, got {steps} and {rows}")
-        return Plan(**self._loaded().plan(steps, rows, self.num_threads))
+        return Plan(steps, rows, **self._loaded().plan(steps, rows, self.num_threads))
 
     def flatten_parameters(self) -> None:
         """Does nothing: the weights are packed once, when they are loaded."""

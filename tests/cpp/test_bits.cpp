@@ -137,6 +137,45 @@ TEST_CASE_TEMPLATE("hidden units on one thread and on two", T, float, double) {
   }
 }
 
+TEST_CASE_TEMPLATE("layers on one thread, on two and on three", T, float, double) {
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Cell cell : all_cells) {
+      const Spec spec{cell, 5, 19, 5, true, false, cell == Cell::lstm ? 7 : 0};
+      for (const std::int64_t rows : {1, 4}) {
+        const auto problem = random_problem<T>(spec, 30, rows);
+        CAPTURE(describe(problem));
+        CAPTURE(describe(isa));
+        const auto net = network(problem, isa);
+        const auto alone = run(net, problem);
+        for (const int threads : {2, 3, 5}) {
+          for (const std::int64_t chunk : {1, 7, 30}) {
+            for (const bool fused : {false, true}) {
+              const gatecell::Plan plan = {1, 1, 1, chunk, rows, 0, threads, fused};
+              CHECK(same_bits(run(net, problem, plan), alone));
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("input products in the step and before", T, float, double) {
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Spec& spec : specs()) {
+      for (std::int64_t rows = 1; rows <= 26; ++rows) {
+        const auto problem = random_problem<T>(spec, 5, rows);
+        CAPTURE(describe(problem));
+        CAPTURE(describe(isa));
+        const auto net = network(problem, isa);
+        const auto projected = run(net, problem, gatecell::Plan{1, 1, 1, 3, rows, 0, 1, false});
+        CHECK(same_bits(run(net, problem, gatecell::Plan{1, 1, 1, 3, rows, 0, 1, true}), projected));
+        CHECK(same_bits(run(net, problem, gatecell::Plan{1, 1, 2, 3, rows, 0, 1, true}), projected));
+      }
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("AVX2 and AVX-512", T, float, double) {
   const auto& isas = gatecell::available_isas();
   if (isas.front() != Isa::avx512) {

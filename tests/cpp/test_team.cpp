@@ -2,13 +2,16 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <set>
 #include <thread>
 #include <vector>
 
+#include "pack/packed.h"
 #include "problems.h"
 #include "runtime/flag.h"
+#include "schedule/forward.h"
 #include "schedule/team.h"
 
 using namespace problems;
@@ -140,7 +143,8 @@ TEST_CASE("one network called from many threads, with two threads each") {
   const Shape shapes[] = {{{Cell::lstm, 7, 48, 2, true, true, 13}, 60, 9, {1, 2, 1, 16, 5, 1}},
                           {{Cell::gru, 7, 64, 1, true, false, 0}, 60, 9, {2, 1, 1, 16, 5, 1}},
                           {{Cell::gru, 7, 72, 2, true, false, 0}, 60, 1, {1, 1, 2, 16, 1, 1}},
-                          {{Cell::lstm, 7, 72, 2, true, true, 40}, 60, 3, {1, 1, 2, 16, 2, 1}}};
+                          {{Cell::lstm, 7, 72, 2, true, true, 40}, 60, 3, {1, 1, 2, 16, 2, 1}},
+                          {{Cell::lstm, 7, 24, 5, true, false, 0}, 60, 3, {1, 1, 1, 8, 3, 1, 2, false}}};
   for (const Shape& shape : shapes) {
     const auto problem = random_problem<float>(shape.spec, shape.steps, shape.rows);
     const auto net = network(problem, gatecell::available_isas().front());
@@ -155,4 +159,21 @@ TEST_CASE("one network called from many threads, with two threads each") {
     for (auto& caller : callers) caller.join();
     CHECK(failures == 0);
   }
+}
+
+TEST_CASE("a team that is asleep joins a call that has begun") {
+  const auto problem = random_problem<float>(Spec{Cell::lstm, 7, 64, 2}, 400, 3);
+  const gatecell::PackedNetwork<float> net(problem.spec, reference::views(problem), gatecell::available_isas().front());
+  const gatecell::Plan plans[] = {{3, 1, 1, 16, 1, 1}, {1, 1, 2, 16, 3, 1}, {1, 1, 1, 8, 3, 1, 2, true}};
+  Output<float> alone, output;
+  gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 16, 3, 1});
+  int late = 0;
+  for (int round = 0; round < 30; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    gatecell::Counts counts;
+    gatecell::forward(net, dense_call(problem, output), plans[round % 3], &counts);
+    CHECK(same_bits(output, alone));
+    late += counts.joined_at > 0;
+  }
+  CHECK((late > 0 || gatecell::usable_cpus() == 1));
 }

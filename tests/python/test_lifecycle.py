@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import itertools
 import pickle
@@ -180,10 +181,53 @@ def test_plan() -> None:
     plan = net.plan(100, 8)
     assert (plan.isa, plan.threads, plan.row_parts, plan.direction_parts) == (net.isa, 1, 1, 1)
     assert plan.seconds > net.plan(1, 1).seconds > 0
-    assert repr(plan).startswith(f"Plan(isa={net.isa!r}, threads=1, ")
+    assert (plan.steps, plan.rows, plan.kernel, plan.split) == (100, 8, "fused", "")
+    assert (net.plan(100, 1).kernel, net.plan(1, 1).kernel) == ("projected", "fused")
     for shape in ((-1, 1), (1, -1), (2**63, 1)):
         with pytest.raises(ValueError, match="expected numbers of steps and rows"):
             net.plan(*shape)
+
+
+def test_plan_counts_what_a_step_reads() -> None:
+    """float32, one row at a time: W_hh in every step, W_ih in every step or once per chunk; padded to whole blocks."""
+    net = gatecell.from_torch(torch.nn.GRU(32, 64), num_threads=1)
+    recurrent, inputs = 4 * 3 * 64 * 64, 4 * 3 * 64 * 32
+    assert net.plan(1, 1).step_bytes == recurrent + inputs
+    plan = net.plan(1000, 1)
+    chunks = -(-1000 // plan.chunk)
+    assert plan.step_bytes == round(recurrent + inputs * chunks / 1000)
+    assert net.plan(0, 1).step_bytes == 0
+
+
+def test_plan_explains_itself() -> None:
+    plan = dataclasses.replace(
+        network("LSTM", num_threads=1).plan(100, 8),
+        isa="avx2",
+        threads=4,
+        row_parts=2,
+        hidden_parts=2,
+        kernel="projected",
+        chunk=50,
+        group_rows=4,
+        step_bytes=1_310_720,
+        limit="L2",
+        seconds=3.21e-4,
+    )
+    assert str(plan).splitlines() == [
+        "T=100, B=8 on avx2: about 321 us, most of it reading weights from the L2 cache",
+        "  threads  4 share the rows and hidden units",
+        "  kernel   projected: input products of 50 steps at once, then step by step",
+        "  rows     4 at a time in a thread",
+        "  weights  1.31 MB read in a step of the network",
+    ]
+    alone = dataclasses.replace(plan, kernel="fused", threads=1, row_parts=1, hidden_parts=1, seconds=0.0421)
+    assert "about 42.1 ms" in str(alone)
+    assert "\n  threads  1\n  kernel   fused: input and recurrent products together, step by step\n" in str(alone)
+
+
+@pytest.mark.parametrize("limit", ["multiply-adds", "L1", "L2", "L3", "memory", "meetings", "calls"])
+def test_plan_names_every_limit(limit: str) -> None:
+    assert "most of it" in str(dataclasses.replace(network("LSTM").plan(3, 2), limit=limit))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -83,7 +83,7 @@ struct Plan {
   std::int64_t group_rows = 1;  // rows of the batch that go through time together in a thread
   double seconds = 0;           // predicted duration
   int layer_parts = 1;          // threads that share the layers, each a chunk behind the layer below; alone of its kind
-  bool fused = false;           // input products are computed in the step, otherwise a chunk at a time before (projected)
+  bool fused = false;  // input products are computed in the step, otherwise a chunk at a time before (projected)
 
   int threads() const { return row_parts * direction_parts * hidden_parts * layer_parts; }
 };

@@ -27,9 +27,10 @@ void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t 
 
 template <class T, int G>
 void project(const ProjectArgs<T>& p) {
-  for_tiles<G>(p.first_block, p.last_block, p.rows, false, [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, Turn turn) {
-    project_tile<T, G, j.value, r.value>(p, block, row, turn);
-  });
+  for_tiles<G>(p.first_block, p.last_block, p.rows, false,
+               [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, Turn turn) {
+                 project_tile<T, G, j.value, r.value>(p, block, row, turn);
+               });
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
   } else {
     start<T, J, G, R>(s.bias + block * G * W, 0, sum);
     const std::ptrdiff_t stride = s.input_depth * G * W;
-    accumulate<T, J, G, R>(s.input_panels + block * stride, stride, s.input_depth, s.x + row * s.x_row, s.x_row, turn, sum);
+    accumulate<T, J, G, R>(s.input_panels + block * stride, stride, s.input_depth, s.x + row * s.x_row, s.x_row, turn,
+                           sum);
     if constexpr (Cell::kApart >= 0) {
       GATECELL_UNROLL
       for (int r = 0; r < R; ++r) {

@@ -25,7 +25,8 @@ struct ProjectArgs {
   std::ptrdiff_t out_row;
 };
 
-// One time step: each chain begins with the input, projected before or here, goes on with W h, and the cell is finished.
+// One time step: each chain begins with the input, projected before or here, goes on with W h, and the cell is
+// finished.
 template <class T>
 struct StepArgs {
   const T* panels;          // [blocks][depth][gates][W]

@@ -24,7 +24,8 @@ struct TileShape {
   static constexpr int kRows = kAccumulators / (G * kBlocks);
   static constexpr int kFewestRows = kRows < 5 ? (kRows + 1) / 2 : 3;  // of even tiles of 3 rows or more
   static constexpr int kBlocksOneRow = 8 / G;
-  static constexpr int kBlocksTwoRows = power_of_two(kAccumulators / (2 * G) < kBlocksOneRow ? kAccumulators / (2 * G) : kBlocksOneRow);
+  static constexpr int kBlocksTwoRows =
+      power_of_two(kAccumulators / (2 * G) < kBlocksOneRow ? kAccumulators / (2 * G) : kBlocksOneRow);
 };
 
 // Each chain's first number: sum[j][g][r] from row r of [J][G][W]; row_stride 0 where all rows begin with the bias.
@@ -55,7 +56,8 @@ GATECELL_INLINE void accumulate(const T* panels, std::ptrdiff_t block_stride, st
                                 std::ptrdiff_t x_row, Turn turn, Packet<T> (&sum)[J][G][R]) {
   constexpr bool pin = R > 1 && J * G * (R + 1) + 1 <= kRegisters;
   constexpr std::ptrdiff_t kFarBytes = std::ptrdiff_t{8} << 20, kFewTiles = 3;
-  const bool fetch = R > 2 && turn.tiles >= kFewTiles && turn.blocks * block_stride > kFarBytes / static_cast<std::ptrdiff_t>(sizeof(T));
+  const bool fetch = R > 2 && turn.tiles >= kFewTiles &&
+                     turn.blocks * block_stride > kFarBytes / static_cast<std::ptrdiff_t>(sizeof(T));
   const std::ptrdiff_t fetch_step = fetch ? J * G * kLanes<T> / turn.tiles : 0;
   const T* next = panels + J * block_stride + turn.tile * fetch_step * depth;
   for (std::ptrdiff_t k = 0; k < depth; ++k, panels += G * kLanes<T>) {
@@ -104,9 +106,9 @@ GATECELL_INLINE void for_blocks(std::ptrdiff_t first, std::ptrdiff_t last, bool 
   }
 }
 
-// f(Int<J>, Int<R>, block, row, turn) over all blocks and rows: blocks outside, so that a panel stays in cache while the rows
-// pass; rows in even tiles (7 = 4 + 3, not 6 + 1), because a narrow tile is slow. `backwards` is for one row only: more
-// rows are not bound by reading weights.
+// f(Int<J>, Int<R>, block, row, turn) over all blocks and rows: blocks outside, so that a panel stays in cache while
+// the rows pass; rows in even tiles (7 = 4 + 3, not 6 + 1), because a narrow tile is slow. `backwards` is for one row
+// only: more rows are not bound by reading weights.
 template <int G, class F>
 GATECELL_INLINE void for_tiles(std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t rows, bool backwards,
                                const F& f) {
@@ -114,7 +116,8 @@ GATECELL_INLINE void for_tiles(std::ptrdiff_t first, std::ptrdiff_t last, std::p
   if (rows <= 2) {
     const auto of_rows = [&](auto r) {
       constexpr int J = r.value == 1 ? Shape::kBlocksOneRow : Shape::kBlocksTwoRows;
-      for_blocks<J>(first, last, backwards && rows == 1, [&](auto j, std::ptrdiff_t block) { f(j, r, block, 0, Turn{0, 1, last}); });
+      for_blocks<J>(first, last, backwards && rows == 1,
+                    [&](auto j, std::ptrdiff_t block) { f(j, r, block, 0, Turn{0, 1, last}); });
     };
     return rows == 1 ? of_rows(Int<1>{}) : of_rows(Int<2>{});
   }
@@ -122,7 +125,8 @@ GATECELL_INLINE void for_tiles(std::ptrdiff_t first, std::ptrdiff_t last, std::p
   for_blocks<Shape::kBlocks>(first, last, false, [&](auto j, std::ptrdiff_t block) {
     for (std::ptrdiff_t tile = 0; tile < tiles; ++tile) {
       const std::ptrdiff_t row = rows * tile / tiles;
-      with_constant<Shape::kFewestRows, Shape::kRows>(rows * (tile + 1) / tiles - row, [&](auto r) { f(j, r, block, row, Turn{tile, tiles, last}); });
+      with_constant<Shape::kFewestRows, Shape::kRows>(rows * (tile + 1) / tiles - row,
+                                                      [&](auto r) { f(j, r, block, row, Turn{tile, tiles, last}); });
     }
   });
 }

@@ -22,9 +22,9 @@ void check_call(const Call<T>& call) {
 }
 
 void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
-  const bool layers_fit = plan.layer_parts == 1 || (plan.layer_parts > 1 && plan.layer_parts <= spec.num_layers &&
-                                                    plan.layer_parts == plan.threads() && !spec.bidirectional &&
-                                                    plan.group_rows >= rows);
+  const bool layers_fit =
+      plan.layer_parts == 1 || (plan.layer_parts > 1 && plan.layer_parts <= spec.num_layers &&
+                                plan.layer_parts == plan.threads() && !spec.bidirectional && plan.group_rows >= rows);
   const bool fits = layers_fit && plan.row_parts >= 1 && plan.row_parts <= std::max<std::int64_t>(rows, 1) &&
                     (plan.direction_parts == 1 || plan.direction_parts == spec.directions()) &&
                     plan.hidden_parts >= 1 && plan.hidden_parts <= spec.hidden_size && plan.chunk >= 1 &&

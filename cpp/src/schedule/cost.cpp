@@ -21,7 +21,7 @@ constexpr Rates kRates[] = {
 
 const Rates& rates(Isa isa) { return kRates[isa == Isa::avx512 ? 2 : isa == Isa::avx2 ? 1 : 0]; }
 
-constexpr double kMemoryByte = 1 / 30e9;    // beyond every cache
+constexpr double kMemoryByte = 1 / 30e9;  // beyond every cache
 // Of caches of 48 KB, 1 MB and 32 MB, what weights that are read again and again find there.
 constexpr double kL1 = 40 * 1024, kL2 = 768 * 1024, kL3 = 28e6;
 constexpr double kOverlap = 0.7;            // of the shorter of computing and reading, what hides behind the longer

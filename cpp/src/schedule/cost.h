@@ -18,7 +18,7 @@ namespace gatecell {
 // Seconds of the thread that has most to do, by kind.
 struct Cost {
   double computing = 0, reading = 0, meeting = 0, calling = 0;
-  double seconds = 0;  // less than their sum: reading hides behind computing
+  double seconds = 0;       // less than their sum: reading hides behind computing
   Limit level = Limit::l2;  // where the weights are read from, step after step
 };
 

@@ -141,7 +141,8 @@ void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* gates) c
   args.first_block = hidden_range_.first;
   args.last_block = hidden_range_.last;
   args.depth = weights_->input.depth;
-  const auto rows_from = [&](const T* from, std::ptrdiff_t from_row, std::ptrdiff_t rows, T* to, std::ptrdiff_t to_row) {
+  const auto rows_from = [&](const T* from, std::ptrdiff_t from_row, std::ptrdiff_t rows, T* to,
+                             std::ptrdiff_t to_row) {
     args.x = from;
     args.x_row = from_row;
     args.rows = rows;

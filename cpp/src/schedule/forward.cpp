@@ -31,7 +31,7 @@ struct Part {
   Place place;
   DirectionRun<T>* runs;  // [layer][its directions]
   T* gates;
-  T* between;        // layers' outputs on their way to the next; shared, as are the flags, by the parts of the same rows
+  T* between;  // layers' outputs on their way to the next; shared, as are the flags, by the parts of the same rows
   Flag* directions;  // [direction part * hidden part] meet at the end of a layer
   Flag* hidden;      // [hidden part] meet after each step
   Flag* layers;      // [layer] number of chunks it has done
@@ -164,9 +164,9 @@ class Forward {
             call_.c_n ? call_.c_n + state_offset(layer, d, row, spec_.hidden_size) : nullptr);
   }
 
-  // Tasks (layer, chunk): each chunk through all layers, or, where layers are apart, by diagonals, on which layer + chunk
-  // is the same. Then a task needs only tasks of the diagonal before, which are as many tasks away as there are layers,
-  // so threads that take tasks in turn hardly wait.
+  // Tasks (layer, chunk): each chunk through all layers, or, where layers are apart, by diagonals, on which layer +
+  // chunk is the same. Then a task needs only tasks of the diagonal before, which are as many tasks away as there are
+  // layers, so threads that take tasks in turn hardly wait.
   void chunk_by_chunk(const Part<T>& part, std::ptrdiff_t row, std::ptrdiff_t rows, Hand<T>& hand) const {
     const std::int64_t layers = spec_.num_layers, chunks = (call_.steps - 1) / chunk() + 1;
     const std::int64_t slope = plan_.layer_parts > 1 ? 1 : 0;

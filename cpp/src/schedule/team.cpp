@@ -30,9 +30,8 @@ constexpr double kHopefulFlag = 150e-9;
 class Worker {
  public:
   bool claim() {
-    State idle = State::idle;
-    return state_.load(std::memory_order_relaxed) == State::idle &&
-           state_.compare_exchange_strong(idle, State::claimed, std::memory_order_acquire);
+    State seen = state_.load(std::memory_order_relaxed);
+    return seen != State::claimed && state_.compare_exchange_strong(seen, State::claimed, std::memory_order_acquire);
   }
   // A worker that has not finished waking up yet releases itself.
   void release() {
@@ -43,6 +42,7 @@ class Worker {
   bool is_idle() const { return state_.load(std::memory_order_relaxed) == State::idle; }
   bool is_awake() const { return running_.load(std::memory_order_relaxed) && !go_.has_sleepers(); }
 
+  // Only when done with the job before.
   void start(void (*job)(void*, int), void* context, int part) {
     job_ = job;
     context_ = context;
@@ -177,7 +177,9 @@ bool Claim::is_awake() const {
 }
 
 void Claim::wake() {
-  for (Worker* worker : workers_) worker->start([](void*, int) {}, nullptr, 0);
+  for (Worker* worker : workers_) {
+    if (worker->is_done()) worker->start([](void*, int) {}, nullptr, 0);
+  }
 }
 
 bool Claim::has_woken() const {
@@ -185,7 +187,11 @@ bool Claim::has_woken() const {
 }
 
 void Claim::run(int parts, void (*job)(void*, int), void* context) {
-  for (int part = 1; part < parts; ++part) workers_[static_cast<std::size_t>(part - 1)]->start(job, context, part);
+  for (int part = 1; part < parts; ++part) {
+    Worker* worker = workers_[static_cast<std::size_t>(part - 1)];
+    worker->wait();  // it may still be waking up
+    worker->start(job, context, part);
+  }
   job(context, 0);
   for (int part = 1; part < parts; ++part) workers_[static_cast<std::size_t>(part - 1)]->wait();
 }

@@ -27,7 +27,7 @@ class Claim {
   // Whether all of them wait awake, as they do a moment after their last job: then they start at once.
   bool is_awake() const;
 
-  // Wakes them while the caller does something else, until has_woken(); only then run().
+  // Wakes them while the caller does something else, until has_woken().
   void wake();
   bool has_woken() const;
 

@@ -1,0 +1,148 @@
+// What a call does is what its plan says, field by field: counted while it runs, in every regime of the cost model.
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+
+#include "pack/packed.h"
+#include "problems.h"
+#include "runtime/dispatch.h"
+#include "schedule/forward.h"
+#include "schedule/plan.h"
+#include "schedule/team.h"
+
+using namespace problems;
+using gatecell::Counts;
+using gatecell::Limit;
+using gatecell::PackedNetwork;
+using gatecell::Plan;
+
+namespace {
+
+std::int64_t divide_up(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
+
+// Runs until the team was free and awake at the start: otherwise the first steps are the calling thread's alone.
+template <class T>
+Counts counts_of(const PackedNetwork<T>& net, const Problem<T>& problem, const Plan& plan) {
+  Output<T> output;
+  const Call<T> call = dense_call(problem, output);
+  for (int i = 0; i < 1000; ++i) {
+    Counts counts;
+    gatecell::forward(net, call, plan, &counts);
+    if (counts.joined_at == 0 && counts.threads == plan.threads()) return counts;
+  }
+  FAIL("the team never stayed awake");
+  return {};
+}
+
+template <class T>
+void check_execution(const PackedNetwork<T>& net, const Problem<T>& problem, const Plan& plan) {
+  const Spec& spec = problem.spec;
+  const std::int64_t chains = spec.num_layers * spec.directions(), steps = problem.steps;
+  const Counts counts = counts_of(net, problem, plan);
+  std::int64_t groups = 0;
+  for (int part = 0; part < plan.row_parts; ++part) {
+    const std::int64_t first = problem.rows * part / plan.row_parts, last = problem.rows * (part + 1) / plan.row_parts;
+    groups += divide_up(last - first, plan.group_rows);
+  }
+  const std::int64_t runs = chains * groups * plan.hidden_parts;  // a thread, layer, direction and group of rows
+  const std::int64_t meetings_each = 1 + steps * (spec.proj_size ? 2 : 1);
+  CHECK(counts.threads == plan.threads());
+  CHECK(counts.fused_steps == (plan.fused ? runs * steps : 0));
+  CHECK(counts.projected_steps == (plan.fused ? 0 : runs * steps));
+  CHECK(counts.most_steps == std::min(plan.chunk, steps));
+  CHECK(counts.tasks == runs * divide_up(steps, plan.chunk));
+  CHECK(counts.most_rows == plan.group_rows);
+  CHECK(counts.meetings == (plan.hidden_parts > 1 ? runs * meetings_each : 0));
+  const double step_bytes = gatecell::forecast(net, steps, problem.rows, plan).step_bytes;
+  CHECK(step_bytes * static_cast<double>(steps) ==
+        doctest::Approx(static_cast<double>(counts.weights_read) * sizeof(T)).epsilon(1e-12));
+}
+
+struct Regime {
+  const char* name;
+  Spec spec;
+  std::int64_t steps, rows;
+  int threads;
+  bool (*holds)(const Plan& plan);
+  bool meets = false;  // every few steps, which pays only where cores answer each other quickly
+};
+
+const Regime regimes[] = {
+    {"a single step", {Cell::lstm, 9, 40, 2}, 1, 1, 1, [](const Plan& p) { return p.fused && p.threads() == 1; }},
+    {"one row", {Cell::gru, 9, 40, 2}, 700, 1, 1, [](const Plan& p) { return !p.fused && p.chunk > 1; }},
+    {"many rows", {Cell::gru, 40, 40, 1}, 20, 33, 1, [](const Plan& p) { return p.fused && p.group_rows == 33; }},
+    {"groups of rows", {Cell::lstm, 9, 33, 2}, 9, 100, 1, [](const Plan& p) { return p.group_rows < 50; }},
+    {"few rows, large weights", {Cell::lstm, 600, 200, 1}, 40, 4, 1, [](const Plan& p) { return !p.fused; }},
+    {"both directions", {Cell::gru, 9, 40, 2, true, true}, 30, 3, 1, [](const Plan& p) { return p.threads() == 1; }},
+    {"rows apart", {Cell::lstm, 64, 64, 2}, 200, 16, 2, [](const Plan& p) { return p.row_parts == 2; }},
+    {"directions apart",
+     {Cell::gru, 32, 64, 2, true, true},
+     400,
+     1,
+     2,
+     [](const Plan& p) { return p.direction_parts == 2; }},
+    {"hidden units apart", {Cell::lstm, 64, 512, 1}, 60, 1, 2, [](const Plan& p) { return p.hidden_parts == 2; }, true},
+    {"and a projection",
+     {Cell::lstm, 64, 512, 1, true, false, 96},
+     60,
+     1,
+     2,
+     [](const Plan& p) { return p.hidden_parts == 2; },
+     true},
+    {"layers apart", {Cell::gru, 48, 48, 5}, 500, 1, 2, [](const Plan& p) { return p.layer_parts == 2; }, true},
+};
+
+template <class T>
+PackedNetwork<T> packed(const Problem<T>& problem, Isa isa) {
+  return PackedNetwork<T>(problem.spec, reference::views(problem), isa);
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a plan says what runs", T, float, double) {
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Regime& regime : regimes) {
+      const auto problem = random_problem<T>(regime.spec, regime.steps, regime.rows);
+      CAPTURE(regime.name);
+      CAPTURE(describe(isa));
+      CAPTURE(describe(problem));
+      const auto net = packed(problem, isa);
+      const gatecell::KernelTable& table = gatecell::kernel_table(isa);
+      CHECK(table.isa == describe(isa));
+      CHECK(static_cast<const void*>(&net.kernels) ==
+            (sizeof(T) == 4 ? static_cast<const void*>(&table.float32) : &table.float64));
+      Plan plan = gatecell::make_plan(net, regime.steps, regime.rows, regime.threads);
+      if (regime.threads > gatecell::usable_cpus()) {
+        CHECK(plan.threads() == 1);
+      } else if (sizeof(T) == 4 && isa == gatecell::available_isas().front()) {  // other kernels may tip the balance
+        const bool far_apart = regime.meets && gatecell::flag_round_trip() > 250e-9;  // cores answer too slowly
+        CHECK((far_apart || regime.holds(plan)));
+        if (far_apart) (regime.spec.num_layers > 1 ? plan.layer_parts : plan.hidden_parts) = 2;
+      }
+      CHECK(plan.seconds > 0);
+      check_execution(net, problem, plan);
+    }
+  }
+}
+
+TEST_CASE("what binds a call") {
+  const auto limit = [](const Spec& spec, std::int64_t steps, std::int64_t rows) {
+    const auto net = network(random_problem<float>(spec, 1, 1), gatecell::available_isas().front());
+    return net.forecast(steps, rows, net.plan(steps, rows, 1)).limit;
+  };
+  CHECK(limit({Cell::lstm, 256, 256, 1}, 100, 32) == Limit::multiply_adds);
+  CHECK(limit({Cell::lstm, 256, 1024, 1}, 100, 1) == Limit::l3);  // 16 MB of recurrent weights
+  CHECK(limit({Cell::lstm, 1, 128, 1}, 100, 1) == Limit::l2);     // 256 KB
+  CHECK(limit({Cell::rnn_tanh, 1, 1, 1}, 100, 1) == Limit::calls);
+  CHECK(limit({Cell::rnn_tanh, 1, 1, 1}, 0, 1) == Limit::calls);
+}
+
+TEST_CASE("a forecast needs a plan of its shape") {
+  const auto net = network(random_problem<float>(Spec{Cell::gru, 5, 19, 2}, 1, 1), gatecell::available_isas().front());
+  Plan plan;
+  plan.chunk = 0;
+  CHECK_THROWS_WITH_AS(net.forecast(10, 1, plan), "a call needs a plan of its shape", std::invalid_argument);
+  plan = {};
+  plan.layer_parts = 3;
+  CHECK_THROWS_WITH_AS(net.forecast(10, 1, plan), "a call needs a plan of its shape", std::invalid_argument);
+}
