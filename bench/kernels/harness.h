@@ -75,11 +75,13 @@ gatecell::Block allocate(const F& lay_out) {
   return block;
 }
 
-// Per second: multiply-adds of the products at two operations each, and weights, read once whatever the rows.
+// Per second: multiply-adds of the products at two operations each, and weights, read once whatever the rows; of so
+// many matrices of one size.
 template <class T>
-void count_products(benchmark::State& state, const gatecell::PanelShape& weights, std::ptrdiff_t rows) {
+void count_products(benchmark::State& state, const gatecell::PanelShape& weights, std::ptrdiff_t rows,
+                    int matrices = 1) {
   const auto per_second = [](double n) { return benchmark::Counter(n, benchmark::Counter::kIsIterationInvariantRate); };
-  const auto size = static_cast<double>(weights.size());
+  const auto size = static_cast<double>(weights.size() * matrices);
   state.counters["GFLOP"] = per_second(1e-9 * 2 * size * static_cast<double>(rows));
   state.counters["GB"] = per_second(1e-9 * size * sizeof(T));
 }

@@ -1,5 +1,6 @@
 // step: the recurrent products of one time step on top of projected gates, activations, new state; the state goes from
-// step to step. `finish` is a step without its products: the activations as the cell uses them, and loads and stores.
+// step to step. `fused` computes the products of as many inputs in the step, too. `finish` is a step without its
+// products: the activations as the cell uses them, and loads and stores.
 #include "harness.h"
 #include "kernels/table.h"
 #include "runtime/fp_mode.h"
@@ -19,13 +20,16 @@ template <class T>
 class Stepper {
  public:
   Stepper(Cell cell, Isa isa, Shape shape)
-      : net_(bench::random_network<gatecell::PackedNetwork, T>(cell, 1, shape.hidden, isa)) {
+      : net_(bench::random_network<gatecell::PackedNetwork, T>(cell, shape.hidden, shape.hidden, isa)) {
     const gatecell::PackedDirection<T>& weights = net_.directions.front();
     const std::ptrdiff_t stride = weights.hidden_stride(), gates = weights.input.padded_units() * weights.input.gates;
     args.panels = weights.recurrent_panels;
     args.recurrent_bias = weights.recurrent_bias;
     args.last_block = weights.recurrent.blocks;
     args.depth = weights.recurrent.depth;
+    args.input_panels = weights.input_panels;
+    args.bias = weights.bias;
+    args.input_depth = args.x_row = shape.hidden;
     args.rows = shape.rows;
     args.projected_row = gates;
     args.h_row = args.h_next_row = stride;
@@ -36,11 +40,14 @@ class Stepper {
       args.h_next = carver.take<T>(shape.rows * stride);
       args.c = cell == Cell::lstm ? carver.take<T>(shape.rows * stride) : nullptr;
       projected_ = carver.take<T>(shape.rows * gates);
+      x_ = carver.take<T>(shape.rows * shape.hidden);
       args.y = carver.take<T>(shape.rows * shape.hidden);
     });
     args.h = h_;
     args.projected = projected_;
+    args.x = x_;
     bench::Random random;
+    random.fill(x_, shape.rows * shape.hidden, 1);
     random.fill(h_, shape.rows * stride, 1);
     if (args.c) random.fill(args.c, shape.rows * stride, 1);
     random.fill(projected_, shape.rows * gates, 1);
@@ -59,7 +66,7 @@ class Stepper {
  private:
   gatecell::PackedNetwork<T> net_;
   gatecell::Block scratch_;
-  T *h_ = nullptr, *projected_ = nullptr;
+  T *h_ = nullptr, *projected_ = nullptr, *x_ = nullptr;
 };
 
 template <class T>
@@ -81,6 +88,14 @@ void measure_step(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
 }
 
 template <class T>
+void measure_fused(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
+  Stepper<T> stepper(cell, isa, shape);
+  stepper.args.projected = nullptr;
+  time_steps(state, stepper);
+  bench::count_products<T>(state, stepper.weights(), shape.rows, 2);
+}
+
+template <class T>
 void measure_finish(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
   Stepper<T> stepper(cell, isa, shape);
   stepper.args.depth = 0;
@@ -99,6 +114,7 @@ int main(int argc, char** argv) {
   const std::vector<Shape> wide = {{256, 1}, {256, 8}}, finish = {{256, 8}};
   bench::add<float>("step", measure_step<float>, shapes);
   bench::add<double>("step", measure_step<double>, wide);
+  bench::add<float>("fused", measure_fused<float>, std::vector<Shape>{{64, 1}, {256, 1}, {128, 8}, {256, 32}});
   bench::add<float>("finish", measure_finish<float>, finish);
   bench::add<double>("finish", measure_finish<double>, finish);
   return bench::run(argc, argv);
