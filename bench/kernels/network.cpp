@@ -1,5 +1,6 @@
-// What a user of the C++ interface pays for one time step of one row: Network::forward with T=1, B=1, I=1 on one
-// thread, the state carried from call to call.
+// What a user of the C++ interface pays for one time step of one row, I=1, on one thread, the state carried from step
+// to step: by a Stream, and by Network::forward with T=1, which takes and gives it in arrays.
+#include "gatecell/stream.h"
 #include "harness.h"
 
 namespace {
@@ -13,7 +14,20 @@ struct Shape {
 };
 
 template <class T>
-void measure(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
+void measure_stream(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
+  gatecell::Stream<T> stream(bench::random_network<gatecell::Network, T>(cell, 1, shape.hidden, isa));
+  std::vector<T> y(static_cast<std::size_t>(shape.hidden));
+  const T x = T(0.5);
+  for (auto _ : state) {
+    stream.step(&x, y.data());
+    benchmark::DoNotOptimize(y.data());
+    benchmark::ClobberMemory();
+  }
+  bench::expect_normal(state, y.data(), shape.hidden);
+}
+
+template <class T>
+void measure_network(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
   const auto net = bench::random_network<gatecell::Network, T>(cell, 1, shape.hidden, isa);
   bench::Random random;
   const auto values = [&] { return random.values<T>(shape.hidden, 1); };
@@ -43,7 +57,8 @@ void measure(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
 
 int main(int argc, char** argv) {
   const std::vector<Shape> shapes = {{16}, {32}, {64}, {128}, {256}};
-  bench::add<float>("network_step", measure<float>, shapes);
-  bench::add<double>("network_step", measure<double>, std::vector<Shape>{{16}, {64}});
+  bench::add<float>("stream_step", measure_stream<float>, shapes);
+  bench::add<float>("network_step", measure_network<float>, shapes);
+  bench::add<double>("stream_step", measure_stream<double>, std::vector<Shape>{{16}, {64}});
   return bench::run(argc, argv);
 }

@@ -11,8 +11,10 @@
 
 #include <atomic>
 #include <cerrno>
+#include <optional>
 #include <ostream>
 
+#include "gatecell/stream.h"
 #include "problems.h"
 #include "schedule/team.h"
 
@@ -109,6 +111,12 @@ TEST_CASE_TEMPLATE("10,000 steps on one thread", T, float, double) {
         sum = {sum.allocations + counts.allocations, sum.locks + counts.locks};
       }
       CHECK(sum == Counts{0, 0});
+
+      if (spec.bidirectional) continue;
+      gatecell::Stream<T> stream(net, problem.rows);
+      const Counts before{allocations, locks};
+      for (int i = 0; i < 10000; ++i) stream.step(call.x, call.y);
+      CHECK(Counts{allocations, locks} == before);
     }
   }
 }
@@ -123,11 +131,14 @@ TEST_CASE_TEMPLATE("10,000 steps under seccomp", T, float, double) {
       Output<T> output;
       const Call<T> call = dense_call(problem, output);
       net.forward(call, 1);
+      std::optional<gatecell::Stream<T>> stream;
+      if (!spec.bidirectional) stream.emplace(net, problem.rows);
       const pid_t child = fork();
       REQUIRE(child >= 0);
       if (child == 0) {
         const long refused = prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
         if (!refused) net.forward(call, 1);
+        for (int i = 0; stream && i < 10000; ++i) stream->step(call.x, call.y);
         syscall(SYS_exit, refused ? 1 : 0);  // _exit() would be exit_group, which strict mode kills
       }
       int status = -1;

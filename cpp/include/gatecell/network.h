@@ -99,6 +99,8 @@ struct Forecast {
 
 template <class T>
 struct PackedNetwork;
+template <class T>
+class Stream;
 
 // Immutable after construction; forward() may run in many threads at once. T is float or double.
 template <class T>
@@ -129,7 +131,8 @@ class Network {
   std::vector<std::vector<T>> weights() const;
 
  private:
-  std::unique_ptr<const PackedNetwork<T>> packed_;
+  friend class Stream<T>;
+  std::shared_ptr<const PackedNetwork<T>> packed_;
 };
 
 // How often weights were packed in this process: a test shows that calls never pack.

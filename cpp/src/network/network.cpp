@@ -38,7 +38,7 @@ template <class T>
 Network<T>::Network(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa) {
   validate(spec);
   parse_isa(name(isa));  // throws where this machine cannot run it
-  packed_ = std::make_unique<const PackedNetwork<T>>(spec, weights, isa);
+  packed_ = std::make_shared<const PackedNetwork<T>>(spec, weights, isa);
 }
 
 template <class T>

@@ -78,7 +78,7 @@ void DirectionRun<T>::begin(std::ptrdiff_t rows, const T* h_0, const T* c_0) {
 template <class T>
 void DirectionRun<T>::end(T* h_n, T* c_n) const {
   const Range &s = state_range_, &u = hidden_range_;
-  copy_out(h_, rows_, weights_->state().units, s.first_unit, s.units, weights_->state_stride(), h_n);
+  if (h_n) copy_out(h_, rows_, weights_->state().units, s.first_unit, s.units, weights_->state_stride(), h_n);
   if (c_ && c_n) {
     copy_out(c_, rows_, weights_->recurrent.units, u.first_unit, u.units, weights_->hidden_stride(), c_n);
   }

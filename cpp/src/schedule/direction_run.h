@@ -54,7 +54,7 @@ class DirectionRun {
   // (fused), or for all steps before the first. The parts meet after every step.
   void advance(View<const T> x, View<T> y, std::ptrdiff_t steps, bool fused, Hand<T>& hand);
 
-  // The state now. c_n may be null.
+  // The state now, but for what is null.
   void end(T* h_n, T* c_n) const;
 
  private:

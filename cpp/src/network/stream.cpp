@@ -1,0 +1,95 @@
+#include "gatecell/stream.h"
+
+#include <new>
+#include <stdexcept>
+#include <utility>
+
+#include "pack/packed.h"
+#include "runtime/fp_mode.h"
+#include "runtime/memory.h"
+#include "schedule/direction_run.h"
+
+namespace gatecell {
+
+// State and layers' outputs in one block. A single step has no other one to be projected with: it is fused.
+template <class T>
+struct Stream<T>::Impl {
+  Impl(std::shared_ptr<const PackedNetwork<T>> packed, std::int64_t rows_) : net(std::move(packed)), rows(rows_) {
+    Carver measure;
+    lay_out(measure);
+    memory = allocate_block(measure.used());
+    Carver carver(memory.get(), measure.used());
+    lay_out(carver);
+  }
+
+  void lay_out(Carver& carver) {
+    const Spec& spec = net->spec;
+    runs = carver.take<DirectionRun<T>>(spec.num_layers);
+    for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
+      const DirectionRun<T> run(*net, net->direction(layer, 0), rows, carver);
+      if (runs) new (&runs[layer]) DirectionRun<T>(run);
+    }
+    for (T*& buffer : between) buffer = carver.take<T>(spec.num_layers > 1 ? rows * spec.output_size() : 0);
+  }
+
+  std::shared_ptr<const PackedNetwork<T>> net;
+  std::int64_t rows;
+  Block memory;
+  DirectionRun<T>* runs = nullptr;  // [layer]
+  T* between[2] = {};               // outputs of layers but the last, in turn
+  Hand<T> hand{nullptr, Meeting(nullptr, 0, 1), {}};
+};
+
+template <class T>
+Stream<T>::Stream(const Network<T>& net, std::int64_t rows) {
+  if (net.spec().bidirectional) throw std::invalid_argument("a stream needs a network of one direction");
+  if (rows < 1) throw std::invalid_argument("a stream needs at least one row");
+  impl_ = std::make_unique<Impl>(net.packed_, rows);
+  set_state(nullptr, nullptr);
+}
+
+template <class T>
+Stream<T>::~Stream() = default;
+template <class T>
+Stream<T>::Stream(Stream&&) noexcept = default;
+template <class T>
+Stream<T>& Stream<T>::operator=(Stream&&) noexcept = default;
+
+template <class T>
+void Stream<T>::step(const T* x, T* y) noexcept {
+  const FpMode mode;
+  Impl& s = *impl_;
+  const Spec& spec = s.net->spec;
+  View<const T> in = {x, 0, static_cast<std::ptrdiff_t>(spec.input_size)};
+  for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
+    T* const to = layer + 1 == spec.num_layers ? y : s.between[layer % 2];
+    const View<T> out = {to, 0, static_cast<std::ptrdiff_t>(spec.output_size())};
+    s.runs[layer].advance(in, out, 1, true, s.hand);
+    in = {out.data, out.step, out.row};
+  }
+}
+
+template <class T>
+void Stream<T>::set_state(const T* h, const T* c) noexcept {
+  const Spec& spec = impl_->net->spec;
+  const std::int64_t rows = impl_->rows;
+  for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
+    impl_->runs[layer].begin(rows, h ? h + layer * rows * spec.state_size() : nullptr,
+                             c ? c + layer * rows * spec.hidden_size : nullptr);
+  }
+}
+
+template <class T>
+void Stream<T>::get_state(T* h, T* c) const noexcept {
+  const Spec& spec = impl_->net->spec;
+  const std::int64_t rows = impl_->rows;
+  for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
+    impl_->runs[layer].end(h ? h + layer * rows * spec.state_size() : nullptr,
+                           c ? c + layer * rows * spec.hidden_size : nullptr);
+  }
+}
+
+template class Stream<float>;
+template class Stream<double>;
+
+}  // namespace gatecell
