@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <cmath>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -186,12 +187,13 @@ py::typing::Dict<py::str, py::object> plan(const Network<T>& net, std::int64_t s
                                            int num_threads) {
   const gatecell::Plan plan = net.plan(steps, rows, num_threads);
   const gatecell::Forecast forecast = net.forecast(steps, rows, plan);
-  return py::typing::Dict<py::str, py::object>(py::dict(
-      "isa"_a = gatecell::name(net.isa()), "threads"_a = plan.threads(), "row_parts"_a = plan.row_parts,
-      "direction_parts"_a = plan.direction_parts, "layer_parts"_a = plan.layer_parts,
-      "hidden_parts"_a = plan.hidden_parts, "kernel"_a = plan.fused ? "fused" : "projected", "chunk"_a = plan.chunk,
-      "group_rows"_a = plan.group_rows, "step_bytes"_a = static_cast<std::int64_t>(forecast.step_bytes + 0.5),
-      "limit"_a = name_of(forecast.limit), "seconds"_a = plan.seconds));
+  return py::typing::Dict<py::str, py::object>(
+      py::dict("isa"_a = gatecell::name(net.isa()), "threads"_a = plan.threads(), "row_parts"_a = plan.row_parts,
+               "direction_parts"_a = plan.direction_parts, "layer_parts"_a = plan.layer_parts,
+               "hidden_parts"_a = plan.hidden_parts, "kernel"_a = plan.fused ? "fused" : "projected",
+               "chunk"_a = plan.chunk, "group_rows"_a = plan.group_rows,
+               "step_bytes"_a = py::reinterpret_steal<py::int_>(PyLong_FromDouble(std::round(forecast.step_bytes))),
+               "limit"_a = name_of(forecast.limit), "seconds"_a = plan.seconds));
 }
 
 template <class T>

@@ -46,7 +46,6 @@ void check_execution(const PackedNetwork<T>& net, const Problem<T>& problem, con
   }
   const std::int64_t runs = chains * groups * plan.hidden_parts;  // a thread, layer, direction and group of rows
   const std::int64_t meetings_each = 1 + steps * (spec.proj_size ? 2 : 1);
-  CHECK(counts.threads == plan.threads());
   CHECK(counts.fused_steps == (plan.fused ? runs * steps : 0));
   CHECK(counts.projected_steps == (plan.fused ? 0 : runs * steps));
   CHECK(counts.most_steps == std::min(plan.chunk, steps));

@@ -162,18 +162,60 @@ TEST_CASE("one network called from many threads, with two threads each") {
 }
 
 TEST_CASE("a team that is asleep joins a call that has begun") {
-  const auto problem = random_problem<float>(Spec{Cell::lstm, 7, 64, 2}, 400, 3);
-  const gatecell::PackedNetwork<float> net(problem.spec, reference::views(problem), gatecell::available_isas().front());
-  const gatecell::Plan plans[] = {{3, 1, 1, 16, 1, 1}, {1, 1, 2, 16, 3, 1}, {1, 1, 1, 8, 3, 1, 2, true}};
-  Output<float> alone, output;
-  gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 16, 3, 1});
-  int late = 0;
-  for (int round = 0; round < 30; ++round) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    gatecell::Counts counts;
-    gatecell::forward(net, dense_call(problem, output), plans[round % 3], &counts);
-    CHECK(same_bits(output, alone));
-    late += counts.joined_at > 0;
+  const Spec specs[] = {{Cell::lstm, 7, 64, 2}, {Cell::gru, 7, 40, 3}, {Cell::lstm, 7, 64, 1, true, false, 9}};
+  int joined = 0, rounds = 0;
+  for (const Spec& spec : specs) {
+    for (const std::int64_t rows : {1, 3, 60}) {
+      const auto problem = random_problem<float>(spec, 600, rows);
+      CAPTURE(describe(problem));
+      const auto isa = gatecell::available_isas().front();
+      const gatecell::PackedNetwork<float> net(spec, reference::views(problem), isa);
+      Output<float> alone, output;
+      gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 16, 48, 1});
+      for (const gatecell::Plan& plan : {gatecell::Plan{rows > 1 ? 2 : 1, 1, rows > 1 ? 1 : 2, 16, 20, 1},
+                                         gatecell::Plan{1, 1, 2, 16, 20, 1, 1, true},
+                                         gatecell::Plan{1, 1, 1, 8, rows, 1, spec.num_layers > 1 ? 2 : 1, true}}) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        gatecell::Counts counts;
+        gatecell::forward(net, dense_call(problem, output), plan, &counts);
+        CHECK(same_bits(output, alone));
+        joined += counts.joined_at > 0 && counts.joined_at < problem.steps;
+        ++rounds;
+      }
+    }
   }
-  CHECK((late > 0 || gatecell::usable_cpus() == 1));
+  CAPTURE(rounds);
+  CHECK((joined > 0 || gatecell::usable_cpus() == 1));
+}
+
+TEST_CASE("more threads than two, whatever this machine has") {
+  gatecell::pretend_cpus(7);
+  struct Shape {
+    Spec spec;
+    std::int64_t steps, rows;
+    gatecell::Plan plan;
+  };
+  const Shape shapes[] = {{{Cell::lstm, 7, 80, 2}, 600, 11, {3, 1, 1, 5, 2, 1}},
+                          {{Cell::gru, 7, 80, 1}, 600, 3, {1, 1, 5, 5, 3, 1, 1, true}},
+                          {{Cell::lstm, 7, 80, 2, true, false, 50}, 600, 2, {2, 1, 3, 5, 1, 1}},
+                          {{Cell::gru, 7, 64, 2, true, true}, 600, 3, {1, 2, 3, 5, 2, 1}},
+                          {{Cell::lstm, 7, 24, 5}, 600, 3, {1, 1, 1, 5, 3, 1, 3, false}},
+                          {{Cell::gru, 7, 24, 5}, 600, 3, {1, 1, 1, 1, 3, 1, 5, true}}};
+  for (const Shape& shape : shapes) {
+    const auto problem = random_problem<float>(shape.spec, shape.steps, shape.rows);
+    CAPTURE(describe(problem));
+    const auto isa = gatecell::available_isas().front();
+    const gatecell::PackedNetwork<float> net(shape.spec, reference::views(problem), isa);
+    Output<float> alone, output;
+    gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 30, shape.rows, 1});
+    int as_planned = 0;
+    for (int round = 0; round < 200 && as_planned < 2; ++round) {
+      gatecell::Counts counts;
+      gatecell::forward(net, dense_call(problem, output), shape.plan, &counts);
+      CHECK(same_bits(output, alone));
+      as_planned += counts.threads == shape.plan.threads();  // unless the call was over before all had woken
+    }
+    CHECK(as_planned == 2);
+  }
+  gatecell::pretend_cpus(0);
 }

@@ -101,7 +101,12 @@ def test_no_rows_where_threads_would_pay(isa: str) -> None:
     network = case.network(gatecell, isa=isa, num_threads=2)
     assert network(*case.inputs())[0].shape == (10_000, 0, 14)
     assert network.plan(10_000, 0).threads == 1
-    assert network.plan(1, 2**63 - 1).group_rows > 0
+    for shape in ((1, 2**63 - 1), (2**63 - 1, 1), (2**62, 2**62), (2, 2**62)):
+        for num_threads in (1, 2):
+            plan = case.network(gatecell, isa=isa, num_threads=num_threads).plan(*shape)
+            assert plan.group_rows > 0
+            assert plan.seconds > 1
+            assert plan.step_bytes > 0
 
 
 @pytest.mark.parametrize("rows", [0, None])

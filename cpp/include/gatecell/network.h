@@ -120,8 +120,9 @@ class Network {
   Plan plan(std::int64_t steps, std::int64_t rows, int num_threads) const;
   Forecast forecast(std::int64_t steps, std::int64_t rows, const Plan& plan) const;
 
-  // Allocates scratch before the first step at most; no allocation, lock or exception after that.
-  // Throws std::invalid_argument for a null x, y or h_n and negative sizes, std::bad_alloc for scratch.
+  // Allocates scratch before the first step at most (with sleeping threads, before the first they take part in); no
+  // allocation, lock or exception after that. Throws std::invalid_argument for a null x, y or h_n and negative sizes,
+  // std::bad_alloc for scratch: what the call has written by then is no result.
   void forward(const Call<T>& call, int num_threads) const;
   // As planned, or with fewer threads if the team is busy; also std::invalid_argument for a plan that does not fit.
   void forward(const Call<T>& call, const Plan& plan) const;

@@ -48,18 +48,18 @@ struct Turn {
 
 // sum[j][g][r] += W_j[k][g] * x_r[k] for k = 0 ... depth-1. panels of consecutive blocks are block_stride apart.
 //
-// The first tile of rows reads a panel from wherever it lies, the others find it in the L2 cache. Where a matrix is
-// larger than that, all of them together fetch the next block's panel in advance, each its part of it, so that the
-// first one need not wait either: 8 % at H = 1024 with 32 rows. With few tiles, or a small matrix, it costs as much.
+// The first tile of rows reads a panel from wherever it lies, the others find it in the L2 cache. Where a matrix is far
+// larger than that, the first few tiles fetch the next block's panel in advance, each its part of it, so that nobody
+// need wait for it: 8 % at H = 1024 with 32 rows. With few tiles, or a small matrix, it costs as much.
 template <class T, int J, int G, int R>
 GATECELL_INLINE void accumulate(const T* panels, std::ptrdiff_t block_stride, std::ptrdiff_t depth, const T* x,
                                 std::ptrdiff_t x_row, Turn turn, Packet<T> (&sum)[J][G][R]) {
   constexpr bool pin = R > 1 && J * G * (R + 1) + 1 <= kRegisters;
-  constexpr std::ptrdiff_t kFarBytes = std::ptrdiff_t{8} << 20, kFewTiles = 3;
-  const bool fetch = R > 2 && turn.tiles >= kFewTiles &&
-                     turn.blocks * block_stride > kFarBytes / static_cast<std::ptrdiff_t>(sizeof(T));
-  const std::ptrdiff_t fetch_step = fetch ? J * G * kLanes<T> / turn.tiles : 0;
-  const T* next = panels + J * block_stride + turn.tile * fetch_step * depth;
+  constexpr std::ptrdiff_t kFarSize = (std::ptrdiff_t{8} << 20) / sizeof(T), kFewTiles = 3, kMostFetch = 6;
+  const std::ptrdiff_t fetchers = turn.tiles < kMostFetch ? turn.tiles : kMostFetch;
+  const bool fetch = R > 2 && turn.tiles >= kFewTiles && turn.tile < fetchers && turn.blocks * block_stride > kFarSize;
+  const std::ptrdiff_t fetch_step = fetch ? J * G * kLanes<T> / fetchers : 0;
+  const T* next = fetch ? panels + J * block_stride + turn.tile * fetch_step * depth : panels;
   for (std::ptrdiff_t k = 0; k < depth; ++k, panels += G * kLanes<T>) {
     if (R > 2 && fetch) __builtin_prefetch(next + k * fetch_step, 0, 2);
     Packet<T> w[J][G];
@@ -117,7 +117,7 @@ GATECELL_INLINE void for_tiles(std::ptrdiff_t first, std::ptrdiff_t last, std::p
     const auto of_rows = [&](auto r) {
       constexpr int J = r.value == 1 ? Shape::kBlocksOneRow : Shape::kBlocksTwoRows;
       for_blocks<J>(first, last, backwards && rows == 1,
-                    [&](auto j, std::ptrdiff_t block) { f(j, r, block, 0, Turn{0, 1, last}); });
+                    [&](auto j, std::ptrdiff_t block) { f(j, r, block, 0, Turn{0, 1, last - first}); });
     };
     return rows == 1 ? of_rows(Int<1>{}) : of_rows(Int<2>{});
   }
@@ -125,8 +125,8 @@ GATECELL_INLINE void for_tiles(std::ptrdiff_t first, std::ptrdiff_t last, std::p
   for_blocks<Shape::kBlocks>(first, last, false, [&](auto j, std::ptrdiff_t block) {
     for (std::ptrdiff_t tile = 0; tile < tiles; ++tile) {
       const std::ptrdiff_t row = rows * tile / tiles;
-      with_constant<Shape::kFewestRows, Shape::kRows>(rows * (tile + 1) / tiles - row,
-                                                      [&](auto r) { f(j, r, block, row, Turn{tile, tiles, last}); });
+      with_constant<Shape::kFewestRows, Shape::kRows>(
+          rows * (tile + 1) / tiles - row, [&](auto r) { f(j, r, block, row, Turn{tile, tiles, last - first}); });
     }
   });
 }

@@ -22,13 +22,14 @@ void check_call(const Call<T>& call) {
 }
 
 void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
-  const bool layers_fit =
-      plan.layer_parts == 1 || (plan.layer_parts > 1 && plan.layer_parts <= spec.num_layers &&
-                                plan.layer_parts == plan.threads() && !spec.bidirectional && plan.group_rows >= rows);
-  const bool fits = layers_fit && plan.row_parts >= 1 && plan.row_parts <= std::max<std::int64_t>(rows, 1) &&
+  constexpr std::int64_t most_threads = 1 << 20;
+  const std::int64_t rows_and_hidden = std::int64_t{plan.row_parts} * plan.hidden_parts;
+  const bool layers_alone = rows_and_hidden == 1 && !spec.bidirectional && plan.group_rows >= rows;
+  const bool fits = plan.row_parts >= 1 && plan.row_parts <= std::max<std::int64_t>(rows, 1) &&
                     (plan.direction_parts == 1 || plan.direction_parts == spec.directions()) &&
-                    plan.hidden_parts >= 1 && plan.hidden_parts <= spec.hidden_size && plan.chunk >= 1 &&
-                    plan.group_rows >= 1;
+                    plan.hidden_parts >= 1 && plan.hidden_parts <= spec.hidden_size &&
+                    rows_and_hidden <= most_threads && plan.layer_parts >= 1 && plan.layer_parts <= spec.num_layers &&
+                    (plan.layer_parts == 1 || layers_alone) && plan.chunk >= 1 && plan.group_rows >= 1;
   if (!fits) throw std::invalid_argument("a call needs a plan of its shape");
 }
 

@@ -11,7 +11,7 @@ class Scratch {
   // one. What is too large to keep is given back with this object. Throws std::bad_alloc.
   template <class F>
   explicit Scratch(const F& lay_out) {
-    thread_local Kept kept;
+    Kept& kept = kept_here();
     Carver carver(kept.block.get(), kept.size);
     lay_out(carver);
     const std::size_t size = carver.used();
@@ -32,6 +32,10 @@ class Scratch {
     Block block;
     std::size_t size = 0;
   };
+  static Kept& kept_here() {
+    thread_local Kept kept;
+    return kept;
+  }
   static constexpr std::size_t kMostKept = std::size_t{8} << 20;
   Block own_;
 };

@@ -53,7 +53,7 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
     const std::int64_t lines = hidden_lines(net);
     share = static_cast<double>((lines + plan.hidden_parts - 1) / plan.hidden_parts) / static_cast<double>(lines);
   }
-  const std::int64_t part_rows = plan.row_parts == 1 ? rows : (rows + plan.row_parts - 1) / plan.row_parts;
+  const std::int64_t part_rows = plan.row_parts == 1 ? rows : (rows - 1) / plan.row_parts + 1;
   const double passes = part_rows <= kGroupRows ? 1 : std::ceil(static_cast<double>(part_rows) / kGroupRows);
   const auto input = static_cast<double>(net.input_weights) / chains;
   const auto recurrent = static_cast<double>(direction.recurrent.size() + direction.projection.size());

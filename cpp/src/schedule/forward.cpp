@@ -165,8 +165,8 @@ class Forward {
   }
 
   // Tasks (layer, chunk): each chunk through all layers, or, where layers are apart, by diagonals, on which layer +
-  // chunk is the same. Then a task needs only tasks of the diagonal before, which are as many tasks away as there are
-  // layers, so threads that take tasks in turn hardly wait.
+  // chunk is the same. Then a task needs only tasks of the diagonal before, which are about as many tasks away as
+  // there are layers, so threads that take tasks in turn hardly wait.
   void chunk_by_chunk(const Part<T>& part, std::ptrdiff_t row, std::ptrdiff_t rows, Hand<T>& hand) const {
     const std::int64_t layers = spec_.num_layers, chunks = (call_.steps - 1) / chunk() + 1;
     const std::int64_t slope = plan_.layer_parts > 1 ? 1 : 0;
@@ -260,10 +260,11 @@ Call<T> start_alone(const PackedNetwork<T>& net, const Call<T>& call, Claim& cla
   if (step > kLongStep) return rest;
   Call<T> piece = call;
   piece.steps = std::max<std::int64_t>(1, static_cast<std::int64_t>(kPiece / step));
+  const Plan plan = make_plan(net, piece.steps, call.rows, 1);
   claim.wake();
   while (rest.steps > 0 && !claim.has_woken()) {
     piece.steps = std::min(piece.steps, rest.steps);
-    run(net, piece, make_plan(net, piece.steps, piece.rows, 1), claim, nullptr);
+    run(net, piece, plan, claim, nullptr);
     rest.steps -= piece.steps;
     rest.x = piece.x += piece.steps * call.x_step;
     rest.y = piece.y += piece.steps * call.y_step;
@@ -303,7 +304,8 @@ void forward(const PackedNetwork<T>& net, const Call<T>& call, const Plan& wante
   const bool keeps_state = net.spec.cell != Cell::lstm || call.c_n;
   const bool one_way = !net.spec.bidirectional;  // two need the last step before the first
   const Call<T> rest = one_way && keeps_state && !claim.is_awake() ? start_alone(net, call, claim, counts) : call;
-  if (rest.steps > 0) run(net, rest, plan, claim, counts);
+  if (rest.steps == 0) return;
+  run(net, rest, plan, claim, counts);
   if (plan.hidden_parts > 1 || plan.layer_parts > 1) refresh_flag_round_trip(claim);  // for the next call's plan
 }
 

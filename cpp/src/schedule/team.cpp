@@ -30,16 +30,12 @@ constexpr double kHopefulFlag = 150e-9;
 class Worker {
  public:
   bool claim() {
-    State seen = state_.load(std::memory_order_relaxed);
-    return seen != State::claimed && state_.compare_exchange_strong(seen, State::claimed, std::memory_order_acquire);
+    bool idle = false;
+    return !claimed_.load(std::memory_order_relaxed) &&
+           claimed_.compare_exchange_strong(idle, true, std::memory_order_acquire);
   }
-  // A worker that has not finished waking up yet releases itself.
-  void release() {
-    if (is_done()) return state_.store(State::idle, std::memory_order_release);
-    state_.store(State::released, std::memory_order_seq_cst);
-    if (is_done()) settle();
-  }
-  bool is_idle() const { return state_.load(std::memory_order_relaxed) == State::idle; }
+  void release() { claimed_.store(false, std::memory_order_release); }
+  bool is_claimed() const { return claimed_.load(std::memory_order_relaxed); }
   bool is_awake() const { return running_.load(std::memory_order_relaxed) && !go_.has_sleepers(); }
 
   // Only when done with the job before.
@@ -58,26 +54,19 @@ class Worker {
     if (sched_getaffinity(getpid(), sizeof(sets), sets) == 0) sched_setaffinity(0, sizeof(sets), sets);
     running_.store(true, std::memory_order_relaxed);
     for (std::uint32_t turn = 1;; ++turn) {
-      go_.wait_for(turn, kSpinForWork);
+      // Who woke it may have finished alone and gone: then nobody's next call is near.
+      go_.wait_for(turn, is_claimed() ? kSpinForWork : std::chrono::microseconds{0});
       {
         const FpMode mode;
         job_(context_, part_);
       }
       done_.raise(turn);
-      settle();
     }
   }
 
  private:
-  enum class State { idle, claimed, released };  // released: idle as soon as the job is done
-
-  void settle() {
-    State released = State::released;
-    state_.compare_exchange_strong(released, State::idle, std::memory_order_seq_cst);
-  }
-
   Flag go_, done_;  // number of jobs given, number of jobs finished
-  alignas(kCacheLine) std::atomic<State> state_{State::idle};
+  alignas(kCacheLine) std::atomic<bool> claimed_{false};
   std::atomic<bool> running_{false};
   std::uint32_t started_ = 0;  // owned by the claim
   void (*job_)(void*, int) = nullptr;
@@ -107,7 +96,7 @@ class Team {
 
   bool is_awake() const {
     const Worker* first = first_.load(std::memory_order_acquire);
-    return first && first->is_idle() && first->is_awake();
+    return first && !first->is_claimed() && first->is_awake();
   }
 
   bool flag_is_known() const { return Clock::now().time_since_epoch().count() < flag_until_.load(); }
@@ -148,6 +137,7 @@ class Team {
 };
 
 std::atomic<Team*> team_of_process{nullptr};
+std::atomic<int> pretended_cpus{0};
 
 // In a forked child the threads are gone and one of them may have held the mutex: forget the team, leak it.
 [[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, [] { team_of_process.store(nullptr); });
@@ -236,7 +226,10 @@ double flag_round_trip() {
   return found && found->flag_is_known() ? found->flag_seconds() : kHopefulFlag;
 }
 
+void pretend_cpus(int count) { pretended_cpus = count; }
+
 int usable_cpus() {
+  if (const int pretended = pretended_cpus.load(std::memory_order_relaxed)) return pretended;
   cpu_set_t sets[16];  // one holds 1,024 CPUs, and the kernel refuses a mask shorter than its own
   return sched_getaffinity(0, sizeof(sets), sets) == 0 ? std::max(1, CPU_COUNT_S(sizeof(sets), sets)) : 1;
 }

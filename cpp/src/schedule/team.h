@@ -52,4 +52,7 @@ void refresh_flag_round_trip(Claim& claim);
 // CPUs the calling thread may run on: what limits the number of threads of a call.
 int usable_cpus();
 
+// Lets tests run more threads than this machine has CPUs; 0: as it is.
+void pretend_cpus(int count);
+
 }  // namespace gatecell
