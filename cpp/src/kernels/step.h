@@ -44,9 +44,7 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
     }
   } else {
     start<T, J, G, R>(s.bias + block * G * W, 0, sum);
-    const std::ptrdiff_t stride = s.input_depth * G * W;
-    accumulate<T, J, G, R>(s.input_panels + block * stride, stride, s.input_depth, s.x + row * s.x_row, s.x_row, turn,
-                           sum);
+    accumulate_block(s.input_panels, s.input_depth, block, turn, s.x + row * s.x_row, s.x_row, sum);
     if constexpr (Cell::kApart >= 0) {
       GATECELL_UNROLL
       for (int r = 0; r < R; ++r) {
@@ -63,8 +61,7 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
       for (int r = 0; r < R; ++r) sum[j][Cell::kApart][r] = bias;
     }
   }
-  const std::ptrdiff_t stride = s.depth * G * W;
-  accumulate<T, J, G, R>(s.panels + block * stride, stride, s.depth, s.h + row * s.h_row, s.h_row, turn, sum);
+  accumulate_block(s.panels, s.depth, block, turn, s.h + row * s.h_row, s.h_row, sum);
   if constexpr (R == 1) {
     GATECELL_UNROLL
     for (int j = 0; j < J; ++j) {

@@ -14,6 +14,15 @@ struct Int {
   static constexpr int value = N;
 };
 
+// f(Int<0>), ... f(Int<N - 1>): a loop that is none, also for a compiler that looks at it early.
+template <int N, class F>
+GATECELL_INLINE void repeat(const F& f) {
+  if constexpr (N > 0) {
+    repeat<N - 1>(f);
+    f(Int<N - 1>{});
+  }
+}
+
 // The largest power of two of at least 1 and at most n.
 constexpr int power_of_two(int n) { return n < 2 ? 1 : 2 * power_of_two(n / 2); }
 
@@ -46,41 +55,50 @@ struct Turn {
   std::ptrdiff_t tile, tiles, blocks;
 };
 
-// sum[j][g][r] += W_j[k][g] * x_r[k] for k = 0 ... depth-1. panels of consecutive blocks are block_stride apart.
-//
-// The first tile of rows reads a panel from wherever it lies, the others find it in the L2 cache. Where a matrix is far
-// larger than that, the first few tiles fetch the next block's panel in advance, each its part of it, so that nobody
-// need wait for it: 8 % at H = 1024 with 32 rows. With few tiles, or a small matrix, it costs as much.
-template <class T, int J, int G, int R>
+// Tiles that fetch the next panel, and what each fetches of it for one k.
+constexpr std::ptrdiff_t kFetchingTiles = 4;
+template <class T, int J, int G>
+constexpr std::ptrdiff_t kAheadStep = J * G * kLanes<T> / kFetchingTiles;
+
+// sum[j][g][r] += W_j[k][g] * x_r[k] for k = 0 ... depth-1. panels of consecutive blocks are block_stride apart. With
+// Ahead, fetches a part of what lies ahead into the L2 cache at each k.
+template <bool Ahead, class T, int J, int G, int R>
 GATECELL_INLINE void accumulate(const T* panels, std::ptrdiff_t block_stride, std::ptrdiff_t depth, const T* x,
-                                std::ptrdiff_t x_row, Turn turn, Packet<T> (&sum)[J][G][R]) {
+                                std::ptrdiff_t x_row, const T* ahead, Packet<T> (&sum)[J][G][R]) {
   constexpr bool pin = R > 1 && J * G * (R + 1) + 1 <= kRegisters;
-  constexpr std::ptrdiff_t kFarSize = (std::ptrdiff_t{8} << 20) / sizeof(T), kFewTiles = 3, kMostFetch = 6;
-  const std::ptrdiff_t fetchers = turn.tiles < kMostFetch ? turn.tiles : kMostFetch;
-  const bool fetch = R > 2 && turn.tiles >= kFewTiles && turn.tile < fetchers && turn.blocks * block_stride > kFarSize;
-  const std::ptrdiff_t fetch_step = fetch ? J * G * kLanes<T> / fetchers : 0;
-  const T* next = fetch ? panels + J * block_stride + turn.tile * fetch_step * depth : panels;
   for (std::ptrdiff_t k = 0; k < depth; ++k, panels += G * kLanes<T>) {
-    if (R > 2 && fetch) __builtin_prefetch(next + k * fetch_step, 0, 2);
-    Packet<T> w[J][G];
-    GATECELL_UNROLL
-    for (int j = 0; j < J; ++j) {
-      GATECELL_UNROLL
-      for (int g = 0; g < G; ++g) {
-        w[j][g] = load(panels + j * block_stride + g * kLanes<T>);
-        if (pin) keep(w[j][g]);
-      }
-    }
-    GATECELL_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const Packet<T> xk = broadcast(x[r * x_row + k]);
-      GATECELL_UNROLL
-      for (int j = 0; j < J; ++j) {
-        GATECELL_UNROLL
-        for (int g = 0; g < G; ++g) sum[j][g][r] = ei::pmadd(w[j][g], xk, sum[j][g][r]);
-      }
+    if constexpr (Ahead) __builtin_prefetch(ahead + k * kAheadStep<T, J, G>, 0, 2);
+    Packet<T> w[J * G];
+    repeat<J * G>([&](auto i) GATECELL_ALWAYS {
+      const Packet<T> loaded = load(panels + i.value / G * block_stride + i.value % G * kLanes<T>);
+      w[i.value] = pin ? keep(loaded) : loaded;
+    });
+    repeat<R>([&](auto r) GATECELL_ALWAYS {
+      const Packet<T> xk = broadcast(x[r.value * x_row + k]);
+      repeat<J * G>([&](auto i) GATECELL_ALWAYS {
+        Packet<T>& s = sum[i.value / G][i.value % G][r.value];
+        s = ei::pmadd(w[i.value], xk, s);
+      });
+    });
+  }
+}
+
+// The same for a block of a matrix. The first tile of rows reads a panel from wherever it lies, the others find it in
+// the L2 cache. Where the matrix is far larger than that, the first tiles fetch the next panel in advance, a part each,
+// so that nobody need wait for it: 8 % at H = 1024 with 32 rows. With few tiles, or a small matrix, it costs as much.
+template <class T, int J, int G, int R>
+GATECELL_INLINE void accumulate_block(const T* matrix, std::ptrdiff_t depth, std::ptrdiff_t block, Turn turn,
+                                      const T* x, std::ptrdiff_t x_row, Packet<T> (&sum)[J][G][R]) {
+  constexpr std::ptrdiff_t far_size = (std::ptrdiff_t{8} << 20) / sizeof(T);
+  const std::ptrdiff_t stride = depth * G * kLanes<T>;
+  const T* panels = matrix + block * stride;
+  if constexpr (R > 2) {
+    if (turn.tiles >= kFetchingTiles && turn.tile < kFetchingTiles && turn.blocks * stride > far_size) {
+      const T* ahead = panels + J * stride + turn.tile * kAheadStep<T, J, G> * depth;
+      return accumulate<true>(panels, stride, depth, x, x_row, ahead, sum);
     }
   }
+  accumulate<false>(panels, stride, depth, x, x_row, panels, sum);
 }
 
 // f(Int<rows>) with rows, from Min to Max, as a constant.
