@@ -3,13 +3,13 @@
 // call(network, x, hx, batch_first, num_threads) takes C-contiguous, aligned arrays of the network's dtype: x with
 // three axes, hx None, h_0, or for an LSTM the tuple (h_0, c_0). Returns y, h_n or y, (h_n, c_n), or NotImplemented for
 // anything else, right or wrong: Network.forward and the Python package then find out which.
-#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
 #include <limits>
 #include <new>
 
 #include "gatecell/network.h"
+#include "plain_array.h"
 #include "register.h"
 #include "run_call.h"
 
@@ -23,54 +23,15 @@ using gatecell::Cell;
 using gatecell::Network;
 using gatecell::Spec;
 
-// The network's type and the arrays' dtype, looked up once.
 template <class T>
-struct Types {
-  PyTypeObject* network;
-  PyObject* dtype;
-
-  static Types& get() {
-    static Types types{};
-    return types;
-  }
-};
-
-const detail::npy_api* numpy = nullptr;
-
-// The array's shape, or null where it is not plain.
-template <class T>
-const Py_intptr_t* shape_of(PyObject* array) {
-  constexpr int plain = detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | detail::npy_api::NPY_ARRAY_ALIGNED_;
-  if (Py_TYPE(array) != numpy->PyArray_Type_) return nullptr;
-  const auto* proxy = detail::array_proxy(array);
-  const bool fits = proxy->nd == 3 && proxy->descr == Types<T>::get().dtype && (proxy->flags & plain) == plain;
-  return fits ? proxy->dimensions : nullptr;
-}
-
-template <class T>
-T* data_of(PyObject* array) {
-  return reinterpret_cast<T*>(detail::array_proxy(array)->data);
-}
+PyTypeObject* network_type = nullptr;  // looked up once
 
 // The values of a state of this shape, or null where it is another or not plain.
 template <class T>
 const T* state_of(PyObject* array, const Py_intptr_t (&expected)[3]) {
-  const Py_intptr_t* shape = shape_of<T>(array);
+  const Py_intptr_t* shape = plain::shape<T>(array, 3);
   const bool fits = shape && shape[0] == expected[0] && shape[1] == expected[1] && shape[2] == expected[2];
-  return fits ? data_of<T>(array) : nullptr;
-}
-
-template <class T>
-py::object new_array(const Py_intptr_t (&shape)[3]) {
-  PyObject* dtype = Types<T>::get().dtype;
-  Py_INCREF(dtype);  // the array takes it
-  return py::reinterpret_steal<py::object>(
-      numpy->PyArray_NewFromDescr_(numpy->PyArray_Type_, dtype, 3, shape, nullptr, nullptr, 0, nullptr));
-}
-
-PyObject* not_implemented() {
-  Py_INCREF(Py_NotImplemented);
-  return Py_NotImplemented;
+  return fits ? plain::data<T>(array) : nullptr;
 }
 
 template <class T>
@@ -81,7 +42,7 @@ PyObject* call(PyObject* network, PyObject* x, PyObject* hx, bool batch_first, i
   const Network<T>& net = *value;
   const Spec& spec = net.spec();
   const bool lstm = spec.cell == Cell::lstm;
-  const Py_intptr_t* shape = shape_of<T>(x);
+  const Py_intptr_t* shape = plain::shape<T>(x, 3);
   if (!shape || shape[2] != spec.input_size) return not_implemented();
 
   const int time = batch_first ? 1 : 0;
@@ -91,7 +52,7 @@ PyObject* call(PyObject* network, PyObject* x, PyObject* hx, bool batch_first, i
   Call<T> call;
   call.steps = shape[time];
   call.rows = rows;
-  call.x = data_of<T>(x);
+  call.x = plain::data<T>(x);
   call.x_step = batch_first ? spec.input_size : rows * spec.input_size;
   call.x_row = batch_first ? call.steps * spec.input_size : spec.input_size;
   call.y_step = batch_first ? spec.output_size() : rows * spec.output_size();
@@ -103,15 +64,15 @@ PyObject* call(PyObject* network, PyObject* x, PyObject* hx, bool batch_first, i
     call.c_0 = pair ? state_of<T>(PyTuple_GET_ITEM(hx, 1), c_shape) : nullptr;
     if (!call.h_0 || (pair && !call.c_0)) return not_implemented();
   }
-  const py::object y = new_array<T>(y_shape);
+  const py::object y = plain::new_array<T>(3, y_shape);
   if (!y) return nullptr;
-  const py::object h_n = new_array<T>(h_shape);
+  const py::object h_n = plain::new_array<T>(3, h_shape);
   if (!h_n) return nullptr;
-  const py::object c_n = lstm ? new_array<T>(c_shape) : py::none();
+  const py::object c_n = lstm ? plain::new_array<T>(3, c_shape) : py::none();
   if (!c_n) return nullptr;
-  call.y = data_of<T>(y.ptr());
-  call.h_n = data_of<T>(h_n.ptr());
-  call.c_n = lstm ? data_of<T>(c_n.ptr()) : nullptr;
+  call.y = plain::data<T>(y.ptr());
+  call.h_n = plain::data<T>(h_n.ptr());
+  call.c_n = lstm ? plain::data<T>(c_n.ptr()) : nullptr;
   try {
     run_call(net, call, num_threads);
   } catch (const std::bad_alloc&) {
@@ -139,19 +100,13 @@ PyObject* fast_call(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     return not_implemented();
   }
   const auto threads = static_cast<int>(num_threads);
-  if (Py_TYPE(arguments[0]) == Types<float>::get().network) {
+  if (Py_TYPE(arguments[0]) == network_type<float>) {
     return call<float>(arguments[0], arguments[1], arguments[2], batch_first, threads);
   }
-  if (Py_TYPE(arguments[0]) == Types<double>::get().network) {
+  if (Py_TYPE(arguments[0]) == network_type<double>) {
     return call<double>(arguments[0], arguments[1], arguments[2], batch_first, threads);
   }
   return not_implemented();
-}
-
-template <class T>
-void look_up() {
-  Types<T>::get().network = reinterpret_cast<PyTypeObject*>(py::type::of<Network<T>>().release().ptr());
-  Types<T>::get().dtype = py::dtype::of<T>().release().ptr();
 }
 
 PyMethodDef methods[] = {
@@ -163,8 +118,8 @@ PyMethodDef methods[] = {
 }  // namespace
 
 void register_fast_call(py::module_& m) {
-  numpy = &detail::npy_api::get();
-  look_up<float>();
-  look_up<double>();
+  plain::look_up();
+  network_type<float> = reinterpret_cast<PyTypeObject*>(py::type::of<Network<float>>().release().ptr());
+  network_type<double> = reinterpret_cast<PyTypeObject*>(py::type::of<Network<double>>().release().ptr());
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
 }

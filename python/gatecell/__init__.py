@@ -10,6 +10,7 @@ from ._cells import GRUCell, LSTMCell, RNNCell
 from ._core import available_isas, build_info
 from ._files import load
 from ._layers import GRU, LSTM, RNN
+from ._stream import Stream
 from ._torch import from_torch
 
 __version__: str = build_info()["version"]
@@ -21,6 +22,7 @@ __all__ = [
     "GRUCell",
     "LSTMCell",
     "RNNCell",
+    "Stream",
     "__version__",
     "available_isas",
     "build_info",

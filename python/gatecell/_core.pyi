@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network32', 'Network64', 'available_isas', 'build_info', 'call', 'pack_count', 'team_size', 'validate']
+__all__: list[str] = ['Network32', 'Network64', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'pack_count', 'step', 'team_size', 'validate']
 class Network32:
     """
     A packed float32 network; immutable.
@@ -63,6 +63,50 @@ class Network64:
         """
         Memory of the packed weights in bytes.
         """
+class Stream32:
+    """
+    The state of float32 sequences that go on from step to step.
+    """
+    def __init__(self, network: Network32, rows: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Zeros. Raises ValueError for a bidirectional network or rows below 1.
+        """
+    def enter(self) -> bool:
+        """
+        Whether the caller may use the stream; then it must leave().
+        """
+    def get_state(self) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
+        """
+        h (L, B, S) and, for an LSTM, c (L, B, H): copies.
+        """
+    def leave(self) -> None:
+        ...
+    def set_state(self, h: numpy.typing.NDArray[numpy.float32] | None, c: numpy.typing.NDArray[numpy.float32] | None) -> None:
+        """
+        C-contiguous; None: zeros.
+        """
+class Stream64:
+    """
+    The state of float64 sequences that go on from step to step.
+    """
+    def __init__(self, network: Network64, rows: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Zeros. Raises ValueError for a bidirectional network or rows below 1.
+        """
+    def enter(self) -> bool:
+        """
+        Whether the caller may use the stream; then it must leave().
+        """
+    def get_state(self) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
+        """
+        h (L, B, S) and, for an LSTM, c (L, B, H): copies.
+        """
+    def leave(self) -> None:
+        ...
+    def set_state(self, h: numpy.typing.NDArray[numpy.float64] | None, c: numpy.typing.NDArray[numpy.float64] | None) -> None:
+        """
+        C-contiguous; None: zeros.
+        """
 def available_isas() -> list[str]:
     """
     Instruction sets this machine can run, best first.
@@ -78,6 +122,10 @@ def call(network: typing.Any, x: typing.Any, hx: typing.Any, batch_first: bool, 
 def pack_count() -> int:
     """
     How often weights were packed in this process.
+    """
+def step(stream: typing.Any, x: typing.Any, out: typing.Any) -> typing.Any:
+    """
+    out, or a new y, for plain arrays; NotImplemented for others, for long steps and while another thread is at it.
     """
 def team_size() -> int:
     """

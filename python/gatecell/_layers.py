@@ -13,6 +13,7 @@ from ._core import call
 from ._network import Network
 from ._plan import Plan
 from ._spec import Spec, check_bool, rnn_cell
+from ._stream import Stream
 
 State = TypeVar("State")
 
@@ -83,6 +84,13 @@ class Layer(Network, Generic[State]):
         if min(steps, rows) < 0 or max(steps, rows) >= 2**63:
             raise ValueError(f"expected numbers of steps and rows, got {steps} and {rows}")
         return Plan(steps, rows, **self._loaded().plan(steps, rows, self.num_threads))
+
+    def stream(self, batch_size: int = 1, hx: Any = None) -> Stream:
+        """Sequences that arrive step by step: `batch_size` of them, beginning with hx as a call takes it, or zeros.
+
+        Raises ValueError if bidirectional or for an hx that does not fit, RuntimeError without weights.
+        """
+        return Stream(self, batch_size, hx)
 
     def flatten_parameters(self) -> None:
         """Does nothing: the weights are packed once, when they are loaded."""

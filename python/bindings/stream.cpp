@@ -1,0 +1,149 @@
+// Stream32 and Stream64, and step(stream, x, out): one time step of plain arrays, without pybind11's conversions.
+#include "gatecell/stream.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include "plain_array.h"
+#include "register.h"
+#include "run_call.h"
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace {
+
+using gatecell::Network;
+using gatecell::Spec;
+
+template <class T>
+using Array = py::array_t<T, 0>;
+
+// A stream and whether some thread is at work on it. Only the holder of the GIL looks at that.
+template <class T>
+struct Session {
+  Session(const Network<T>& net, std::int64_t rows_)
+      : stream(net, rows_), spec(net.spec()), rows(rows_), is_short(net.plan(1, rows_, 1).seconds < kReleaseGil) {}
+
+  gatecell::Stream<T> stream;
+  Spec spec;
+  Py_intptr_t rows;
+  bool is_short;  // a step is worth neither other threads nor giving up the GIL
+  bool busy = false;
+};
+
+template <class T>
+std::vector<py::ssize_t> state_shape(const Session<T>& s, std::int64_t size) {
+  return {s.spec.num_layers, s.rows, size};
+}
+
+template <class T>
+const T* state_values(const Session<T>& s, const std::optional<Array<T>>& array, std::int64_t size) {
+  if (!array) return nullptr;
+  const std::vector<py::ssize_t> shape(array->shape(), array->shape() + array->ndim());
+  if (shape != state_shape(s, size) || !(array->flags() & py::array::c_style)) {
+    throw std::invalid_argument("expected a C-contiguous state of the stream's shape");
+  }
+  return array->data();
+}
+
+template <class T>
+std::pair<Array<T>, std::optional<Array<T>>> get_state(const Session<T>& s) {
+  Array<T> h(state_shape(s, s.spec.state_size()));
+  std::optional<Array<T>> c;
+  if (s.spec.cell == gatecell::Cell::lstm) c = Array<T>(state_shape(s, s.spec.hidden_size));
+  s.stream.get_state(h.mutable_data(), c ? c->mutable_data() : nullptr);
+  return {std::move(h), std::move(c)};
+}
+
+template <class T>
+PyTypeObject* session_type = nullptr;  // looked up once
+
+bool overlap(PyObject* a, std::size_t a_size, PyObject* b, std::size_t b_size) {
+  const char *first = plain::data<char>(a), *second = plain::data<char>(b);
+  return first < second + b_size && second < first + a_size;
+}
+
+// x and out: (rows, features), or for one row (features).
+template <class T>
+const Py_intptr_t* row_shape(PyObject* array, Py_intptr_t rows, std::int64_t features, int& axes) {
+  const Py_intptr_t* shape = plain::shape<T>(array, 2);
+  axes = shape ? 2 : 1;
+  if (shape) return shape[0] == rows && shape[1] == features ? shape : nullptr;
+  shape = rows == 1 ? plain::shape<T>(array, 1) : nullptr;
+  return shape && shape[0] == features ? shape : nullptr;
+}
+
+template <class T>
+PyObject* step(PyObject* object, PyObject* x, PyObject* out) {
+  auto* instance = reinterpret_cast<py::detail::instance*>(object);
+  auto* session = static_cast<Session<T>*>(instance->get_value_and_holder().value_ptr());
+  if (!session || session->busy || !session->is_short) return not_implemented();
+  int axes = 0, out_axes = 0;
+  const std::int64_t inputs = session->spec.input_size, outputs = session->spec.output_size();
+  if (!row_shape<T>(x, session->rows, inputs, axes)) return not_implemented();
+  py::object y;
+  if (out == Py_None) {
+    const Py_intptr_t shape[2] = {session->rows, outputs};
+    y = plain::new_array<T>(axes, axes == 2 ? shape : shape + 1);
+    if (!y) return nullptr;
+  } else {
+    const std::size_t row_bytes = static_cast<std::size_t>(session->rows) * sizeof(T);
+    if (!row_shape<T>(out, session->rows, outputs, out_axes) || out_axes != axes || !plain::writeable(out) ||
+        overlap(x, row_bytes * static_cast<std::size_t>(inputs), out, row_bytes * static_cast<std::size_t>(outputs))) {
+      return not_implemented();
+    }
+    y = py::reinterpret_borrow<py::object>(out);
+  }
+  session->stream.step(plain::data<T>(x), plain::data<T>(y.ptr()));
+  return y.release().ptr();
+}
+
+PyObject* fast_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (count != 3) {
+    PyErr_SetString(PyExc_TypeError, "expected step(stream, x, out)");
+    return nullptr;
+  }
+  if (Py_TYPE(arguments[0]) == session_type<float>) return step<float>(arguments[0], arguments[1], arguments[2]);
+  if (Py_TYPE(arguments[0]) == session_type<double>) return step<double>(arguments[0], arguments[1], arguments[2]);
+  return not_implemented();
+}
+
+template <class T>
+void register_stream(py::module_& m, const char* class_name, const char* doc) {
+  py::class_<Session<T>>(m, class_name, doc)
+      .def(py::init<const Network<T>&, std::int64_t>(), "network"_a, "rows"_a,
+           "Zeros. Raises ValueError for a bidirectional network or rows below 1.")
+      .def(
+          "enter", [](Session<T>& s) { return !std::exchange(s.busy, true); },
+          "Whether the caller may use the stream; then it must leave().")
+      .def("leave", [](Session<T>& s) { s.busy = false; })
+      .def("get_state", &get_state<T>, "h (L, B, S) and, for an LSTM, c (L, B, H): copies.")
+      .def(
+          "set_state",
+          [](Session<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
+            const T* const h_values = state_values(s, h, s.spec.state_size());
+            s.stream.set_state(h_values, state_values(s, c, s.spec.hidden_size));
+          },
+          "h"_a.noconvert(), "c"_a.noconvert(), "C-contiguous; None: zeros.");
+  session_type<T> = reinterpret_cast<PyTypeObject*>(py::type::of<Session<T>>().release().ptr());
+}
+
+PyMethodDef methods[] = {
+    {"step", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fast_step)), METH_FASTCALL,
+     "step(stream: object, x: object, out: object) -> typing.Any\n\n"
+     "out, or a new y, for plain arrays; NotImplemented for others, for long steps and while another thread is at it."},
+    {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+void register_streams(py::module_& m) {
+  register_stream<float>(m, "Stream32", "The state of float32 sequences that go on from step to step.");
+  register_stream<double>(m, "Stream64", "The state of float64 sequences that go on from step to step.");
+  if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
+}

@@ -1,0 +1,136 @@
+"""A stream: sequences that arrive step by step, and the state between the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _arrays
+from ._arrays import Floats
+from ._core import Stream32, Stream64, step
+
+if TYPE_CHECKING:
+    from ._layers import Layer
+
+
+class Stream:
+    """`batch_size` sequences that go through a network of one direction together, step by step or chunk by chunk.
+
+    Bit for bit what one call over the whole sequences gives. Made by `net.stream()`; it keeps the weights `net` had
+    then. One thread at a time. Pickles, weights included.
+    """
+
+    def __init__(self, net: Layer[Any], batch_size: int, hx: Any) -> None:
+        if net.bidirectional:
+            raise ValueError("a bidirectional network cannot stream: it needs a sequence's end before its beginning")
+        core = net._loaded()
+        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ValueError(f"expected batch_size to be a positive int, got {batch_size!r}")
+        self._net = object.__new__(type(net))  # shares the weights, and keeps them when the original gets others
+        vars(self._net).update(vars(net))
+        self.batch_size = int(batch_size)
+        self._core: Any = (Stream32 if net.dtype == np.float32 else Stream64)(core, self.batch_size)
+        if hx is not None:
+            self.state = hx
+
+    def step(self, x: ArrayLike, out: Floats | None = None) -> Floats:
+        """One time step: x (B, input_size), or (input_size) for one row, gives y of the same rank.
+
+        out: array to write y into, apart from x; it is the y that comes back, and no other array is made.
+        Raises ValueError and TypeError for arrays that do not fit, RuntimeError while another thread is in the stream;
+        the state is then as before.
+        """
+        result: Any = step(self._core, x, out)
+        return self._step(x, out) if result is NotImplemented else result
+
+    def run(self, x: ArrayLike) -> tuple[Floats, Any]:
+        """A chunk of T time steps: takes x and gives y, h_n or y, (h_n, c_n) as the network does.
+
+        Raises as the network and as `step` do; the state is then as before.
+        """
+        array = self._net._input(x)
+        rows = array.shape[self._net._axes.index("B")] if array.ndim == 3 else 1
+        if rows != self.batch_size:
+            raise ValueError(
+                f"expected input for {self.batch_size} rows, got {rows} in an array of shape {array.shape}"
+            )
+        return self._advance(array, None)
+
+    def reset(self, rows: Any = None) -> None:
+        """Set the state of some rows (an int, a slice, a list, a mask) or all to zeros. Raises IndexError."""
+        with self._alone():
+            h, c = self._core.get_state()
+            for array in (h, c):
+                if array is not None:
+                    array[:, slice(None) if rows is None else rows] = 0
+            self._core.set_state(h, c)
+
+    @property
+    def state(self) -> Any:
+        """The state as the network's h_n or (h_n, c_n): a copy, (L, B, S) and (L, B, hidden_size). May be set."""
+        with self._alone():
+            return self._state()
+
+    @state.setter
+    def state(self, hx: Any) -> None:
+        h, c = self._net._states(hx, (self._net.num_layers, self.batch_size), self.batch_size)
+        with self._alone():
+            self._core.set_state(h, c)
+
+    def copy(self) -> Stream:
+        """A stream of its own that goes on from here; the weights are shared."""
+        return Stream(self._net, self.batch_size, self.state)
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Stream:
+        return self.copy()  # weights do not change
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Stream, (self._net, self.batch_size, self.state)
+
+    def __repr__(self) -> str:
+        return f"Stream({self._net!r}, batch_size={self.batch_size})"
+
+    def _step(self, x: ArrayLike, out: Floats | None) -> Floats:
+        """What the fast way leaves: other types and layouts, errors, long steps."""
+        net = self._net
+        array = x if type(x) is np.ndarray and x.dtype == net.dtype else _arrays.floats(x, net.dtype, "input")
+        expected = (self.batch_size, net.input_size)
+        if array.shape != expected and (self.batch_size > 1 or array.shape != expected[1:]):
+            one = f" or ({net.input_size},)" if self.batch_size == 1 else ""
+            raise ValueError(f"expected input {expected}{one}, got {array.shape}")
+        time = 1 if net.batch_first and array.ndim == 2 else 0
+        if out is not None:
+            _arrays.check_out(out, net.dtype, (*array.shape[:-1], net._spec.output_size), [array])
+        y, _ = self._advance(np.expand_dims(array, time), None if out is None else np.expand_dims(out, time))
+        return y.squeeze(time) if out is None else out
+
+    def _advance(self, x: Floats, out: Floats | None) -> tuple[Floats, Any]:
+        with self._alone():
+            hx = self._state()
+            if x.ndim == 2:
+                hx = tuple(array[:, 0] for array in hx) if isinstance(hx, tuple) else hx[:, 0]
+            y, hidden = self._net(x, hx, out=out)
+            h, c = hidden if isinstance(hidden, tuple) else (hidden, None)
+            if x.ndim == 2:
+                h, c = h[:, None], None if c is None else c[:, None]
+            self._core.set_state(h, c)
+        return y, hidden
+
+    def _state(self) -> Any:
+        h, c = self._core.get_state()
+        return h if c is None else (h, c)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._core.enter():
+            raise RuntimeError("this stream is in use by another thread")
+        try:
+            yield
+        finally:
+            self._core.leave()
