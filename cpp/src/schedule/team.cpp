@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "gatecell/network.h"
 #include "runtime/fp_mode.h"
@@ -36,6 +38,8 @@ class Worker {
   }
   void release() { claimed_.store(false, std::memory_order_release); }
   bool is_claimed() const { return claimed_.load(std::memory_order_relaxed); }
+  Worker* next() const { return next_; }
+  void set_next(Worker* next) { next_ = next; }
   bool is_awake() const { return running_.load(std::memory_order_relaxed) && !go_.has_sleepers(); }
 
   // Only when done with the job before.
@@ -68,7 +72,9 @@ class Worker {
   Flag go_, done_;  // number of jobs given, number of jobs finished
   alignas(kCacheLine) std::atomic<bool> claimed_{false};
   std::atomic<bool> running_{false};
-  std::uint32_t started_ = 0;  // owned by the claim
+  // Owned by the claim:
+  std::uint32_t started_ = 0;
+  Worker* next_ = nullptr;
   void (*job_)(void*, int) = nullptr;
   void* context_ = nullptr;
   int part_ = 0;
@@ -79,17 +85,25 @@ namespace {
 // Grows, never shrinks, and is never destroyed: its threads may outlive main().
 class Team {
  public:
-  void claim(int wanted, std::vector<Worker*>& claimed) {
+  // A list of at most `wanted` workers, and their number.
+  int claim(int wanted, Worker*& first) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    int claimed = 0;
+    const auto add = [&](Worker* worker) {
+      worker->set_next(first);
+      first = worker;
+      ++claimed;
+    };
     for (Worker* worker : workers_) {
-      if (static_cast<int>(claimed.size()) == wanted) return;
-      if (worker->claim()) claimed.push_back(worker);
+      if (claimed == wanted) return claimed;
+      if (worker->claim()) add(worker);
     }
-    while (static_cast<int>(claimed.size()) < wanted && size_ + 1 < usable_cpus()) {
+    while (claimed < wanted && size_ + 1 < usable_cpus()) {
       Worker* worker = start_worker();
-      if (!worker) return;  // the caller runs with what it has
-      claimed.push_back(worker);
+      if (!worker) break;  // the caller runs with what it has
+      add(worker);
     }
+    return claimed;
   }
 
   int size() const { return size_.load(std::memory_order_relaxed); }
@@ -153,37 +167,48 @@ Team& team() {
 }  // namespace
 
 Claim::Claim(int wanted) {
-  if (wanted < 1) return;
-  workers_.reserve(static_cast<std::size_t>(wanted));
-  team().claim(wanted, workers_);
+  if (wanted > 0) size_ = team().claim(wanted, first_);
 }
 
 Claim::~Claim() {
-  for (Worker* worker : workers_) worker->release();
+  for (Worker* worker = first_; worker;) {
+    Worker* const next = worker->next();  // released, it may be another's
+    worker->release();
+    worker = next;
+  }
+}
+
+template <class F>
+bool Claim::all(const F& f) const {
+  for (const Worker* worker = first_; worker; worker = worker->next()) {
+    if (!f(*worker)) return false;
+  }
+  return true;
 }
 
 bool Claim::is_awake() const {
-  return std::all_of(workers_.begin(), workers_.end(), [](const Worker* worker) { return worker->is_awake(); });
+  return all([](const Worker& worker) { return worker.is_awake(); });
 }
 
 void Claim::wake() {
-  for (Worker* worker : workers_) {
+  for (Worker* worker = first_; worker; worker = worker->next()) {
     if (worker->is_done()) worker->start([](void*, int) {}, nullptr, 0);
   }
 }
 
 bool Claim::has_woken() const {
-  return std::all_of(workers_.begin(), workers_.end(), [](const Worker* worker) { return worker->is_done(); });
+  return all([](const Worker& worker) { return worker.is_done(); });
 }
 
 void Claim::run(int parts, void (*job)(void*, int), void* context) {
-  for (int part = 1; part < parts; ++part) {
-    Worker* worker = workers_[static_cast<std::size_t>(part - 1)];
+  Worker* worker = first_;
+  for (int part = 1; part < parts; ++part, worker = worker->next()) {
     worker->wait();  // it may still be waking up
     worker->start(job, context, part);
   }
   job(context, 0);
-  for (int part = 1; part < parts; ++part) workers_[static_cast<std::size_t>(part - 1)]->wait();
+  worker = first_;
+  for (int part = 1; part < parts; ++part, worker = worker->next()) worker->wait();
 }
 
 void refresh_flag_round_trip(Claim& claim) {

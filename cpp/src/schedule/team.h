@@ -5,8 +5,6 @@
 // starts a team of its own when it first needs one.
 #pragma once
 
-#include <vector>
-
 #include "runtime/flag.h"
 
 namespace gatecell {
@@ -22,7 +20,7 @@ class Claim {
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
 
-  int size() const { return static_cast<int>(workers_.size()); }
+  int size() const { return size_; }
 
   // Whether all of them wait awake, as they do a moment after their last job: then they start at once.
   bool is_awake() const;
@@ -36,7 +34,11 @@ class Claim {
   void run(int parts, void (*job)(void* context, int part), void* context);
 
  private:
-  std::vector<Worker*> workers_;
+  template <class F>
+  bool all(const F& f) const;
+
+  Worker* first_ = nullptr;  // a list through the workers: a claim allocates nothing
+  int size_ = 0;
 };
 
 // Whether the first worker waits awake for its next job, as it does a moment after the last: then it starts at once.
