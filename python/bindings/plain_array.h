@@ -16,6 +16,14 @@ inline void look_up() {
   dtype<double> = pybind11::dtype::of<double>().release().ptr();
 }
 
+// Whether it is T's in native byte order. There may be several such objects: pickle makes one for each array.
+template <class T>
+bool is_dtype(PyObject* descr) {
+  if (descr == dtype<T>) return true;
+  const auto found = pybind11::reinterpret_borrow<pybind11::dtype>(descr);
+  return found.num() == pybind11::reinterpret_borrow<pybind11::dtype>(dtype<T>).num() && found.byteorder() == '=';
+}
+
 // The array's shape where it is C-contiguous, aligned, of T and of so many axes; else null.
 template <class T>
 const Py_intptr_t* shape(PyObject* array, int axes) {
@@ -23,7 +31,7 @@ const Py_intptr_t* shape(PyObject* array, int axes) {
   constexpr int flags = npy_api::NPY_ARRAY_C_CONTIGUOUS_ | npy_api::NPY_ARRAY_ALIGNED_;
   if (Py_TYPE(array) != numpy->PyArray_Type_) return nullptr;
   const auto* proxy = pybind11::detail::array_proxy(array);
-  const bool fits = proxy->nd == axes && proxy->descr == dtype<T> && (proxy->flags & flags) == flags;
+  const bool fits = proxy->nd == axes && (proxy->flags & flags) == flags && is_dtype<T>(proxy->descr);
   return fits ? proxy->dimensions : nullptr;
 }
 

@@ -13,14 +13,12 @@ constexpr double kReleaseGil = 50e-6;
 
 // When the interpreter is shutting down, restoring the thread state ends the thread by unwinding (before Python 3.14).
 // Unwinding would run destructors that drop references without the GIL, so the thread stops here instead, for good.
-template <class T>
-void run_call(const gatecell::Network<T>& net, const gatecell::Call<T>& call, int num_threads) {
-  const gatecell::Plan plan = net.plan(call.steps, call.rows, num_threads);
-  if (plan.seconds < kReleaseGil) return net.forward(call, plan);
+template <class F>
+void without_gil(const F& f) {
   std::exception_ptr error;
   PyThreadState* state = PyEval_SaveThread();
   try {
-    net.forward(call, plan);
+    f();
   } catch (const std::exception&) {
     error = std::current_exception();
   }
@@ -30,4 +28,11 @@ void run_call(const gatecell::Network<T>& net, const gatecell::Call<T>& call, in
     for (;;) pause();
   }
   if (error) std::rethrow_exception(error);
+}
+
+template <class T>
+void run_call(const gatecell::Network<T>& net, const gatecell::Call<T>& call, int num_threads) {
+  const gatecell::Plan plan = net.plan(call.steps, call.rows, num_threads);
+  if (plan.seconds < kReleaseGil) return net.forward(call, plan);
+  without_gil([&] { net.forward(call, plan); });
 }

@@ -27,13 +27,18 @@ using Array = py::array_t<T, 0>;
 // A stream and whether some thread is at work on it. Only the holder of the GIL looks at that.
 template <class T>
 struct Session {
-  Session(const Network<T>& net, std::int64_t rows_)
-      : stream(net, rows_), spec(net.spec()), rows(rows_), is_short(net.plan(1, rows_, 1).seconds < kReleaseGil) {}
+  Session(const Network<T>& net, std::int64_t rows_, int num_threads)
+      : stream(net, rows_),
+        spec(net.spec()),
+        rows(rows_),
+        is_short(net.plan(1, rows_, 1).seconds < kReleaseGil),
+        is_shared(!is_short && num_threads > 1) {}
 
   gatecell::Stream<T> stream;
   Spec spec;
   Py_intptr_t rows;
-  bool is_short;  // a step is worth neither other threads nor giving up the GIL
+  bool is_short;   // a step is not worth giving up the GIL
+  bool is_shared;  // but worth other threads, which Network::forward has
   bool busy = false;
 };
 
@@ -83,7 +88,7 @@ template <class T>
 PyObject* step(PyObject* object, PyObject* x, PyObject* out) {
   auto* instance = reinterpret_cast<py::detail::instance*>(object);
   auto* session = static_cast<Session<T>*>(instance->get_value_and_holder().value_ptr());
-  if (!session || session->busy || !session->is_short) return not_implemented();
+  if (!session || session->busy || session->is_shared) return not_implemented();
   int axes = 0, out_axes = 0;
   const std::int64_t inputs = session->spec.input_size, outputs = session->spec.output_size();
   if (!row_shape<T>(x, session->rows, inputs, axes)) return not_implemented();
@@ -100,7 +105,15 @@ PyObject* step(PyObject* object, PyObject* x, PyObject* out) {
     }
     y = py::reinterpret_borrow<py::object>(out);
   }
-  session->stream.step(plain::data<T>(x), plain::data<T>(y.ptr()));
+  const T* const from = plain::data<T>(x);  // the caller holds x
+  T* const to = plain::data<T>(y.ptr());
+  if (session->is_short) {
+    session->stream.step(from, to);
+  } else {
+    session->busy = true;
+    without_gil([&] { session->stream.step(from, to); });
+    session->busy = false;
+  }
   return y.release().ptr();
 }
 
@@ -117,12 +130,18 @@ PyObject* fast_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 template <class T>
 void register_stream(py::module_& m, const char* class_name, const char* doc) {
   py::class_<Session<T>>(m, class_name, doc)
-      .def(py::init<const Network<T>&, std::int64_t>(), "network"_a, "rows"_a,
+      .def(py::init<const Network<T>&, std::int64_t, int>(), "network"_a, "rows"_a, "num_threads"_a,
            "Zeros. Raises ValueError for a bidirectional network or rows below 1.")
+      // A context manager in C++: no signal can come between taking the stream and being sure to give it back.
       .def(
-          "enter", [](Session<T>& s) { return !std::exchange(s.busy, true); },
-          "Whether the caller may use the stream; then it must leave().")
-      .def("leave", [](Session<T>& s) { s.busy = false; })
+          "__enter__",
+          [](Session<T>& s) {
+            if (std::exchange(s.busy, true)) throw std::runtime_error("this stream is in use by another thread");
+          },
+          "Raises RuntimeError while another thread is inside.")
+      .def(
+          "__exit__", [](Session<T>& s, const py::object&, const py::object&, const py::object&) { s.busy = false; },
+          "type"_a, "value"_a, "traceback"_a)
       .def("get_state", &get_state<T>, "h (L, B, S) and, for an LSTM, c (L, B, H): copies.")
       .def(
           "set_state",
@@ -137,7 +156,7 @@ void register_stream(py::module_& m, const char* class_name, const char* doc) {
 PyMethodDef methods[] = {
     {"step", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fast_step)), METH_FASTCALL,
      "step(stream: object, x: object, out: object) -> typing.Any\n\n"
-     "out, or a new y, for plain arrays; NotImplemented for others, for long steps and while another thread is at it."},
+     "out, or a new y, for plain arrays; NotImplemented for others, for steps worth several threads, in use."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

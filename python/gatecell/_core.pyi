@@ -67,20 +67,20 @@ class Stream32:
     """
     The state of float32 sequences that go on from step to step.
     """
-    def __init__(self, network: Network32, rows: typing.SupportsInt | typing.SupportsIndex) -> None:
+    def __enter__(self) -> None:
+        """
+        Raises RuntimeError while another thread is inside.
+        """
+    def __exit__(self, type: typing.Any, value: typing.Any, traceback: typing.Any) -> None:
+        ...
+    def __init__(self, network: Network32, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
         """
         Zeros. Raises ValueError for a bidirectional network or rows below 1.
-        """
-    def enter(self) -> bool:
-        """
-        Whether the caller may use the stream; then it must leave().
         """
     def get_state(self) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
         """
         h (L, B, S) and, for an LSTM, c (L, B, H): copies.
         """
-    def leave(self) -> None:
-        ...
     def set_state(self, h: numpy.typing.NDArray[numpy.float32] | None, c: numpy.typing.NDArray[numpy.float32] | None) -> None:
         """
         C-contiguous; None: zeros.
@@ -89,20 +89,20 @@ class Stream64:
     """
     The state of float64 sequences that go on from step to step.
     """
-    def __init__(self, network: Network64, rows: typing.SupportsInt | typing.SupportsIndex) -> None:
+    def __enter__(self) -> None:
+        """
+        Raises RuntimeError while another thread is inside.
+        """
+    def __exit__(self, type: typing.Any, value: typing.Any, traceback: typing.Any) -> None:
+        ...
+    def __init__(self, network: Network64, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
         """
         Zeros. Raises ValueError for a bidirectional network or rows below 1.
-        """
-    def enter(self) -> bool:
-        """
-        Whether the caller may use the stream; then it must leave().
         """
     def get_state(self) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
         """
         h (L, B, S) and, for an LSTM, c (L, B, H): copies.
         """
-    def leave(self) -> None:
-        ...
     def set_state(self, h: numpy.typing.NDArray[numpy.float64] | None, c: numpy.typing.NDArray[numpy.float64] | None) -> None:
         """
         C-contiguous; None: zeros.
@@ -125,7 +125,7 @@ def pack_count() -> int:
     """
 def step(stream: typing.Any, x: typing.Any, out: typing.Any) -> typing.Any:
     """
-    out, or a new y, for plain arrays; NotImplemented for others, for long steps and while another thread is at it.
+    out, or a new y, for plain arrays; NotImplemented for others, for steps worth several threads, in use.
     """
 def team_size() -> int:
     """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,20 +25,21 @@ class Stream:
     def __init__(self, net: Layer[Any], batch_size: int, hx: Any) -> None:
         if net.bidirectional:
             raise ValueError("a bidirectional network cannot stream: it needs a sequence's end before its beginning")
-        core = net._loaded()
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or not 0 < batch_size < 2**63:
             raise ValueError(f"expected batch_size to be a positive int, got {batch_size!r}")
         self._net = object.__new__(type(net))  # shares the weights, and keeps them when the original gets others
         vars(self._net).update(vars(net))
         self.batch_size = int(batch_size)
-        self._core: Any = (Stream32 if net.dtype == np.float32 else Stream64)(core, self.batch_size)
+        session: Any = Stream32 if net.dtype == np.float32 else Stream64
+        self._core = session(self._net._loaded(), self.batch_size, self._net.num_threads)
         if hx is not None:
             self.state = hx
 
     def step(self, x: ArrayLike, out: Floats | None = None) -> Floats:
         """One time step: x (B, input_size), or (input_size) for one row, gives y of the same rank.
 
-        out: array to write y into, apart from x; it is the y that comes back, and no other array is made.
+        out: array to write y into, apart from x; it is the y that comes back, and no other array is made, unless x is
+        not C-contiguous of the network's dtype or the step is so long (50 us) that num_threads share it.
         Raises ValueError and TypeError for arrays that do not fit, RuntimeError while another thread is in the stream;
         the state is then as before.
         """
@@ -62,7 +61,9 @@ class Stream:
 
     def reset(self, rows: Any = None) -> None:
         """Set the state of some rows (an int, a slice, a list, a mask) or all to zeros. Raises IndexError."""
-        with self._alone():
+        if isinstance(rows, (bool, np.bool_)) or np.ndim(rows) > 1:
+            raise TypeError(f"expected rows to be an int, a slice, a list or a mask with one axis, got {rows!r}")
+        with self._core:
             h, c = self._core.get_state()
             for array in (h, c):
                 if array is not None:
@@ -71,19 +72,25 @@ class Stream:
 
     @property
     def state(self) -> Any:
-        """The state as the network's h_n or (h_n, c_n): a copy, (L, B, S) and (L, B, hidden_size). May be set."""
-        with self._alone():
+        """The state as the network's h_n or (h_n, c_n): a copy, (L, B, S) and (L, B, hidden_size).
+
+        May be set, for one row also without the axis B.
+        """
+        with self._core:
             return self._state()
 
     @state.setter
     def state(self, hx: Any) -> None:
-        h, c = self._net._states(hx, (self._net.num_layers, self.batch_size), self.batch_size)
-        with self._alone():
+        first = hx[0] if isinstance(hx, (tuple, list)) and hx else hx
+        batched = self.batch_size > 1 or np.ndim(first) != 2
+        lead = (self._net.num_layers, self.batch_size)
+        h, c = self._net._states(hx, lead if batched else lead[:1], self.batch_size)
+        with self._core:
             self._core.set_state(h, c)
 
     def copy(self) -> Stream:
         """A stream of its own that goes on from here; the weights are shared."""
-        return Stream(self._net, self.batch_size, self.state)
+        return type(self)(self._net, self.batch_size, self.state)
 
     __copy__ = copy
 
@@ -91,7 +98,7 @@ class Stream:
         return self.copy()  # weights do not change
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Stream, (self._net, self.batch_size, self.state)
+        return type(self), (self._net, self.batch_size, self.state)
 
     def __repr__(self) -> str:
         return f"Stream({self._net!r}, batch_size={self.batch_size})"
@@ -111,7 +118,7 @@ class Stream:
         return y.squeeze(time) if out is None else out
 
     def _advance(self, x: Floats, out: Floats | None) -> tuple[Floats, Any]:
-        with self._alone():
+        with self._core:
             hx = self._state()
             if x.ndim == 2:
                 hx = tuple(array[:, 0] for array in hx) if isinstance(hx, tuple) else hx[:, 0]
@@ -125,12 +132,3 @@ class Stream:
     def _state(self) -> Any:
         h, c = self._core.get_state()
         return h if c is None else (h, c)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        if not self._core.enter():
-            raise RuntimeError("this stream is in use by another thread")
-        try:
-            yield
-        finally:
-            self._core.leave()

@@ -118,6 +118,30 @@ def test_state_is_a_copy_and_can_be_set() -> None:
     np.testing.assert_array_equal(stream.step(x[0]), y, strict=True)
 
 
+def test_state_of_one_row_without_its_axis() -> None:
+    for name in NETWORKS:
+        net = network(name)
+        x, hx = inputs(net, 1)[:, 0], states(net, 1)
+        one = tuple(part[:, 0] for part in hx) if isinstance(hx, tuple) else hx[:, 0]
+        assert_same(net.stream(1, one).state, hx)
+        stream = net.stream()
+        stream.state = stream.run(x)[1]
+        assert_same(stream.state, net.stream(1, net(x)[1]).state)
+
+
+def test_arrays_that_came_through_pickle() -> None:
+    """Theirs is another dtype object than NumPy's own."""
+    net = network()
+    x = pickle.loads(pickle.dumps(inputs(net, 1)))
+    np.testing.assert_array_equal(net.stream().run(x)[0], net(x)[0])
+    out = np.empty((1, 7), np.float32)
+    assert gatecell._core.step(net.stream()._core, x[0], out) is out
+    assert gatecell._core.call(net._core, x, None, False, 1) is not NotImplemented
+    swapped = x[0].astype(x.dtype.newbyteorder())
+    assert gatecell._core.step(net.stream()._core, swapped, out) is NotImplemented
+    np.testing.assert_array_equal(net.stream().step(swapped), net.stream().step(x[0]))
+
+
 @pytest.mark.parametrize("rows", [1, [0, 2], slice(1, None), np.array([True, False, True])])
 def test_reset(rows: Any) -> None:
     net = network("gru")
@@ -170,9 +194,10 @@ def test_nan_stays_in_its_row() -> None:
         np.testing.assert_array_equal(y[[0, 2]], expected[[0, 2]])
 
 
-def test_a_step_into_out_makes_no_array() -> None:
-    net = gatecell.from_torch(torch.nn.GRU(5, 256))
-    x, out = inputs(net, 1)[0], np.empty((1, 256), np.float32)
+@pytest.mark.parametrize("hidden_size", [256, 1024])  # a short step, and one that gives up the GIL
+def test_a_step_into_out_makes_no_array(hidden_size: int) -> None:
+    net = gatecell.from_torch(torch.nn.LSTM(5, hidden_size), num_threads=1)
+    x, out = inputs(net, 1)[0], np.empty((1, hidden_size), np.float32)
     stream = net.stream()
     stream.step(x, out)
     tracemalloc.start()
@@ -237,9 +262,15 @@ def test_bad_input_elsewhere() -> None:
     with pytest.raises(IndexError, match="index 2 is out of bounds"):
         stream.reset(2)
     assert_same(stream.state, net.stream(2).state)
-    for batch_size in (0, -1, 1.5, True, "2", None):
+    for batch_size in (0, -1, 1.5, True, "2", None, 2**63, 10**30):
         with pytest.raises(ValueError, match="expected batch_size to be a positive int"):
             net.stream(batch_size)
+    for batch_size in (2**50, 2**57, 2**62, 2**63 - 1):
+        with pytest.raises(MemoryError):
+            net.stream(batch_size)
+    for rows in (True, np.False_, np.zeros((2, 7), bool)):
+        with pytest.raises(TypeError, match="expected rows to be an int, a slice"):
+            stream.reset(rows)
     with pytest.raises(RuntimeError, match="no weights yet"):
         gatecell.GRU(5, 7).stream()
     with pytest.raises(ValueError, match="bidirectional network cannot stream"):

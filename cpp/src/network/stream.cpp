@@ -1,5 +1,6 @@
 #include "gatecell/stream.h"
 
+#include <cstdint>
 #include <new>
 #include <stdexcept>
 #include <utility>
@@ -14,7 +15,11 @@ namespace gatecell {
 // State and layers' outputs in one block. A single step has no other one to be projected with: it is fused.
 template <class T>
 struct Stream<T>::Impl {
-  Impl(std::shared_ptr<const PackedNetwork<T>> packed, std::int64_t rows_) : net(std::move(packed)), rows(rows_) {
+  Impl(std::shared_ptr<const PackedNetwork<T>> packed, std::int64_t rows_) : net(std::move(packed)), rows(1) {
+    Carver one_row;
+    lay_out(one_row);
+    if (one_row.used() > static_cast<std::size_t>(PTRDIFF_MAX / rows_)) throw std::bad_alloc();
+    rows = rows_;
     Carver measure;
     lay_out(measure);
     memory = allocate_block(measure.used());
