@@ -75,7 +75,8 @@ class Forward {
     Hand<T> hand = {part.gates, Meeting(part.hidden, place.hidden, plan_.hidden_parts), {}};
     Meeting directions(part.directions, place.direction * plan_.hidden_parts + place.hidden,
                        plan_.direction_parts * plan_.hidden_parts);
-    const std::ptrdiff_t first = first_row(place.rows), last = first_row(place.rows + 1);
+    const std::ptrdiff_t first = first_row(call_.rows, plan_.row_parts, place.rows);
+    const std::ptrdiff_t last = first_row(call_.rows, plan_.row_parts, place.rows + 1);
     for (std::ptrdiff_t row = first; row < last; row += group()) {
       const std::ptrdiff_t rows = std::min(group(), last - row);
       if (spec_.bidirectional) {
@@ -97,9 +98,6 @@ class Forward {
   std::ptrdiff_t chunk() const { return plan_.chunk; }
   std::ptrdiff_t group() const { return plan_.group_rows; }
   int directions_each() const { return plan_.direction_parts > 1 ? 1 : spec_.directions(); }
-  std::ptrdiff_t first_row(int part) const {
-    return plan_.row_parts == 1 ? part * call_.rows : call_.rows * part / plan_.row_parts;
-  }
 
   // For so many threads or layers to meet at; one alone needs none.
   Flag* take_flags(Carver& carver, std::int64_t count) const {

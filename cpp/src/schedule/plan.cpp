@@ -131,10 +131,8 @@ Forecast forecast(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
   // Each thread's groups of rows read the recurrent weights every step, the input weights every step or chunk.
   std::int64_t passes = 0;
   for (int part = 0; part < plan.row_parts; ++part) {
-    const auto first = [&](std::int64_t i) {
-      return rows / plan.row_parts * i + rows % plan.row_parts * i / plan.row_parts;
-    };
-    passes += divide_up(first(part + 1) - first(part), plan.group_rows);
+    const std::int64_t first = first_row(rows, plan.row_parts, part), last = first_row(rows, plan.row_parts, part + 1);
+    passes += divide_up(last - first, plan.group_rows);
   }
   const std::int64_t input_reads = plan.fused ? steps : divide_up(steps, plan.chunk);
   const double recurrent = static_cast<double>(net.recurrent_weights) * static_cast<double>(steps);

@@ -14,4 +14,9 @@ Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t row
 template <class T>
 Forecast forecast(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan);
 
+// Where a part of the rows begins. Even where rows * part is too large for a number; no division for a single part.
+inline std::int64_t first_row(std::int64_t rows, int parts, int part) {
+  return parts == 1 ? part * rows : rows / parts * part + rows % parts * part / parts;
+}
+
 }  // namespace gatecell
