@@ -69,6 +69,17 @@ Network<T> network(const Problem<T>& problem, Isa isa) {
   return Network<T>(problem.spec, reference::views(problem), isa);
 }
 
+// Options that take different ways through the library, at sizes that leave no tile full.
+inline std::vector<Spec> varied_specs() {
+  std::vector<Spec> result;
+  for (const Cell cell : all_cells) {
+    result.push_back(Spec{cell, 5, 19, 2, true, false, 0});
+    result.push_back(Spec{cell, 21, 40, 1, false, true, 0});
+  }
+  result.push_back(Spec{Cell::lstm, 5, 19, 2, true, true, 7});
+  return result;
+}
+
 // A call on contiguous arrays; `output` gets its sizes here.
 template <class T>
 Call<T> dense_call(const Problem<T>& problem, Output<T>& output) {
@@ -124,6 +135,37 @@ bool same_values(const std::vector<T>& a, const std::vector<T>& b) {
 template <class T>
 bool same_values(const Output<T>& a, const Output<T>& b) {
   return same_values(a.y, b.y) && same_values(a.h_n, b.h_n) && same_values(a.c_n, b.c_n);
+}
+
+// The part of a (outer, middle, width) array with `count` of the middle indices from `first` on.
+template <class T>
+std::vector<T> middle_slice(const std::vector<T>& array, std::int64_t outer, std::int64_t middle, std::int64_t width,
+                            std::int64_t first, std::int64_t count) {
+  std::vector<T> result;
+  for (std::int64_t i = 0; i < outer && !array.empty(); ++i) {
+    const auto begin = array.begin() + (i * middle + first) * width;
+    result.insert(result.end(), begin, begin + count * width);
+  }
+  return result;
+}
+
+template <class T>
+Problem<T> rows_of(const Problem<T>& problem, std::int64_t first, std::int64_t count) {
+  const std::int64_t layers = problem.spec.num_layers * problem.spec.directions(), rows = problem.rows;
+  Problem<T> part = problem;
+  part.rows = count;
+  part.x = middle_slice(problem.x, problem.steps, rows, problem.spec.input_size, first, count);
+  part.h_0 = middle_slice(problem.h_0, layers, rows, problem.spec.state_size(), first, count);
+  part.c_0 = middle_slice(problem.c_0, layers, rows, problem.spec.hidden_size, first, count);
+  return part;
+}
+
+template <class T>
+Output<T> rows_of(const Output<T>& output, const Problem<T>& problem, std::int64_t first, std::int64_t count) {
+  const std::int64_t layers = problem.spec.num_layers * problem.spec.directions(), rows = problem.rows;
+  return {middle_slice(output.y, problem.steps, rows, problem.spec.output_size(), first, count),
+          middle_slice(output.h_n, layers, rows, problem.spec.state_size(), first, count),
+          middle_slice(output.c_n, layers, rows, problem.spec.hidden_size, first, count)};
 }
 
 // The largest |actual - exact| / bound(exact), infinite where sizes, NaN or infinities differ.

@@ -7,55 +7,9 @@
 
 using namespace problems;
 
-namespace {
-
-// Options that take different ways through the library, at sizes that leave no tile full.
-std::vector<Spec> specs() {
-  std::vector<Spec> result;
-  for (const Cell cell : all_cells) {
-    result.push_back(Spec{cell, 5, 19, 2, true, false, 0});
-    result.push_back(Spec{cell, 21, 40, 1, false, true, 0});
-  }
-  result.push_back(Spec{Cell::lstm, 5, 19, 2, true, true, 7});
-  return result;
-}
-
-// The part of a (outer, middle, width) array with `count` of the middle indices from `first` on.
-template <class T>
-std::vector<T> middle_slice(const std::vector<T>& array, std::int64_t outer, std::int64_t middle, std::int64_t width,
-                            std::int64_t first, std::int64_t count) {
-  std::vector<T> result;
-  for (std::int64_t i = 0; i < outer && !array.empty(); ++i) {
-    const auto begin = array.begin() + (i * middle + first) * width;
-    result.insert(result.end(), begin, begin + count * width);
-  }
-  return result;
-}
-
-template <class T>
-Problem<T> rows_of(const Problem<T>& problem, std::int64_t first, std::int64_t count) {
-  const std::int64_t layers = problem.spec.num_layers * problem.spec.directions(), rows = problem.rows;
-  Problem<T> part = problem;
-  part.rows = count;
-  part.x = middle_slice(problem.x, problem.steps, rows, problem.spec.input_size, first, count);
-  part.h_0 = middle_slice(problem.h_0, layers, rows, problem.spec.state_size(), first, count);
-  part.c_0 = middle_slice(problem.c_0, layers, rows, problem.spec.hidden_size, first, count);
-  return part;
-}
-
-template <class T>
-Output<T> rows_of(const Output<T>& output, const Problem<T>& problem, std::int64_t first, std::int64_t count) {
-  const std::int64_t layers = problem.spec.num_layers * problem.spec.directions(), rows = problem.rows;
-  return {middle_slice(output.y, problem.steps, rows, problem.spec.output_size(), first, count),
-          middle_slice(output.h_n, layers, rows, problem.spec.state_size(), first, count),
-          middle_slice(output.c_n, layers, rows, problem.spec.hidden_size, first, count)};
-}
-
-}  // namespace
-
 TEST_CASE_TEMPLATE("a row alone and in a batch", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
-    for (const Spec& spec : specs()) {
+    for (const Spec& spec : varied_specs()) {
       const auto problem = random_problem<T>(spec, 7, 26);
       CAPTURE(describe(problem));
       CAPTURE(describe(isa));
@@ -74,7 +28,7 @@ TEST_CASE_TEMPLATE("a row alone and in a batch", T, float, double) {
 TEST_CASE_TEMPLATE("one call and the same sequence in pieces", T, float, double) {
   constexpr std::int64_t steps = 700;  // more than one chunk of any shape here
   for (const Isa isa : gatecell::available_isas()) {
-    for (Spec spec : specs()) {
+    for (Spec spec : varied_specs()) {
       if (spec.bidirectional) continue;
       for (const std::int64_t rows : {1, 4, 9}) {
         const auto problem = random_problem<T>(spec, steps, rows);
@@ -104,7 +58,7 @@ TEST_CASE_TEMPLATE("one call and the same sequence in pieces", T, float, double)
 TEST_CASE_TEMPLATE("one, two and three threads", T, float, double) {
   int most_threads = 1;
   for (const Isa isa : gatecell::available_isas()) {
-    for (Spec spec : specs()) {
+    for (Spec spec : varied_specs()) {
       spec.hidden_size *= 4;  // enough work for the plan to share it
       for (const std::int64_t rows : {1, 7, 26}) {
         const auto problem = random_problem<T>(spec, 60, rows);
@@ -124,7 +78,7 @@ TEST_CASE_TEMPLATE("one, two and three threads", T, float, double) {
 
 TEST_CASE_TEMPLATE("hidden units on one thread and on two", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
-    for (const Spec& spec : specs()) {
+    for (const Spec& spec : varied_specs()) {
       for (const std::int64_t rows : {1, 2, 9}) {
         const auto problem = random_problem<T>(spec, 30, rows);
         CAPTURE(describe(problem));
@@ -159,7 +113,7 @@ TEST_CASE_TEMPLATE("layers on one thread and on two", T, float, double) {
 
 TEST_CASE_TEMPLATE("input products in the step and before", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
-    for (const Spec& spec : specs()) {
+    for (const Spec& spec : varied_specs()) {
       for (std::int64_t rows = 1; rows <= 26; ++rows) {
         const auto problem = random_problem<T>(spec, 5, rows);
         CAPTURE(describe(problem));
@@ -179,7 +133,7 @@ TEST_CASE_TEMPLATE("AVX2 and AVX-512", T, float, double) {
     MESSAGE("this machine has no AVX-512");
     return;
   }
-  for (const Spec& spec : specs()) {
+  for (const Spec& spec : varied_specs()) {
     for (const std::int64_t rows : {1, 2, 7, 26}) {
       for (const Scale scale : {Scale::standard, Scale::saturated}) {
         const auto problem = random_problem<T>(spec, 60, rows, scale);

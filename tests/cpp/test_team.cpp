@@ -219,3 +219,60 @@ TEST_CASE("more threads than two, whatever this machine has") {
   }
   gatecell::pretend_cpus(0);
 }
+
+TEST_CASE("rows of different lengths, shared in every way") {
+  gatecell::pretend_cpus(7);
+  const std::int64_t lengths[] = {90, 400, 0, 230, 400, 310, 20};
+  const auto ragged_call = [&](const Problem<float>& problem, Output<float>& output) {
+    Call<float> call = dense_call(problem, output);
+    call.lengths = lengths;
+    return call;
+  };
+  const gatecell::Plan plans[] = {// rows, directions, hidden units apart; chunk, group_rows; (seconds); layers apart
+                                  {3, 1, 1, 4, 7, 0, 1},
+                                  {1, 2, 1, 4, 7, 0, 1},
+                                  {2, 1, 2, 4, 7, 0, 1},
+                                  {1, 1, 3, 4, 7, 0, 1},
+                                  {1, 1, 1, 4, 7, 0, 3}};
+  for (const gatecell::Plan& plan : plans) {
+    CAPTURE(plan.threads());
+    const Spec spec{Cell::lstm, 5, 40, 3, true, plan.layer_parts == 1, 17};
+    const auto problem = random_problem<float>(spec, 400, 7);
+    const auto isa = gatecell::available_isas().front();
+    const gatecell::PackedNetwork<float> net(spec, reference::views(problem), isa);
+    Output<float> alone, shared;
+    gatecell::forward(net, ragged_call(problem, alone), {1, 1, 1, 4, 7, 0, 1});
+    int as_planned = 0;
+    for (int round = 0; round < 200 && as_planned < 5; ++round) {
+      gatecell::Counts counts;
+      gatecell::forward(net, ragged_call(problem, shared), plan, &counts);
+      CHECK(same_bits(shared, alone));
+      as_planned += counts.threads == plan.threads();
+    }
+    CHECK(as_planned == 5);
+  }
+  gatecell::pretend_cpus(0);
+}
+
+TEST_CASE("a call in place never begins alone: without memory for the rest, its state would be lost") {
+  const Spec spec{Cell::gru, 7, 80, 1};
+  auto problem = random_problem<float>(spec, 600, 4);
+  const gatecell::PackedNetwork<float> net(spec, reference::views(problem), gatecell::available_isas().front());
+  const gatecell::Plan plan = {2, 1, 1, 5, 2, 1};
+  bool begins_alone = false;
+  for (int round = 0; round < 200 && other_cpus > 0; ++round) {
+    Output<float> output;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the team falls asleep
+    gatecell::Counts counts;
+    Call<float> call = dense_call(problem, output);
+    const bool in_place = round % 2;
+    if (in_place) call.h_n = problem.h_0.data();
+    gatecell::forward(net, call, plan, &counts);
+    if (in_place) {
+      CHECK(counts.joined_at == 0);
+    } else {
+      begins_alone |= counts.joined_at > 0;
+    }
+  }
+  CHECK((begins_alone || other_cpus == 0));
+}

@@ -57,8 +57,17 @@ struct DirectionWeights {
   const T* weight_hr = nullptr;  // (proj_size, H)
 };
 
+// How a call with lengths finds its rows in x and y.
+enum class Layout {
+  padded,  // as without lengths; y is 0 past a row's length, x is not read there
+  packed,  // the rows still going at step 0, those at step 1, ... x_row and y_row apart, as in torch's PackedSequence;
+           // no row is longer than the one before
+  jagged,  // one row after the other, each as long as it is, its steps x_step and y_step apart
+};
+
 // One call. Strides are in elements; features are adjacent. h_0, c_0, h_n, c_n are contiguous (layers*directions,
 // rows, features); a null h_0 or c_0 means zeros; c_n may be null for cells without c. y may not overlap an input.
+// h_n may be h_0, and c_n c_0.
 template <class T>
 struct Call {
   std::int64_t steps = 0;  // T
@@ -71,10 +80,16 @@ struct Call {
   std::int64_t y_step = 0, y_row = 0;
   T* h_n = nullptr;
   T* c_n = nullptr;
+  const std::int64_t* lengths = nullptr;  // (B), 0 ... T in any order, a row's number of steps; null: T each
+  Layout layout = Layout::padded;
+  const std::int64_t* state_rows = nullptr;  // (B), each another one: where in the state arrays a row's state is ...
+  std::int64_t states = 0;                   // ... which have so many rows; null: they have B, in order
 };
 
 // What a call of one shape will do; forward() executes exactly this, or with fewer threads if the team is busy. (Where
-// the team is asleep, one direction's first steps run on the calling thread until it has woken.)
+// the team is asleep, one direction's first steps run on the calling thread until it has woken. As rows of different
+// lengths end, a chunk takes more steps, as many as hold chunk * group_rows steps of rows, fused or not as suits those
+// left.)
 struct Plan {
   int row_parts = 1;            // threads that share the rows of the batch
   int direction_parts = 1;      // threads that share the directions of a layer
@@ -110,6 +125,8 @@ class Network {
   // Throws std::invalid_argument (spec, number of weights, ISA) or std::bad_alloc.
   Network(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa);
   ~Network();
+  Network(const Network&);  // shares the weights
+  Network& operator=(const Network&);
   Network(Network&&) noexcept;
   Network& operator=(Network&&) noexcept;
 
@@ -118,11 +135,12 @@ class Network {
   std::size_t nbytes() const;  // memory of the packed weights
 
   Plan plan(std::int64_t steps, std::int64_t rows, int num_threads) const;
+  Plan plan(const Call<T>& call, int num_threads) const;  // of that call, its lengths included
   Forecast forecast(std::int64_t steps, std::int64_t rows, const Plan& plan) const;
 
   // Allocates scratch before the first step at most (with sleeping threads, before the first they take part in); no
-  // allocation, lock or exception after that. Throws std::invalid_argument for a null x, y or h_n and negative sizes,
-  // std::bad_alloc for scratch: what the call has written by then is no result.
+  // allocation, lock or exception after that. Throws std::invalid_argument for a null x, y or h_n, negative sizes, and
+  // lengths or state rows out of range; std::bad_alloc for scratch: what the call has written by then is no result.
   void forward(const Call<T>& call, int num_threads) const;
   // As planned, or with fewer threads if the team is busy; also std::invalid_argument for a plan that does not fit.
   void forward(const Call<T>& call, const Plan& plan) const;

@@ -18,7 +18,7 @@ GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGa
   T* h_next = s.h_next + row * s.h_next_row + unit;
   ei::pstore(h_next, h);
   if (!s.y) return;
-  T* y = s.y + row * s.y_row + unit;
+  T* y = s.y + (s.y_index ? s.y_index[row] : row) * s.y_row + unit;
   if (unit + W <= s.units) {
     ei::pstoreu(y, h);
   } else {

@@ -49,8 +49,9 @@ struct StepArgs {
   std::ptrdiff_t c_row;  // 0 without c
   T* y;                  // null, or where the `units` real features of h(t) go as well; any alignment
   std::ptrdiff_t y_row;
-  std::ptrdiff_t units;  // hidden units, at most blocks * W
-  bool backwards;        // one row: from the last block to the first, where the step before left the cache warm
+  const std::ptrdiff_t* y_index;  // row r goes to y + y_index[r] * y_row; null: y + r * y_row
+  std::ptrdiff_t units;           // hidden units, at most blocks * W
+  bool backwards;  // one row: from the last block to the first, where the step before left the cache warm
 };
 
 template <class T>

@@ -8,6 +8,7 @@
 #include "runtime/fp_mode.h"
 #include "schedule/forward.h"
 #include "schedule/plan.h"
+#include "schedule/ragged.h"
 #include "schedule/team.h"
 
 namespace gatecell {
@@ -15,10 +16,22 @@ namespace {
 
 template <class T>
 void check_call(const Call<T>& call) {
-  const bool empty = call.steps == 0 || call.rows == 0;
-  if (call.steps < 0 || call.rows < 0 || (!empty && (!call.x || !call.y || !call.h_n))) {
-    throw std::invalid_argument("a call needs x, y, h_n and numbers of steps and rows that are not negative");
+  if (call.steps < 0 || call.rows < 0) {
+    throw std::invalid_argument("a call needs numbers of steps and rows that are not negative");
   }
+  for (std::int64_t r = 0; call.lengths && r < call.rows; ++r) {
+    const bool grows = call.layout == Layout::packed && r > 0 && call.lengths[r] > call.lengths[r - 1];
+    if (call.lengths[r] < 0 || call.lengths[r] > call.steps || grows) {
+      throw std::invalid_argument("a call needs lengths from 0 to its number of steps, packed ones not growing");
+    }
+  }
+  for (std::int64_t r = 0; call.state_rows && r < call.rows; ++r) {
+    if (call.state_rows[r] < 0 || call.state_rows[r] >= call.states) {
+      throw std::invalid_argument("a call needs state rows of its state arrays");
+    }
+  }
+  if (extent(call).total > 0 && (!call.x || !call.y || !call.h_n))
+    throw std::invalid_argument("a call needs x, y, h_n");
 }
 
 void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
@@ -44,6 +57,10 @@ Network<T>::Network(const Spec& spec, const std::vector<DirectionWeights<T>>& we
 
 template <class T>
 Network<T>::~Network() = default;
+template <class T>
+Network<T>::Network(const Network&) = default;
+template <class T>
+Network<T>& Network<T>::operator=(const Network&) = default;
 template <class T>
 Network<T>::Network(Network&&) noexcept = default;
 template <class T>
@@ -71,6 +88,13 @@ Plan Network<T>::plan(std::int64_t steps, std::int64_t rows, int num_threads) co
 }
 
 template <class T>
+Plan Network<T>::plan(const Call<T>& call, int num_threads) const {
+  check_call(call);
+  const FpMode mode;
+  return make_plan(*packed_, call, num_threads);
+}
+
+template <class T>
 Forecast Network<T>::forecast(std::int64_t steps, std::int64_t rows, const Plan& plan) const {
   check_plan(spec(), rows, plan);
   const FpMode mode;
@@ -81,7 +105,7 @@ template <class T>
 void Network<T>::forward(const Call<T>& call, int num_threads) const {
   check_call(call);
   const FpMode mode;  // for the cost model too: it must not trap or leave flags either
-  gatecell::forward(*packed_, call, make_plan(*packed_, call.steps, call.rows, num_threads));
+  gatecell::forward(*packed_, call, make_plan(*packed_, call, num_threads));
 }
 
 template <class T>

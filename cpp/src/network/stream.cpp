@@ -31,7 +31,7 @@ struct Stream<T>::Impl {
     const Spec& spec = net->spec;
     runs = carver.take<DirectionRun<T>>(spec.num_layers);
     for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
-      const DirectionRun<T> run(*net, net->direction(layer, 0), rows, carver);
+      const DirectionRun<T> run(*net, layer, 0, rows, carver);
       if (runs) new (&runs[layer]) DirectionRun<T>(run);
     }
     for (T*& buffer : between) buffer = carver.take<T>(spec.num_layers > 1 ? rows * spec.output_size() : 0);
@@ -79,8 +79,9 @@ void Stream<T>::set_state(const T* h, const T* c) noexcept {
   const Spec& spec = impl_->net->spec;
   const std::int64_t rows = impl_->rows;
   for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
-    impl_->runs[layer].begin(rows, h ? h + layer * rows * spec.state_size() : nullptr,
-                             c ? c + layer * rows * spec.hidden_size : nullptr);
+    const T* const layer_h = h ? h + layer * rows * spec.state_size() : nullptr;
+    const T* const layer_c = c ? c + layer * rows * spec.hidden_size : nullptr;
+    impl_->runs[layer].begin({layer_h, layer_c, nullptr, nullptr}, rows);
   }
 }
 
@@ -89,8 +90,8 @@ void Stream<T>::get_state(T* h, T* c) const noexcept {
   const Spec& spec = impl_->net->spec;
   const std::int64_t rows = impl_->rows;
   for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
-    impl_->runs[layer].end(h ? h + layer * rows * spec.state_size() : nullptr,
-                           c ? c + layer * rows * spec.hidden_size : nullptr);
+    impl_->runs[layer].get_state(h ? h + layer * rows * spec.state_size() : nullptr,
+                                 c ? c + layer * rows * spec.hidden_size : nullptr);
   }
 }
 

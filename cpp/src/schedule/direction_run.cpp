@@ -6,38 +6,30 @@
 namespace gatecell {
 namespace {
 
-// Units first ... first+count-1 of rows of n, contiguous in `from` or zeros, to rows of `stride`; padding behind the
-// last unit is zero.
+// Units first ... first+count-1 of n, contiguous in `from` or zeros, to a row of `stride`; what follows the last unit
+// is padding, and zero.
 template <class T>
-void copy_in(const T* from, std::ptrdiff_t rows, std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t count, T* to,
+void copy_in(const T* from, std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t count, T* to,
              std::ptrdiff_t stride) {
-  for (std::ptrdiff_t r = 0; r < rows; ++r) {
-    T* row = to + r * stride;
-    if (from) std::copy_n(from + r * n + first, count, row + first);
-    const std::ptrdiff_t end = first + count;
-    std::fill(row + (from ? end : first), row + (end == n ? stride : end), T(0));
-  }
-}
-
-template <class T>
-void copy_out(const T* from, std::ptrdiff_t rows, std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t count,
-              std::ptrdiff_t stride, T* to) {
-  for (std::ptrdiff_t r = 0; r < rows; ++r) std::copy_n(from + r * stride + first, count, to + r * n + first);
+  const std::ptrdiff_t end = first + count;
+  if (from) std::copy_n(from + first, count, to + first);
+  std::fill(to + (from ? end : first), to + (end == n ? stride : end), T(0));
 }
 
 }  // namespace
 
 template <class T>
-DirectionRun<T>::DirectionRun(const PackedNetwork<T>& net, const PackedDirection<T>& weights, std::ptrdiff_t group_rows,
+DirectionRun<T>::DirectionRun(const PackedNetwork<T>& net, std::int64_t layer, int direction, std::ptrdiff_t group_rows,
                               Carver& carver)
     : net_(&net),
-      weights_(&weights),
-      hidden_range_(range(weights.recurrent, {})),
-      state_range_(range(weights.state(), {})),
-      h_(carver.take<T>(group_rows * weights.state_stride())),
-      h_next_(carver.take<T>(group_rows * weights.state_stride())),
-      c_(net.spec.cell == Cell::lstm ? carver.take<T>(group_rows * weights.hidden_stride()) : nullptr),
-      hidden_(weights.projection.units ? carver.take<T>(group_rows * weights.hidden_stride()) : nullptr) {}
+      weights_(&net.direction(layer, direction)),
+      reverse_(direction == 1),
+      hidden_range_(range(weights_->recurrent, {})),
+      state_range_(range(weights_->state(), {})),
+      h_(carver.take<T>(group_rows * weights_->state_stride())),
+      h_next_(carver.take<T>(group_rows * weights_->state_stride())),
+      c_(net.spec.cell == Cell::lstm ? carver.take<T>(group_rows * weights_->hidden_stride()) : nullptr),
+      hidden_(weights_->projection.units ? carver.take<T>(group_rows * weights_->hidden_stride()) : nullptr) {}
 
 template <class T>
 std::ptrdiff_t DirectionRun<T>::gates_size(const PackedNetwork<T>& net, std::ptrdiff_t chunk,
@@ -68,19 +60,42 @@ typename DirectionRun<T>::Range DirectionRun<T>::range(const PanelShape& shape, 
 }
 
 template <class T>
-void DirectionRun<T>::begin(std::ptrdiff_t rows, const T* h_0, const T* c_0) {
-  rows_ = rows;
-  const Range &s = state_range_, &u = hidden_range_;
-  copy_in(h_0, rows, weights_->state().units, s.first_unit, s.units, h_, weights_->state_stride());
-  if (c_) copy_in(c_0, rows, weights_->recurrent.units, u.first_unit, u.units, c_, weights_->hidden_stride());
+void DirectionRun<T>::begin(const StateArrays<T>& state, std::ptrdiff_t rows) {
+  state_ = state;
+  rows_ = 0;
+  set_rows(rows);
 }
 
 template <class T>
-void DirectionRun<T>::end(T* h_n, T* c_n) const {
+void DirectionRun<T>::set_rows(std::ptrdiff_t rows) {
+  rows > rows_ ? load(state_, rows_, rows) : store(state_, rows, rows_);
+  rows_ = rows;
+}
+
+template <class T>
+void DirectionRun<T>::load(const StateArrays<T>& from, std::ptrdiff_t first, std::ptrdiff_t last) {
   const Range &s = state_range_, &u = hidden_range_;
-  if (h_n) copy_out(h_, rows_, weights_->state().units, s.first_unit, s.units, weights_->state_stride(), h_n);
-  if (c_ && c_n) {
-    copy_out(c_, rows_, weights_->recurrent.units, u.first_unit, u.units, weights_->hidden_stride(), c_n);
+  const std::ptrdiff_t state_size = weights_->state().units, hidden_size = weights_->recurrent.units;
+  for (std::ptrdiff_t r = first; r < last; ++r) {
+    const std::ptrdiff_t i = from.index ? from.index[r] : r;
+    copy_in(from.h_0 ? from.h_0 + i * state_size : nullptr, state_size, s.first_unit, s.units,
+            h_ + r * weights_->state_stride(), weights_->state_stride());
+    if (!c_) continue;
+    copy_in(from.c_0 ? from.c_0 + i * hidden_size : nullptr, hidden_size, u.first_unit, u.units,
+            c_ + r * weights_->hidden_stride(), weights_->hidden_stride());
+  }
+}
+
+template <class T>
+void DirectionRun<T>::store(const StateArrays<T>& to, std::ptrdiff_t first, std::ptrdiff_t last) const {
+  const Range &s = state_range_, &u = hidden_range_;
+  const std::ptrdiff_t state_size = weights_->state().units, hidden_size = weights_->recurrent.units;
+  for (std::ptrdiff_t r = first; r < last; ++r) {
+    const std::ptrdiff_t i = to.index ? to.index[r] : r;
+    const std::ptrdiff_t h = r * weights_->state_stride() + s.first_unit;
+    const std::ptrdiff_t c = r * weights_->hidden_stride() + u.first_unit;
+    if (to.h_n) std::copy_n(h_ + h, s.units, to.h_n + i * state_size + s.first_unit);
+    if (c_ && to.c_n) std::copy_n(c_ + c, u.units, to.c_n + i * hidden_size + u.first_unit);
   }
 }
 
@@ -94,7 +109,6 @@ void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, 
   args.first_block = hidden_range_.first;
   args.last_block = hidden_range_.last;
   args.depth = w.recurrent.depth;
-  args.rows = rows_;
   args.projected_row = gates_size(*net_, 1, 1);
   args.input_panels = w.input_panels;
   args.bias = w.bias;
@@ -105,25 +119,42 @@ void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, 
   args.c = c_;
   args.c_row = c_ ? w.hidden_stride() : 0;
   args.y_row = y.row;
+  args.y_index = y.index;
   args.units = w.recurrent.units;
-  for (std::ptrdiff_t t = 0; t < steps; ++t) {
-    args.projected = fused ? nullptr : hand.gates + t * rows_ * args.projected_row;
+  std::ptrdiff_t row_steps = 0, most_rows = 0;
+  for (std::ptrdiff_t i = 0; i < steps; ++i) {
+    const std::ptrdiff_t t = reverse_ ? steps - 1 - i : i;
+    if (x.starts) follow(x.starts[t + 1] - x.starts[t], hand.meeting);
+    args.rows = rows_;
+    row_steps += rows_;
+    most_rows = std::max(most_rows, rows_);
+    const std::ptrdiff_t before = x.starts ? x.starts[t] - x.starts[0] : t * rows_;
+    args.projected = fused ? nullptr : hand.gates + before * args.projected_row;
     args.x = x.at(t, 0);
-    args.y = y.at(t, 0);
-    step(args, hand.meeting);
+    step(args, y.from(t), hand.meeting);
   }
-  count(steps, fused, hand.counts);
+  count(steps, row_steps, most_rows, fused, hand.counts);
+}
+
+// Rows that join are read by the other parts too.
+template <class T>
+void DirectionRun<T>::follow(std::ptrdiff_t rows, Meeting& meeting) {
+  const bool join = rows > rows_;
+  if (rows != rows_) set_rows(rows);
+  if (join) meeting.meet();
 }
 
 template <class T>
-void DirectionRun<T>::count(std::ptrdiff_t steps, bool fused, Counts& counts) const {
+void DirectionRun<T>::count(std::ptrdiff_t steps, std::ptrdiff_t row_steps, std::ptrdiff_t most_rows, bool fused,
+                            Counts& counts) const {
   const auto part = [](const PanelShape& shape, const Range& range) {
     return (range.last - range.first) * shape.lanes * shape.gates * shape.depth;
   };
   Counts done;
   (fused ? done.fused_steps : done.projected_steps) = steps;
   done.most_steps = steps;
-  done.most_rows = rows_;
+  done.most_rows = most_rows;
+  done.row_steps = row_steps;
   done.tasks = 1;
   done.weights_read = part(weights_->input, hidden_range_) * (fused ? steps : 1) +
                       part(weights_->recurrent, hidden_range_) * steps +
@@ -150,7 +181,9 @@ void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* gates) c
     args.out_row = to_row;
     net_->cell.project(args);
   };
-  if (rows_ == 1) {
+  if (x.starts) {
+    rows_from(x.data, x.row, x.starts[steps] - x.starts[0], gates, gate_row);
+  } else if (rows_ == 1) {
     rows_from(x.data, x.step, steps, gates, gate_row);
   } else if (x.step == rows_ * x.row) {
     rows_from(x.data, x.row, steps * rows_, gates, gate_row);
@@ -165,23 +198,22 @@ void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* gates) c
   }
 }
 
-// args has what is the same in all steps, and this one's x, projected gates and y.
+// args has what is the same in all steps, and this one's x and projected gates; y begins with this step.
 template <class T>
-void DirectionRun<T>::step(StepArgs<T>& args, Meeting& meeting) {
-  T* const y = args.y;
+void DirectionRun<T>::step(StepArgs<T>& args, View<T> y, Meeting& meeting) {
   args.h = h_;
   args.h_next = hidden_ ? hidden_ : h_next_;
-  args.y = hidden_ ? nullptr : y;
+  args.y = hidden_ ? nullptr : y.data;
   args.backwards = backwards_;
   net_->cell.step(args);
   meeting.meet();
-  if (hidden_) project_hidden(y, args.y_row, meeting);
+  if (hidden_) project_hidden(y, meeting);
   std::swap(h_, h_next_);
   backwards_ = !backwards_;
 }
 
 template <class T>
-void DirectionRun<T>::project_hidden(T* y, std::ptrdiff_t y_row, Meeting& meeting) const {
+void DirectionRun<T>::project_hidden(View<T> y, Meeting& meeting) const {
   const PackedDirection<T>& w = *weights_;
   const Range& own = state_range_;
   ProjectArgs<T> args{};
@@ -197,7 +229,7 @@ void DirectionRun<T>::project_hidden(T* y, std::ptrdiff_t y_row, Meeting& meetin
   args.out_row = w.state_stride();
   net_->kernels.project_hidden(args);
   for (std::ptrdiff_t r = 0; r < rows_; ++r) {
-    std::copy_n(h_next_ + r * w.state_stride() + own.first_unit, own.units, y + r * y_row + own.first_unit);
+    std::copy_n(h_next_ + r * w.state_stride() + own.first_unit, own.units, y.at(0, r) + own.first_unit);
   }
   meeting.meet();
 }

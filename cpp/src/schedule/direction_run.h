@@ -8,17 +8,33 @@
 
 namespace gatecell {
 
-// A sequence batch: element (t, row) begins at data + t * step + row * this->row; features are adjacent.
+// A sequence batch: element (t, row) begins at data + t * step + row * this->row; features are adjacent. With starts,
+// rows of different lengths lie packed instead: starts[t] - starts[0] of them before those still going at step t. With
+// an index, row r is the one at index[r].
 template <class T>
 struct View {
   T* data;
   std::ptrdiff_t step;
   std::ptrdiff_t row;
+  const std::ptrdiff_t* starts = nullptr;
+  const std::ptrdiff_t* index = nullptr;
 
-  T* at(std::ptrdiff_t t, std::ptrdiff_t r) const { return data + t * step + r * row; }
-  View from(std::ptrdiff_t t, std::ptrdiff_t r) const { return {at(t, r), step, row}; }
-  // Backwards in time, so that the reverse direction is the same code.
-  View reversed(std::ptrdiff_t steps) const { return {at(steps - 1, 0), -step, row}; }
+  T* at(std::ptrdiff_t t, std::ptrdiff_t r) const { return from(t).data + (index ? index[r] : r) * row; }
+  View from(std::ptrdiff_t t) const {
+    return starts ? View{data + (starts[t] - starts[0]) * row, step, row, starts + t, index}
+                  : View{data + t * step, step, row, nullptr, index};
+  }
+  View features_from(std::ptrdiff_t k) const { return {data + k, step, row, starts, index}; }
+};
+
+// Where the state of a direction's rows comes from and goes to: row r's lies at row index[r] of these arrays.
+template <class T>
+struct StateArrays {
+  const T* h_0;  // (rows, state size), contiguous; null: zeros
+  const T* c_0;  // (rows, hidden size)
+  T* h_n;        // as h_0, and may be the same; null: left out
+  T* c_n;
+  const std::int64_t* index = nullptr;  // null: 0, 1, ...
 };
 
 // One of several threads that take each step together, each with some of the hidden units.
@@ -38,24 +54,27 @@ template <class T>
 class DirectionRun {
  public:
   // Lays out the state of up to group_rows rows.
-  DirectionRun(const PackedNetwork<T>& net, const PackedDirection<T>& weights, std::ptrdiff_t group_rows,
+  DirectionRun(const PackedNetwork<T>& net, std::int64_t layer, int direction, std::ptrdiff_t group_rows,
                Carver& carver);
 
   // The same state, for the thread that has this part of the hidden units. All parts must make the same calls, and meet
-  // after begin().
+  // after begin() and set_rows().
   DirectionRun share(HiddenPart part) const;
 
   static std::ptrdiff_t gates_size(const PackedNetwork<T>& net, std::ptrdiff_t chunk, std::ptrdiff_t group_rows);
 
-  // h_0 (rows, state size) and c_0 (rows, hidden size), contiguous; null: zeros.
-  void begin(std::ptrdiff_t rows, const T* h_0, const T* c_0);
+  // The first rows are those still going: more of them take their state from where it comes from, and those that are
+  // not any more leave it where it goes to.
+  void begin(const StateArrays<T>& state, std::ptrdiff_t rows);
+  void set_rows(std::ptrdiff_t rows);
 
-  // `steps` steps from x's first to its last. y gets the new h of every step. Input products are computed in each step
-  // (fused), or for all steps before the first. The parts meet after every step.
+  // `steps` steps, for the reverse direction from the last to the first. y gets the new h of every step. Input products
+  // are computed in each step (fused), or for all steps before the first. The parts meet after every step. x has no
+  // index; its starts say how many rows are still going, without them the rows stay as they are.
   void advance(View<const T> x, View<T> y, std::ptrdiff_t steps, bool fused, Hand<T>& hand);
 
-  // The state now, but for what is null.
-  void end(T* h_n, T* c_n) const;
+  // The state now.
+  void get_state(T* h, T* c) const { store({nullptr, nullptr, h, c}, 0, rows_); }
 
  private:
   // Blocks of a matrix, from first to last - 1, and the units in them.
@@ -64,14 +83,20 @@ class DirectionRun {
   };
   static Range range(const PanelShape& shape, HiddenPart part);
 
+  void load(const StateArrays<T>& from, std::ptrdiff_t first, std::ptrdiff_t last);
+  void store(const StateArrays<T>& to, std::ptrdiff_t first, std::ptrdiff_t last) const;
   void project(View<const T> x, std::ptrdiff_t steps, T* gates) const;
-  void step(StepArgs<T>& args, Meeting& meeting);
-  void project_hidden(T* y, std::ptrdiff_t y_row, Meeting& meeting) const;
-  void count(std::ptrdiff_t steps, bool fused, Counts& counts) const;
+  void follow(std::ptrdiff_t rows, Meeting& meeting);
+  void step(StepArgs<T>& args, View<T> y, Meeting& meeting);
+  void project_hidden(View<T> y, Meeting& meeting) const;
+  void count(std::ptrdiff_t steps, std::ptrdiff_t row_steps, std::ptrdiff_t most_rows, bool fused,
+             Counts& counts) const;
 
   const PackedNetwork<T>* net_;
   const PackedDirection<T>* weights_;
+  bool reverse_;
   Range hidden_range_, state_range_;  // this thread's units of c and the gates, and of h
+  StateArrays<T> state_{};
   std::ptrdiff_t rows_ = 0;
   T* h_;  // h(t-1): other hidden blocks still read it while h(t) is written
   T* h_next_;

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "schedule/cost.h"
+#include "schedule/ragged.h"
 #include "schedule/team.h"
 
 namespace gatecell {
@@ -39,25 +40,11 @@ void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64
   }
 }
 
-// Fused tiles save the way of the projected gates to the cache and back, 1 to 3 %, but every step reads W_ih as well:
-// that pays where both matrices stay in the L2 cache, or many rows share what comes from the next one. One or two rows
-// fill no tile, and gain more from steps projected together; but a single step has no other to be projected with.
-template <class T>
-bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, const Plan& plan) {
-  constexpr double kNearBytes = 768 * 1024, kSharedBytes = 20e6;
-  constexpr std::int64_t kFewestRows = 3, kManyRows = 16;
-  if (steps == 1) return true;
-  if (plan.group_rows < kFewestRows) return false;
-  const auto bytes = static_cast<double>(net.input_weights + net.recurrent_weights) * sizeof(T) /
-                     static_cast<double>(net.directions.size());
-  return bytes / plan.hidden_parts < kNearBytes || (plan.group_rows >= kManyRows && bytes < kSharedBytes);
-}
-
 // The kernel, the blocking and the prediction for these parts.
 template <class T>
 Plan complete(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, Plan plan) {
   choose_blocking(net, steps, rows, plan);
-  plan.fused = choose_fused(net, steps, plan);
+  plan.fused = choose_fused(net, steps, plan.group_rows, plan.hidden_parts);
   plan.seconds = cost(net, steps, rows, plan).seconds;
   return plan;
 }
@@ -108,6 +95,20 @@ Plan share(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, s
 
 }  // namespace
 
+// Fused tiles save the way of the projected gates to the cache and back, 1 to 3 %, but every step reads W_ih as well:
+// that pays where both matrices stay in the L2 cache, or many rows share what comes from the next one. One or two rows
+// fill no tile, and gain more from steps projected together; but a single step has no other to be projected with.
+template <class T>
+bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int hidden_parts) {
+  constexpr double kNearBytes = 768 * 1024, kSharedBytes = 20e6;
+  constexpr std::int64_t kFewestRows = 3, kManyRows = 16;
+  if (steps == 1) return true;
+  if (rows < kFewestRows) return false;
+  const auto bytes = static_cast<double>(net.input_weights + net.recurrent_weights) * sizeof(T) /
+                     static_cast<double>(net.directions.size());
+  return bytes / hidden_parts < kNearBytes || (rows >= kManyRows && bytes < kSharedBytes);
+}
+
 template <class T>
 Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads) {
   if (steps < 1 || rows < 1) return {};
@@ -116,6 +117,28 @@ Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t row
   const Plan plan = share(net, steps, rows, num_threads, alone);
   const int cpus = plan.threads() > 1 ? usable_cpus() : num_threads;  // asks the system: only when it matters
   return cpus < num_threads ? share(net, steps, rows, cpus, alone) : plan;
+}
+
+template <class T>
+Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, int num_threads) {
+  if (!call.lengths) return make_plan(net, call.steps, call.rows, num_threads);
+  constexpr double kZeroByte = 1 / 10e9;
+  const Extent e = extent(call);
+  const bool padded = call.layout == Layout::padded;
+  const double zeros = padded ? static_cast<double>((call.steps * call.rows - e.total) * net.spec.output_size()) : 0;
+  const double padding_seconds = zeros * sizeof(T) * kZeroByte;
+  if (e.total == 0) {
+    Plan plan;
+    plan.seconds = padding_seconds;
+    return plan;
+  }
+  Plan plan = make_plan(net, e.longest, (e.total + e.longest / 2) / e.longest, num_threads);
+  if (plan.layer_parts > 1 && call.rows > kGroupRows) {  // layers are apart only where all rows are one group
+    plan = make_plan(net, e.longest, kGroupRows + 1, num_threads);
+  }
+  choose_blocking(net, e.longest, call.rows, plan);
+  plan.seconds += padding_seconds;
+  return plan;
 }
 
 template <class T>
@@ -143,6 +166,10 @@ Forecast forecast(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
 
 template Plan make_plan<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, int);
 template Plan make_plan<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, int);
+template Plan make_plan<float>(const PackedNetwork<float>&, const Call<float>&, int);
+template Plan make_plan<double>(const PackedNetwork<double>&, const Call<double>&, int);
+template bool choose_fused<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, int);
+template bool choose_fused<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, int);
 template Forecast forecast<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, const Plan&);
 template Forecast forecast<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, const Plan&);
 

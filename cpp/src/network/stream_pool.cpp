@@ -1,0 +1,203 @@
+// A stream is a row of the state arrays, which a call reads and writes in place: `state_rows` says which rows take
+// part.
+#include "gatecell/stream_pool.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "runtime/memory.h"
+
+namespace gatecell {
+namespace {
+
+// The id of the row's stream or, while it is free, of the next one: row + capacity * (streams the row has had).
+struct Slot {
+  std::int64_t id;
+  bool is_open;
+  std::int64_t looked_up;  // when last, to find out who is named twice
+};
+
+[[noreturn]] void refuse(std::int64_t id, const char* why) {
+  throw std::invalid_argument("stream " + std::to_string(id) + why);
+}
+
+}  // namespace
+
+template <class T>
+struct StreamPool<T>::Impl {
+  Impl(const Network<T>& network, std::int64_t capacity_) : net(network), spec(network.spec()), capacity(capacity_) {
+    const std::int64_t chains = spec.num_layers, features = spec.state_size() + c_size();
+    if (capacity > PTRDIFF_MAX / static_cast<std::int64_t>(sizeof(T)) / chains / features) throw std::bad_alloc();
+    memory = allocate_block(nbytes());
+    h = reinterpret_cast<T*>(memory.get());
+    c = c_size() ? h + capacity * chains * spec.state_size() : nullptr;
+  }
+
+  std::int64_t c_size() const { return spec.cell == Cell::lstm ? spec.hidden_size : 0; }
+  std::size_t nbytes() const {
+    return static_cast<std::size_t>(capacity * spec.num_layers * (spec.state_size() + c_size())) * sizeof(T);
+  }
+
+  // The rows of these streams, in `rows`.
+  void look_up(const std::int64_t* ids, std::int64_t n) {
+    if (n < 0) throw std::invalid_argument("expected a number of streams that is not negative");
+    ++turn;
+    rows.clear();
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::int64_t id = ids[i], row = id % capacity;
+      const bool known = id >= 0 && row < static_cast<std::int64_t>(slots.size());
+      if (!known || id > slots[static_cast<std::size_t>(row)].id) refuse(id, ": there never was one");
+      Slot& slot = slots[static_cast<std::size_t>(row)];
+      if (id < slot.id) refuse(id, " is closed");
+      if (!slot.is_open) refuse(id, ": there never was one");
+      if (slot.looked_up == turn) refuse(id, " is named twice");
+      slot.looked_up = turn;
+      rows.push_back(row);
+    }
+  }
+
+  // f(row of the pool's array, row of a dense one with n streams) for all layers.
+  template <class F>
+  void for_states(const F& f) const {
+    const auto n = static_cast<std::int64_t>(rows.size());
+    for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
+      for (std::int64_t i = 0; i < n; ++i) f(layer * capacity + rows[static_cast<std::size_t>(i)], layer * n + i);
+    }
+  }
+
+  void set(T* to, const T* from, std::int64_t size) {
+    for_states([&](std::int64_t mine, std::int64_t given) {
+      from ? std::copy_n(from + given * size, size, to + mine * size) : std::fill_n(to + mine * size, size, T(0));
+    });
+  }
+  void get(const T* from, T* to, std::int64_t size) const {
+    for_states(
+        [&](std::int64_t mine, std::int64_t given) { std::copy_n(from + mine * size, size, to + given * size); });
+  }
+
+  // Of the streams in `rows`.
+  Call<T> call(const T* x, T* y) const {
+    Call<T> result;
+    result.rows = static_cast<std::int64_t>(rows.size());
+    result.steps = 1;
+    result.x = x;
+    result.x_row = result.x_step = spec.input_size;
+    result.y = y;
+    result.y_row = result.y_step = spec.output_size();
+    result.h_0 = result.h_n = h;
+    result.c_0 = result.c_n = c;
+    result.state_rows = rows.data();
+    result.states = capacity;
+    return result;
+  }
+
+  Network<T> net;
+  Spec spec;
+  std::int64_t capacity, turn = 0;
+  Block memory;
+  T *h, *c;                        // (layers, capacity, features); null c without one
+  std::vector<Slot> slots;         // of the rows that were ever in use
+  std::vector<std::int64_t> free;  // those that are not any more
+  std::vector<std::int64_t> rows;  // of the streams looked up last
+};
+
+template <class T>
+StreamPool<T>::StreamPool(const Network<T>& net, std::int64_t capacity) {
+  if (net.spec().bidirectional) throw std::invalid_argument("a pool of streams needs a network of one direction");
+  if (capacity < 1) throw std::invalid_argument("a pool of streams needs a capacity of at least one");
+  impl_ = std::make_unique<Impl>(net, capacity);
+}
+
+template <class T>
+StreamPool<T>::~StreamPool() = default;
+template <class T>
+StreamPool<T>::StreamPool(StreamPool&&) noexcept = default;
+template <class T>
+StreamPool<T>& StreamPool<T>::operator=(StreamPool&&) noexcept = default;
+
+template <class T>
+std::int64_t StreamPool<T>::open() {
+  Impl& p = *impl_;
+  if (size() == p.capacity) {
+    throw std::length_error("all " + std::to_string(p.capacity) + " streams of this pool are open");
+  }
+  if (p.free.empty()) {
+    const std::size_t row = p.slots.size();
+    if (row == p.slots.capacity()) p.slots.reserve(2 * row + 16);
+    p.rows.reserve(p.slots.capacity());  // now, so that neither a step nor closing need to
+    p.free.reserve(p.slots.capacity());
+    p.slots.push_back({static_cast<std::int64_t>(row), false, 0});
+    p.free.push_back(static_cast<std::int64_t>(row));
+  }
+  Slot& slot = p.slots[static_cast<std::size_t>(p.free.back())];
+  p.free.pop_back();
+  slot.is_open = true;
+  set_state(&slot.id, 1, nullptr, nullptr);
+  return slot.id;
+}
+
+template <class T>
+void StreamPool<T>::close(std::int64_t id) {
+  Impl& p = *impl_;
+  p.look_up(&id, 1);
+  const std::int64_t row = p.rows.front();
+  Slot& slot = p.slots[static_cast<std::size_t>(row)];
+  slot.is_open = false;
+  slot.id += p.capacity;
+  p.free.push_back(row);
+}
+
+template <class T>
+std::int64_t StreamPool<T>::size() const {
+  return static_cast<std::int64_t>(impl_->slots.size() - impl_->free.size());
+}
+
+template <class T>
+std::int64_t StreamPool<T>::capacity() const {
+  return impl_->capacity;
+}
+
+template <class T>
+std::size_t StreamPool<T>::nbytes() const {
+  return impl_->nbytes();
+}
+
+template <class T>
+void StreamPool<T>::step(const std::int64_t* ids, std::int64_t n, const T* x, T* y, int num_threads) {
+  impl_->look_up(ids, n);
+  impl_->net.forward(impl_->call(x, y), num_threads);
+}
+
+template <class T>
+void StreamPool<T>::run(const std::int64_t* ids, std::int64_t n, const std::int64_t* lengths, const T* x, T* y,
+                        int num_threads) {
+  impl_->look_up(ids, n);
+  Call<T> call = impl_->call(x, y);
+  call.lengths = lengths;
+  call.layout = Layout::jagged;
+  call.steps = n ? *std::max_element(lengths, lengths + n) : 0;
+  impl_->net.forward(call, num_threads);
+}
+
+template <class T>
+void StreamPool<T>::set_state(const std::int64_t* ids, std::int64_t n, const T* h, const T* c) {
+  Impl& p = *impl_;
+  p.look_up(ids, n);
+  p.set(p.h, h, p.spec.state_size());
+  if (p.c) p.set(p.c, c, p.c_size());
+}
+
+template <class T>
+void StreamPool<T>::get_state(const std::int64_t* ids, std::int64_t n, T* h, T* c) const {
+  Impl& p = *impl_;
+  p.look_up(ids, n);
+  if (h) p.get(p.h, h, p.spec.state_size());
+  if (c && p.c) p.get(p.c, c, p.c_size());
+}
+
+template class StreamPool<float>;
+template class StreamPool<double>;
+
+}  // namespace gatecell

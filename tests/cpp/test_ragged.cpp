@@ -1,0 +1,390 @@
+// Rows of different lengths: each has the bits it has alone, in every layout and however the work is shared, for no
+// more steps than it is long.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <stdexcept>
+
+#include "pack/packed.h"
+#include "problems.h"
+#include "schedule/forward.h"
+#include "schedule/plan.h"
+#include "schedule/ragged.h"
+#include "schedule/team.h"
+#include "schedule/timeline.h"
+
+using namespace problems;
+using gatecell::Counts;
+using gatecell::Layout;
+using gatecell::Plan;
+
+namespace {
+
+using Lengths = std::vector<std::int64_t>;
+
+// So that plans for more threads than this machine has CPUs run as they are.
+struct ManyCpus {
+  ManyCpus() { gatecell::pretend_cpus(7); }
+  ~ManyCpus() { gatecell::pretend_cpus(0); }
+};
+
+constexpr Layout layouts[] = {Layout::padded, Layout::packed, Layout::jagged};
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+// Where the features of (t, row) begin, in rows of the layout; 0 ... total - 1 but for padded.
+std::int64_t place(Layout layout, const Lengths& lengths, std::int64_t t, std::int64_t row) {
+  const auto rows = static_cast<std::int64_t>(lengths.size());
+  std::int64_t before = 0;
+  switch (layout) {
+    case Layout::padded:
+      return t * rows + row;
+    case Layout::packed:  // counted one by one, not as the library does
+      for (std::int64_t step = 0; step < t; ++step) {
+        before += std::count_if(lengths.begin(), lengths.end(), [&](std::int64_t length) { return length > step; });
+      }
+      return before + row;
+    case Layout::jagged:
+      return std::accumulate(lengths.begin(), lengths.begin() + row, std::int64_t{0}) + t;
+  }
+  return -1;
+}
+
+// The valid part of padded features in a layout; in the padded one the rest is `filler`.
+template <class T>
+std::vector<T> in_layout(Layout layout, const Lengths& lengths, const std::vector<T>& padded, std::int64_t steps,
+                         std::int64_t features, T filler) {
+  const auto rows = static_cast<std::int64_t>(lengths.size());
+  const std::int64_t total =
+      layout == Layout::padded ? steps * rows : std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
+  std::vector<T> result(at(total * features), filler);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t t = 0; t < lengths[at(row)]; ++t) {
+      std::copy_n(padded.begin() + (t * rows + row) * features, features,
+                  result.begin() + place(layout, lengths, t, row) * features);
+    }
+  }
+  return result;
+}
+
+// Every row by a call of its own, in the padded layout.
+template <class T>
+Output<T> one_by_one(const Network<T>& net, const Problem<T>& problem, const Lengths& lengths) {
+  Output<T> all;
+  const Spec& spec = problem.spec;
+  const Call<T> shape = dense_call(problem, all);
+  std::fill(all.y.begin(), all.y.end(), T(0));
+  const std::int64_t chains = spec.num_layers * spec.directions();
+  const auto put = [&](std::vector<T>& to, const std::vector<T>& from, std::int64_t outer, std::int64_t width,
+                       std::int64_t row) {
+    for (std::int64_t i = 0; i < outer && !from.empty(); ++i) {
+      std::copy_n(from.begin() + i * width, width, to.begin() + (i * shape.rows + row) * width);
+    }
+  };
+  for (std::int64_t row = 0; row < problem.rows; ++row) {
+    auto alone = rows_of(problem, row, 1);
+    alone.steps = lengths[at(row)];
+    alone.x.resize(at(alone.steps * spec.input_size));
+    const auto output = run(net, alone);
+    put(all.y, output.y, alone.steps, spec.output_size(), row);
+    put(all.h_n, output.h_n, chains, spec.state_size(), row);
+    put(all.c_n, output.c_n, chains, spec.hidden_size, row);
+  }
+  return all;
+}
+
+// By one call. x is NaN, and y infinite, where the call has no business.
+template <class T, class How>
+Output<T> together(const Network<T>& net, const Problem<T>& problem, const Lengths& lengths, Layout layout,
+                   const How& how) {
+  Output<T> output;
+  const Spec& spec = problem.spec;
+  Call<T> call = dense_call(problem, output);
+  const auto x =
+      in_layout(layout, lengths, problem.x, problem.steps, spec.input_size, std::numeric_limits<T>::quiet_NaN());
+  output.y =
+      in_layout(layout, lengths, output.y, problem.steps, spec.output_size(), std::numeric_limits<T>::infinity());
+  call.x = x.data();
+  call.y = output.y.data();
+  constexpr std::int64_t unused = 12345;
+  if (layout == Layout::packed) {
+    call.x_step = call.y_step = unused;
+  } else if (layout == Layout::jagged) {
+    call.x_step = spec.input_size;
+    call.y_step = spec.output_size();
+    call.x_row = call.y_row = unused;
+  }
+  call.lengths = lengths.data();
+  call.layout = layout;
+  net.forward(call, how);
+  return output;
+}
+
+template <class T>
+void check(const Network<T>& net, const Problem<T>& problem, const Lengths& lengths, const std::vector<Plan>& plans) {
+  CAPTURE(describe(problem));
+  CAPTURE(describe(net.isa()));
+  for (const Layout layout : layouts) {
+    Lengths in_order = lengths;
+    if (layout == Layout::packed) std::sort(in_order.begin(), in_order.end(), std::greater<>());
+    Output<T> expected = one_by_one(net, problem, in_order);
+    expected.y = in_layout(layout, in_order, expected.y, problem.steps, problem.spec.output_size(), T(0));
+    for (const int threads : {1, 2}) {
+      CHECK(same_bits(together(net, problem, in_order, layout, threads), expected));
+    }
+    for (const Plan& plan : plans) {
+      CAPTURE(plan.row_parts);
+      CAPTURE(plan.hidden_parts);
+      CAPTURE(plan.layer_parts);
+      CAPTURE(plan.direction_parts);
+      CHECK(same_bits(together(net, problem, in_order, layout, plan), expected));
+    }
+  }
+}
+
+std::vector<Plan> plans_for(const Spec& spec, std::int64_t rows) {
+  // rows, directions, hidden units apart; chunk, group_rows; (seconds); layers apart; fused
+  std::vector<Plan> plans = {{1, 1, 1, 3, rows, 0, 1, false}, {1, 1, 1, 1, 2, 0, 1, true}};
+  if (rows > 2) plans.push_back({3, 1, 1, 2, 2, 0, 1, false});
+  if (rows > 1) plans.push_back({2, 1, 2, 2, rows, 0, 1, true});
+  plans.push_back({1, 1, 2, 4, rows, 0, 1, false});
+  if (spec.bidirectional) plans.push_back({1, 2, 1, 2, rows, 0, 1, false});
+  if (!spec.bidirectional && spec.num_layers > 1) plans.push_back({1, 1, 1, 2, rows, 0, 2, true});
+  return plans;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("rows of any lengths", T, float, double) {
+  const ManyCpus cpus;
+  constexpr std::int64_t steps = 9;
+  const std::vector<Lengths> patterns = {
+      {3, 9, 0, 1, 9, 5, 2, 5, 0, 7, 4}, {0, 0, 4}, {5}, {0}, {9, 9, 9}, {4, 4}, {0, 0}, {1, 2, 3, 4, 5}};
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Spec& spec : varied_specs()) {
+      const auto full = random_problem<T>(spec, steps, 11);
+      const auto net = network(full, isa);
+      for (const Lengths& lengths : patterns) {
+        const auto rows = static_cast<std::int64_t>(lengths.size());
+        check(net, rows_of(full, 0, rows), lengths, plans_for(spec, rows));
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("more rows than a group has, and longer than a chunk", T, float, double) {
+  const ManyCpus cpus;
+  std::mt19937 engine(1);
+  Lengths lengths(110);
+  for (std::int64_t& length : lengths) length = std::uniform_int_distribution<std::int64_t>(0, 60)(engine);
+  for (Spec spec : {Spec{Cell::gru, 3, 24, 3}, Spec{Cell::lstm, 3, 17, 2, true, true, 5}}) {
+    const auto problem = random_problem<T>(spec, 60, 110);
+    check(network(problem, gatecell::available_isas().front()), problem, lengths, plans_for(spec, 110));
+  }
+}
+
+TEST_CASE_TEMPLATE("states in rows of larger arrays, in place", T, float, double) {
+  const Lengths lengths = {3, 0, 5, 5, 1}, index = {7, 2, 0, 8, 3};
+  constexpr std::int64_t states = 9, rows = 5;
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Spec& spec : varied_specs()) {
+      const auto problem = random_problem<T>(spec, 5, rows), store = random_problem<T>(spec, 1, states, {}, 3);
+      const std::int64_t chains = spec.num_layers * spec.directions();
+      const auto net = network(problem, isa);
+      for (const bool ragged : {false, true}) {
+        CAPTURE(describe(problem));
+        auto mine = problem;
+        auto expected_h = store.h_0, expected_c = store.c_0;
+        const auto each = [&](auto&& f) {  // (row of mine, row of the store, features), of h and of c
+          for (std::int64_t i = 0; i < chains * rows; ++i) {
+            const std::int64_t j = i / rows * states + index[at(i % rows)];
+            f(mine.h_0, expected_h, i, j, spec.state_size());
+            if (spec.cell == Cell::lstm) f(mine.c_0, expected_c, i, j, spec.hidden_size);
+          }
+        };
+        each([](auto& own, auto& all, std::int64_t i, std::int64_t j, std::int64_t size) {
+          std::copy_n(all.begin() + j * size, size, own.begin() + i * size);
+        });
+        Output<T> expected = one_by_one(net, mine, ragged ? lengths : Lengths(rows, 5));
+        mine.h_0 = expected.h_n;
+        mine.c_0 = expected.c_n;
+        each([](auto& own, auto& all, std::int64_t i, std::int64_t j, std::int64_t size) {
+          std::copy_n(own.begin() + i * size, size, all.begin() + j * size);
+        });
+        for (const Plan& plan : plans_for(spec, rows)) {
+          Output<T> output;
+          auto h = store.h_0, c = store.c_0;
+          Call<T> call = dense_call(problem, output);
+          call.h_0 = call.h_n = h.data();
+          call.c_0 = call.c_n = c.empty() ? nullptr : c.data();
+          call.lengths = ragged ? lengths.data() : nullptr;
+          call.state_rows = index.data();
+          call.states = states;
+          net.forward(call, plan);
+          CHECK(same_bits(output.y, expected.y));
+          CHECK(same_bits(h, expected_h));
+          CHECK(same_bits(c, expected_c));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("no step of a row that has ended is computed") {
+  const Lengths lengths = {30, 3, 17, 0, 30, 8};
+  const Spec spec{Cell::lstm, 9, 40, 2, true, true};
+  const auto problem = random_problem<float>(spec, 30, 6);
+  const gatecell::PackedNetwork<float> net(spec, reference::views(problem), gatecell::available_isas().front());
+  Output<float> output;
+  Call<float> call = dense_call(problem, output);
+  call.lengths = lengths.data();
+  for (const Plan& plan : {gatecell::make_plan(net, call, 1), Plan{1, 1, 1, 4, 4, 0, 1, false}}) {
+    Counts counts;
+    gatecell::forward(net, call, plan, &counts);
+    CHECK(counts.row_steps == 2 * 2 * (30 + 3 + 17 + 0 + 30 + 8));
+    CHECK(counts.fused_steps + counts.projected_steps >= 2 * 2 * 30);
+  }
+}
+
+TEST_CASE("no steps keep the state, wherever it lies") {
+  const Lengths index = {2, 0};
+  const auto problem = random_problem<float>(Spec{Cell::lstm, 5, 19, 2}, 4, 2);
+  const auto store = random_problem<float>(problem.spec, 1, 3);
+  const auto net = network(problem, gatecell::available_isas().front());
+  const std::int64_t none[] = {0, 0};
+  for (const bool padding_only : {false, true}) {
+    Output<float> output;
+    Call<float> call = dense_call(problem, output);
+    std::vector<float> h(store.h_0.size(), 7), c(store.c_0.size(), 7);
+    call.steps = padding_only ? 4 : 0;
+    call.lengths = padding_only ? none : nullptr;
+    call.h_0 = store.h_0.data();
+    call.c_0 = store.c_0.data();
+    call.h_n = h.data();
+    call.c_n = c.data();
+    call.state_rows = index.data();
+    call.states = 3;
+    net.forward(call, 1);
+    for (std::size_t i = 0; i < h.size(); ++i) {
+      const bool is_named = i / 19 % 3 != 1;
+      CHECK(h[i] == (is_named ? store.h_0[i] : 7));
+      CHECK(c[i] == (is_named ? store.c_0[i] : 7));
+    }
+    const auto zero = [](float y) { return y == 0; };
+    CHECK(std::all_of(output.y.begin(), output.y.end(), zero) == padding_only);
+  }
+}
+
+TEST_CASE("rows are dealt to the parts so that all have about as much to do") {
+  const Lengths lengths = {3, 90, 0, 17, 90, 41, 2, 66, 90, 5, 5};
+  Call<float> call;
+  call.rows = 11;
+  call.steps = 100;
+  call.lengths = lengths.data();
+  for (const int parts : {1, 2, 3, 11}) {
+    const gatecell::Ragged ragged(call, 90, parts);
+    Lengths seen;
+    std::int64_t least = 1000, most = 0;
+    for (int part = 0; part < parts; ++part) {
+      std::int64_t steps = 0;
+      const std::int64_t first = gatecell::first_row(11, parts, part), last = gatecell::first_row(11, parts, part + 1);
+      for (std::int64_t place = first; place < last; ++place) {
+        CHECK(ragged.length(place) == lengths[at(ragged.row(place))]);
+        if (place > first) CHECK(ragged.length(place) <= ragged.length(place - 1));
+        steps += ragged.length(place);
+        seen.push_back(ragged.row(place));
+      }
+      least = std::min(least, steps);
+      most = std::max(most, steps);
+    }
+    CHECK(most - least <= 90);  // one row
+    std::sort(seen.begin(), seen.end());
+    for (std::int64_t row = 0; row < 11; ++row) CHECK(seen[at(row)] == row);
+  }
+}
+
+TEST_CASE("a chunk takes as many steps as fill it") {
+  const Lengths lengths = {30, 3, 17, 0, 30, 8};
+  Call<float> call;
+  call.rows = 6;
+  call.steps = 30;
+  call.lengths = lengths.data();
+  const gatecell::Ragged ragged(call, 30, 1);
+  std::ptrdiff_t starts[31], cuts[31];
+  const gatecell::Timeline time(ragged, 0, 6, 2, starts, cuts);
+  CHECK(time.steps() == 30);
+  const auto row_steps = [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+    std::ptrdiff_t sum = 0;
+    for (const std::int64_t length : lengths) sum += std::clamp<std::ptrdiff_t>(length - first, 0, last - first);
+    return sum;
+  };
+  CHECK(time.cut(0) == 0);
+  CHECK(time.cut(time.chunks()) == 30);
+  for (std::ptrdiff_t i = 0; i < time.chunks(); ++i) {
+    CHECK(row_steps(time.cut(i), time.cut(i + 1)) <= 2 * 6);
+    if (i + 1 < time.chunks()) CHECK(row_steps(time.cut(i), time.cut(i + 1) + 1) > 2 * 6);
+  }
+  for (std::ptrdiff_t t = 0; t < 30; ++t) CHECK(time.live(t) == row_steps(t, t + 1));
+}
+
+TEST_CASE("the kernel suits the rows that are left") {
+  const Spec spec{Cell::lstm, 600, 200, 1};  // weights beyond the L2 cache: many rows fused, few projected
+  const auto problem = random_problem<float>(spec, 40, 20);
+  const gatecell::PackedNetwork<float> net(spec, reference::views(problem), gatecell::available_isas().front());
+  Lengths lengths(20, 10);
+  std::fill_n(lengths.begin(), 4, 40);
+  Output<float> output;
+  Call<float> call = dense_call(problem, output);
+  call.lengths = lengths.data();
+  Counts counts;
+  gatecell::forward(net, call, Plan{1, 1, 1, 1, 20, 0, 1, false}, &counts);
+  CHECK(counts.fused_steps == 10);
+  CHECK(counts.projected_steps == 30);
+  CHECK(counts.most_rows == 20);
+  CHECK(counts.tasks == 10 + 30 / 5);
+}
+
+TEST_CASE("a plan for the rows that are going on average") {
+  const Spec stacked{Cell::gru, 48, 48, 5};
+  const auto problem = random_problem<float>(stacked, 500, 60);
+  const gatecell::PackedNetwork<float> net(stacked, reference::views(problem), gatecell::available_isas().front());
+  Output<float> output;
+  Call<float> call = dense_call(problem, output);
+  Lengths lengths(60, 1);
+  lengths[5] = 500;
+  call.lengths = lengths.data();
+  const Plan alone = gatecell::make_plan(net, call, 1);
+  CHECK(alone.seconds < 0.1 * gatecell::make_plan(net, 500, 60, 1).seconds);
+  CHECK(alone.group_rows == 30);
+  gatecell::pretend_cpus(7);
+  CHECK(gatecell::make_plan(net, call, 5).layer_parts == 1);  // which is for one group of rows only
+  gatecell::pretend_cpus(0);
+}
+
+TEST_CASE("lengths and state rows that do not fit") {
+  const auto problem = random_problem<float>(Spec{Cell::gru, 5, 19, 1}, 4, 2);
+  const auto net = network(problem, gatecell::available_isas().front());
+  Output<float> output;
+  const auto with_lengths = [&](Layout layout, const Lengths& lengths) {
+    Call<float> call = dense_call(problem, output);
+    call.layout = layout;
+    call.lengths = lengths.data();
+    net.forward(call, 1);
+  };
+  const char* const bad_lengths = "a call needs lengths from 0 to its number of steps, packed ones not growing";
+  for (const Layout layout : layouts) {
+    CHECK_THROWS_WITH_AS(with_lengths(layout, {5, 1}), bad_lengths, std::invalid_argument);
+    CHECK_THROWS_WITH_AS(with_lengths(layout, {4, -1}), bad_lengths, std::invalid_argument);
+    CHECK_NOTHROW(with_lengths(layout, {4, 0}));
+  }
+  CHECK_THROWS_WITH_AS(with_lengths(Layout::packed, {1, 4}), bad_lengths, std::invalid_argument);
+  for (const Lengths& index : {Lengths{0, 2}, Lengths{-1, 0}}) {
+    Call<float> call = dense_call(problem, output);
+    call.state_rows = index.data();
+    call.states = 2;
+    CHECK_THROWS_WITH_AS(net.forward(call, 1), "a call needs state rows of its state arrays", std::invalid_argument);
+  }
+}

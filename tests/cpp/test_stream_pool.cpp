@@ -1,0 +1,128 @@
+// A pool of streams: each has the bits of a Stream of its own; ids, and what is refused.
+#include <doctest/doctest.h>
+
+#include <map>
+#include <random>
+#include <set>
+#include <stdexcept>
+
+#include "gatecell/stream.h"
+#include "gatecell/stream_pool.h"
+#include "problems.h"
+
+using namespace problems;
+using gatecell::Stream;
+using gatecell::StreamPool;
+
+namespace {
+
+using Ids = std::vector<std::int64_t>;
+
+std::int64_t count(const Ids& ids) { return static_cast<std::int64_t>(ids.size()); }
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("streams that come, go and take turns", T, float, double) {
+  for (const Isa isa : gatecell::available_isas()) {
+    for (const Cell cell : all_cells) {
+      const Spec spec{cell, 5, 19, 2, true, false, cell == Cell::lstm ? 7 : 0};
+      const auto net = network(random_problem<T>(spec, 1, 1), isa);
+      const std::int64_t inputs = spec.input_size, outputs = spec.output_size();
+      StreamPool<T> pool(net, 12);
+      std::map<std::int64_t, Stream<T>> alone;
+      std::set<std::int64_t> all;
+      std::mt19937 engine(1);
+      const auto random = [&](std::int64_t n) { return std::uniform_int_distribution<std::int64_t>(0, n)(engine); };
+      for (unsigned turn = 0; turn < 60; ++turn) {
+        if (pool.size() < 12 && random(2)) {
+          const std::int64_t id = pool.open();
+          CHECK(all.insert(id).second);  // never seen before
+          alone.emplace(id, Stream<T>(net));
+        } else if (pool.size() > 0) {
+          const std::int64_t id = std::next(alone.begin(), random(pool.size() - 1))->first;
+          pool.close(id);
+          alone.erase(id);
+        }
+        CHECK(pool.size() == static_cast<std::int64_t>(alone.size()));
+        Ids ids;
+        for (const auto& entry : alone) {
+          if (random(3)) ids.push_back(entry.first);
+        }
+        std::shuffle(ids.begin(), ids.end(), engine);
+        Ids lengths(ids.size(), 1);
+        const bool ragged = random(1);
+        std::int64_t steps = 0;
+        for (std::int64_t& length : lengths) steps += length = ragged ? random(4) : 1;
+        const auto x = random_problem<T>(Spec{cell, inputs, 1}, steps, 1, Scale::standard, turn).x;
+        std::vector<T> y(static_cast<std::size_t>(steps * outputs)), expected(y.size());
+        if (ragged) {
+          pool.run(ids.data(), count(ids), lengths.data(), x.data(), y.data(), 2);
+        } else {
+          pool.step(ids.data(), count(ids), x.data(), y.data(), 2);
+        }
+        std::int64_t step = 0;
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+          for (std::int64_t t = 0; t < lengths[i]; ++t, ++step) {
+            alone.at(ids[i]).step(x.data() + step * inputs, expected.data() + step * outputs);
+          }
+        }
+        CHECK(same_bits(y, expected));
+      }
+    }
+  }
+}
+
+TEST_CASE("states are set and got by id") {
+  const auto problem = random_problem<float>(Spec{Cell::lstm, 5, 19, 2}, 1, 3);
+  const auto net = network(problem, gatecell::available_isas().front());
+  StreamPool<float> pool(net, 4);
+  CHECK(pool.capacity() == 4);
+  CHECK(pool.nbytes() == 4 * 2 * (19 + 19) * sizeof(float));
+  const Ids ids = {pool.open(), pool.open(), pool.open()}, some = {ids[2], ids[0], ids[1]};
+  std::vector<float> h(problem.h_0.size()), c(h.size()), y(3 * 19);
+  pool.set_state(some.data(), 3, problem.h_0.data(), problem.c_0.data());
+  pool.get_state(some.data(), 3, h.data(), c.data());
+  CHECK(same_bits(h, problem.h_0));
+  CHECK(same_bits(c, problem.c_0));
+  pool.step(some.data(), 3, problem.x.data(), y.data(), 1);
+  CHECK(same_bits(y, run(net, problem).y));
+  pool.set_state(some.data(), 3, nullptr, nullptr);
+  pool.get_state(some.data(), 3, h.data(), nullptr);
+  CHECK(same_bits(h, std::vector<float>(h.size())));
+}
+
+TEST_CASE("what a pool refuses") {
+  const auto net = network(random_problem<float>(Spec{Cell::gru, 5, 19}, 1, 1), gatecell::available_isas().front());
+  const auto both = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1, true, true}, 1, 1), net.isa());
+  CHECK_THROWS_WITH_AS(StreamPool<float>(both, 1), "a pool of streams needs a network of one direction",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(StreamPool<float>(net, 0), "a pool of streams needs a capacity of at least one",
+                       std::invalid_argument);
+  CHECK_THROWS_AS(StreamPool<float>(net, PTRDIFF_MAX), std::bad_alloc);
+
+  StreamPool<float> pool(net, 2);
+  const std::int64_t closed = pool.open(), open = pool.open();
+  CHECK_THROWS_WITH_AS(pool.open(), "all 2 streams of this pool are open", std::length_error);
+  pool.close(closed);
+  const auto refused = [&](std::int64_t id, const std::string& message) {
+    const std::vector<float> x(10, 1);
+    std::vector<float> before(2 * 19), after(before), y(2 * 19);
+    pool.get_state(&open, 1, before.data(), nullptr);
+    const std::int64_t ids[] = {open, id}, lengths[] = {1, 1};
+    CHECK_THROWS_WITH_AS(pool.step(ids, 2, x.data(), y.data(), 1), message.c_str(), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(pool.run(ids, 2, lengths, x.data(), y.data(), 1), message.c_str(), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(pool.set_state(ids, 2, x.data(), nullptr), message.c_str(), std::invalid_argument);
+    pool.get_state(&open, 1, after.data(), nullptr);
+    CHECK(same_bits(after, before));
+  };
+  refused(closed, "stream " + std::to_string(closed) + " is closed");
+  refused(closed + 2, "stream " + std::to_string(closed + 2) + ": there never was one");  // the next of that row
+  refused(-1, "stream -1: there never was one");
+  refused(1000, "stream 1000: there never was one");
+  refused(open, "stream " + std::to_string(open) + " is named twice");
+  CHECK_THROWS_WITH_AS(pool.close(closed), "stream 0 is closed", std::invalid_argument);
+  CHECK_THROWS_AS(pool.step(&open, -1, nullptr, nullptr, 1), std::invalid_argument);
+  const std::int64_t length = -1;
+  CHECK_THROWS_AS(pool.run(&open, 1, &length, nullptr, nullptr, 1), std::invalid_argument);
+  CHECK(pool.open() == closed + 2);
+}
