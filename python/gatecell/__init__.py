@@ -10,6 +10,7 @@ from ._cells import GRUCell, LSTMCell, RNNCell
 from ._core import available_isas, build_info
 from ._files import load
 from ._layers import GRU, LSTM, RNN
+from ._packed import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
 from ._stream import Stream
 from ._torch import from_torch
 
@@ -21,6 +22,7 @@ __all__ = [
     "RNN",
     "GRUCell",
     "LSTMCell",
+    "PackedSequence",
     "RNNCell",
     "Stream",
     "__version__",
@@ -28,4 +30,7 @@ __all__ = [
     "build_info",
     "from_torch",
     "load",
+    "pack_padded_sequence",
+    "pack_sequence",
+    "pad_packed_sequence",
 ]
