@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, m) {
   register_networks(m);
   register_fast_call(m);
   register_streams(m);
+  register_pools(m);
 
   m.def(
       "available_isas",

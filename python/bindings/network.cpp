@@ -6,6 +6,7 @@
 #include <pybind11/stl.h>
 
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -26,6 +27,7 @@ using gatecell::Spec;
 
 template <class T>
 using Array = py::array_t<T, 0>;  // as it is: no conversion, any strides
+using Indices = Array<std::int64_t>;
 
 Spec make_spec(const std::string& cell, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
                bool bias, bool bidirectional, std::int64_t proj_size) {
@@ -122,44 +124,81 @@ py::typing::List<Array<T>> weights(const Network<T>& net) {
   return arrays;
 }
 
+// h_n and, for an LSTM, c_n.
 template <class T>
-std::tuple<Array<T>, Array<T>, std::optional<Array<T>>> forward(const Network<T>& net, const Array<T>& x,
-                                                                const std::optional<Array<T>>& h_0,
-                                                                const std::optional<Array<T>>& c_0,
-                                                                std::optional<Array<T>> out, bool batch_first,
-                                                                int num_threads) {
+struct FinalState {
+  Array<T> h;
+  std::optional<Array<T>> c;
+};
+
+// The state goes from h_0 and c_0, (L*D, B, features) or zeros, into new arrays.
+template <class T>
+FinalState<T> with_state(const Spec& spec, const std::optional<Array<T>>& h_0, const std::optional<Array<T>>& c_0,
+                         Call<T>& call) {
+  const std::vector<std::int64_t> h_shape = {spec.num_layers * spec.directions(), call.rows, spec.state_size()};
+  const std::vector<std::int64_t> c_shape = {h_shape[0], call.rows, spec.hidden_size};
+  if (h_0) call.h_0 = contiguous("h_0", *h_0, h_shape);
+  if (c_0) call.c_0 = contiguous("c_0", *c_0, c_shape);
+  FinalState<T> state{Array<T>(h_shape), {}};
+  call.h_n = state.h.mutable_data();
+  if (spec.cell == Cell::lstm) {
+    state.c = Array<T>(c_shape);
+    call.c_n = state.c->mutable_data();
+  }
+  return state;
+}
+
+template <class T>
+using Result = std::tuple<Array<T>, Array<T>, std::optional<Array<T>>>;
+
+template <class T>
+Result<T> forward(const Network<T>& net, const Array<T>& x, const std::optional<Array<T>>& h_0,
+                  const std::optional<Array<T>>& c_0, const std::optional<Indices>& lengths,
+                  std::optional<Array<T>> out, bool batch_first, int num_threads) {
   const Spec& spec = net.spec();
   if (x.ndim() != 3) throw std::invalid_argument("expected an input of 3 dimensions, got " + std::to_string(x.ndim()));
   const int time = batch_first ? 1 : 0, batch = 1 - time;
-  const std::int64_t steps = x.shape(time), rows = x.shape(batch), states = spec.num_layers * spec.directions();
   check_shape("input", x, {x.shape(0), x.shape(1), spec.input_size});
-
   const std::vector<std::int64_t> y_shape = {x.shape(0), x.shape(1), spec.output_size()};
-  const std::vector<std::int64_t> h_shape = {states, rows, spec.state_size()};
-  const std::vector<std::int64_t> c_shape = {states, rows, spec.hidden_size};
   Array<T> y = out ? std::move(*out) : Array<T>(y_shape);
   check_shape("out", y, y_shape);
 
   Call<T> call;
-  call.steps = steps;
-  call.rows = rows;
+  call.steps = x.shape(time);
+  call.rows = x.shape(batch);
   call.x = x.data();
   call.x_step = stride("input", x, time);
   call.x_row = stride("input", x, batch);
-  if (h_0) call.h_0 = contiguous("h_0", *h_0, h_shape);
-  if (c_0) call.c_0 = contiguous("c_0", *c_0, c_shape);
+  if (lengths) call.lengths = contiguous("lengths", *lengths, {call.rows});
   call.y = y.mutable_data();
   call.y_step = stride("out", y, time);
   call.y_row = stride("out", y, batch);
-  Array<T> h_n(h_shape);
-  call.h_n = h_n.mutable_data();
-  std::optional<Array<T>> c_n;
-  if (spec.cell == Cell::lstm) {
-    c_n = Array<T>(c_shape);
-    call.c_n = c_n->mutable_data();
-  }
+  FinalState<T> state = with_state(spec, h_0, c_0, call);
   run_call(net, call, num_threads);
-  return {std::move(y), std::move(h_n), std::move(c_n)};
+  return {std::move(y), std::move(state.h), std::move(state.c)};
+}
+
+template <class T>
+Result<T> forward_packed(const Network<T>& net, const Array<T>& data, const std::optional<Array<T>>& h_0,
+                         const std::optional<Array<T>>& c_0, const Indices& lengths,
+                         const std::optional<Indices>& state_rows, int num_threads) {
+  const Spec& spec = net.spec();
+  Call<T> call;
+  call.rows = lengths.size();
+  call.lengths = contiguous("lengths", lengths, {call.rows});
+  call.steps = call.rows ? call.lengths[0] : 0;
+  call.layout = gatecell::Layout::packed;
+  const std::int64_t total = std::accumulate(call.lengths, call.lengths + call.rows, std::int64_t{0});
+  call.x = contiguous("data", data, {total, spec.input_size});
+  call.x_row = spec.input_size;
+  Array<T> y({total, spec.output_size()});
+  call.y = y.mutable_data();
+  call.y_row = spec.output_size();
+  if (state_rows) call.state_rows = contiguous("state_rows", *state_rows, {call.rows});
+  call.states = call.rows;
+  FinalState<T> state = with_state(spec, h_0, c_0, call);
+  run_call(net, call, num_threads);
+  return {std::move(y), std::move(state.h), std::move(state.c)};
 }
 
 const char* name_of(gatecell::Limit limit) {
@@ -210,9 +249,12 @@ void register_network(py::module_& m, const char* class_name, const char* doc) {
           "weights"_a, "isa"_a,
           "Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, "
           "weight_hh[, bias_ih, bias_hh][, weight_hr].")
-      .def("forward", &forward<T>, "x"_a.noconvert(), "h_0"_a.noconvert(), "c_0"_a.noconvert(), "out"_a.noconvert(),
-           "batch_first"_a, "num_threads"_a,
+      .def("forward", &forward<T>, "x"_a.noconvert(), "h_0"_a.noconvert(), "c_0"_a.noconvert(), "lengths"_a.noconvert(),
+           "out"_a.noconvert(), "batch_first"_a, "num_threads"_a,
            "x (T, B, I), or (B, T, I) if batch_first, gives y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).")
+      .def("forward_packed", &forward_packed<T>, "data"_a.noconvert(), "h_0"_a.noconvert(), "c_0"_a.noconvert(),
+           "lengths"_a.noconvert(), "state_rows"_a.noconvert(), "num_threads"_a,
+           "data (sum of lengths, I), step by step, the longest row first; state_rows: where their states are.")
       .def("weights", &weights<T>, "The weights as they came in, bit for bit.")
       .def("plan", &plan<T>, "steps"_a, "rows"_a, "num_threads"_a, "What a call of this shape will do.")
       .def_property_readonly("nbytes", &Network<T>::nbytes, "Memory of the packed weights in bytes.")

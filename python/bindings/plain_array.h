@@ -14,6 +14,7 @@ inline void look_up() {
   numpy = &pybind11::detail::npy_api::get();
   dtype<float> = pybind11::dtype::of<float>().release().ptr();
   dtype<double> = pybind11::dtype::of<double>().release().ptr();
+  dtype<std::int64_t> = pybind11::dtype::of<std::int64_t>().release().ptr();
 }
 
 // Whether it is T's in native byte order. There may be several such objects: pickle makes one for each array.

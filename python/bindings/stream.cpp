@@ -6,12 +6,12 @@
 #include <pybind11/stl.h>
 
 #include <optional>
-#include <stdexcept>
 #include <utility>
 
 #include "plain_array.h"
 #include "register.h"
 #include "run_call.h"
+#include "session.h"
 
 namespace py = pybind11;
 using namespace py::literals;
@@ -21,8 +21,7 @@ namespace {
 using gatecell::Network;
 using gatecell::Spec;
 
-template <class T>
-using Array = py::array_t<T, 0>;
+using session::Array;
 
 // A stream and whether some thread is at work on it. Only the holder of the GIL looks at that.
 template <class T>
@@ -43,27 +42,16 @@ struct Session {
 };
 
 template <class T>
-std::vector<py::ssize_t> state_shape(const Session<T>& s, std::int64_t size) {
-  return {s.spec.num_layers, s.rows, size};
-}
-
-template <class T>
-const T* state_values(const Session<T>& s, const std::optional<Array<T>>& array, std::int64_t size) {
-  if (!array) return nullptr;
-  const std::vector<py::ssize_t> shape(array->shape(), array->shape() + array->ndim());
-  if (shape != state_shape(s, size) || !(array->flags() & py::array::c_style)) {
-    throw std::invalid_argument("expected a C-contiguous state of the stream's shape");
-  }
-  return array->data();
-}
-
-template <class T>
 std::pair<Array<T>, std::optional<Array<T>>> get_state(const Session<T>& s) {
-  Array<T> h(state_shape(s, s.spec.state_size()));
-  std::optional<Array<T>> c;
-  if (s.spec.cell == gatecell::Cell::lstm) c = Array<T>(state_shape(s, s.spec.hidden_size));
-  s.stream.get_state(h.mutable_data(), c ? c->mutable_data() : nullptr);
-  return {std::move(h), std::move(c)};
+  session::State<T> state(s.spec, s.rows);
+  s.stream.get_state(state.h_data(), state.c_data());
+  return {std::move(state.h), std::move(state.c)};
+}
+
+template <class T>
+void set_state(Session<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
+  const T* const h_values = session::values(h, {s.spec.num_layers, s.rows, s.spec.state_size()});
+  s.stream.set_state(h_values, session::values(c, {s.spec.num_layers, s.rows, s.spec.hidden_size}));
 }
 
 template <class T>
@@ -129,28 +117,13 @@ PyObject* fast_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 
 template <class T>
 void register_stream(py::module_& m, const char* class_name, const char* doc) {
-  py::class_<Session<T>>(m, class_name, doc)
-      .def(py::init<const Network<T>&, std::int64_t, int>(), "network"_a, "rows"_a, "num_threads"_a,
+  py::class_<Session<T>> type(m, class_name, doc);
+  session::one_thread_at_a_time(type, "stream");
+  type.def(py::init<const Network<T>&, std::int64_t, int>(), "network"_a, "rows"_a, "num_threads"_a,
            "Zeros. Raises ValueError for a bidirectional network or rows below 1.")
-      // A context manager in C++: no signal can come between taking the stream and being sure to give it back.
-      .def(
-          "__enter__",
-          [](Session<T>& s) {
-            if (std::exchange(s.busy, true)) throw std::runtime_error("this stream is in use by another thread");
-          },
-          "Raises RuntimeError while another thread is inside.")
-      .def(
-          "__exit__", [](Session<T>& s, const py::object&, const py::object&, const py::object&) { s.busy = false; },
-          "type"_a, "value"_a, "traceback"_a)
       .def("get_state", &get_state<T>, "h (L, B, S) and, for an LSTM, c (L, B, H): copies.")
-      .def(
-          "set_state",
-          [](Session<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
-            const T* const h_values = state_values(s, h, s.spec.state_size());
-            s.stream.set_state(h_values, state_values(s, c, s.spec.hidden_size));
-          },
-          "h"_a.noconvert(), "c"_a.noconvert(), "C-contiguous; None: zeros.");
-  session_type<T> = reinterpret_cast<PyTypeObject*>(py::type::of<Session<T>>().release().ptr());
+      .def("set_state", &set_state<T>, "h"_a.noconvert(), "c"_a.noconvert(), "C-contiguous; None: zeros.");
+  session_type<T> = reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }
 
 PyMethodDef methods[] = {

@@ -12,6 +12,7 @@ from ._files import load
 from ._layers import GRU, LSTM, RNN
 from ._packed import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
 from ._stream import Stream
+from ._stream_pool import StreamPool
 from ._torch import from_torch
 
 __version__: str = build_info()["version"]
@@ -25,6 +26,7 @@ __all__ = [
     "PackedSequence",
     "RNNCell",
     "Stream",
+    "StreamPool",
     "__version__",
     "available_isas",
     "build_info",

@@ -31,7 +31,7 @@ def _to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: a masked array has values that do not count: fill it first, with .filled(...)")
     if type(value).__name__ == "PackedSequence":
-        raise TypeError(f"{name}: packed sequences are not supported yet: pass a padded array")
+        raise TypeError(f"{name}: expected an array, got a packed sequence, which only whole calls of a layer take")
     is_torch = isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))
     if is_torch and value.device.type == "meta":
         raise ValueError(f"{name}: a meta tensor has a shape but no values")

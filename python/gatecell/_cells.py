@@ -30,7 +30,7 @@ class Cell(Network, Generic[State]):
         lead = array.shape[:-1]
         array = array.reshape(1, -1, self.input_size)
         h_0, c_0 = (None, None) if hx is None else self._states(hx, lead, array.shape[1])
-        _, h_n, c_n = core.forward(array, h_0, c_0, None, False, self.num_threads)
+        _, h_n, c_n = core.forward(array, h_0, c_0, None, None, False, self.num_threads)
         row = 0 if lead else (0, 0)
         return h_n[row] if c_n is None else (h_n[row], c_n[row])  # type: ignore[return-value]
 

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network32', 'Network64', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'pack_count', 'step', 'team_size', 'validate']
+__all__: list[str] = ['Network32', 'Network64', 'Pool32', 'Pool64', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'pack_count', 'pool_step', 'step', 'team_size', 'validate']
 class Network32:
     """
     A packed float32 network; immutable.
@@ -15,9 +15,13 @@ class Network32:
         """
         Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_hr].
         """
-    def forward(self, x: numpy.typing.NDArray[numpy.float32], h_0: numpy.typing.NDArray[numpy.float32] | None, c_0: numpy.typing.NDArray[numpy.float32] | None, out: numpy.typing.NDArray[numpy.float32] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
+    def forward(self, x: numpy.typing.NDArray[numpy.float32], h_0: numpy.typing.NDArray[numpy.float32] | None, c_0: numpy.typing.NDArray[numpy.float32] | None, lengths: numpy.typing.NDArray[numpy.int64] | None, out: numpy.typing.NDArray[numpy.float32] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
         """
         x (T, B, I), or (B, T, I) if batch_first, gives y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).
+        """
+    def forward_packed(self, data: numpy.typing.NDArray[numpy.float32], h_0: numpy.typing.NDArray[numpy.float32] | None, c_0: numpy.typing.NDArray[numpy.float32] | None, lengths: numpy.typing.NDArray[numpy.int64], state_rows: numpy.typing.NDArray[numpy.int64] | None, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
+        """
+        data (sum of lengths, I), step by step, the longest row first; state_rows: where their states are.
         """
     def plan(self, steps: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
         """
@@ -43,9 +47,13 @@ class Network64:
         """
         Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_hr].
         """
-    def forward(self, x: numpy.typing.NDArray[numpy.float64], h_0: numpy.typing.NDArray[numpy.float64] | None, c_0: numpy.typing.NDArray[numpy.float64] | None, out: numpy.typing.NDArray[numpy.float64] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
+    def forward(self, x: numpy.typing.NDArray[numpy.float64], h_0: numpy.typing.NDArray[numpy.float64] | None, c_0: numpy.typing.NDArray[numpy.float64] | None, lengths: numpy.typing.NDArray[numpy.int64] | None, out: numpy.typing.NDArray[numpy.float64] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
         """
         x (T, B, I), or (B, T, I) if batch_first, gives y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).
+        """
+    def forward_packed(self, data: numpy.typing.NDArray[numpy.float64], h_0: numpy.typing.NDArray[numpy.float64] | None, c_0: numpy.typing.NDArray[numpy.float64] | None, lengths: numpy.typing.NDArray[numpy.int64], state_rows: numpy.typing.NDArray[numpy.int64] | None, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
+        """
+        data (sum of lengths, I), step by step, the longest row first; state_rows: where their states are.
         """
     def plan(self, steps: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
         """
@@ -107,6 +115,80 @@ class Stream64:
         """
         C-contiguous; None: zeros.
         """
+class Pool32:
+    """
+    The states of float32 streams that come and go.
+    """
+    def __enter__(self) -> None:
+        """
+        Raises RuntimeError while another thread is inside.
+        """
+    def __exit__(self, type: typing.Any, value: typing.Any, traceback: typing.Any) -> None:
+        ...
+    def __init__(self, network: Network32, capacity: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Raises ValueError for a bidirectional network or a capacity below 1.
+        """
+    def __len__(self) -> int:
+        ...
+    def close(self, id: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def get_state(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
+        """
+        h (L, n, S) and, for an LSTM, c (L, n, H): copies.
+        """
+    def open(self, h: numpy.typing.NDArray[numpy.float32] | None, c: numpy.typing.NDArray[numpy.float32] | None) -> int:
+        """
+        The new stream's id. Raises RuntimeError while all are open.
+        """
+    def run(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], x: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]:
+        """
+        x and y: the steps of the first stream, then those of the second, ...
+        """
+    def set_state(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], h: numpy.typing.NDArray[numpy.float32] | None, c: numpy.typing.NDArray[numpy.float32] | None) -> None:
+        """
+        C-contiguous; None: zeros.
+        """
+    @property
+    def nbytes(self) -> int:
+        ...
+class Pool64:
+    """
+    The states of float64 streams that come and go.
+    """
+    def __enter__(self) -> None:
+        """
+        Raises RuntimeError while another thread is inside.
+        """
+    def __exit__(self, type: typing.Any, value: typing.Any, traceback: typing.Any) -> None:
+        ...
+    def __init__(self, network: Network64, capacity: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Raises ValueError for a bidirectional network or a capacity below 1.
+        """
+    def __len__(self) -> int:
+        ...
+    def close(self, id: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def get_state(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
+        """
+        h (L, n, S) and, for an LSTM, c (L, n, H): copies.
+        """
+    def open(self, h: numpy.typing.NDArray[numpy.float64] | None, c: numpy.typing.NDArray[numpy.float64] | None) -> int:
+        """
+        The new stream's id. Raises RuntimeError while all are open.
+        """
+    def run(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], x: numpy.typing.NDArray[numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        x and y: the steps of the first stream, then those of the second, ...
+        """
+    def set_state(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], h: numpy.typing.NDArray[numpy.float64] | None, c: numpy.typing.NDArray[numpy.float64] | None) -> None:
+        """
+        C-contiguous; None: zeros.
+        """
+    @property
+    def nbytes(self) -> int:
+        ...
 def available_isas() -> list[str]:
     """
     Instruction sets this machine can run, best first.
@@ -122,6 +204,10 @@ def call(network: typing.Any, x: typing.Any, hx: typing.Any, batch_first: bool, 
 def pack_count() -> int:
     """
     How often weights were packed in this process.
+    """
+def pool_step(pool: typing.Any, ids: typing.Any, x: typing.Any) -> typing.Any:
+    """
+    y for plain arrays and ids; NotImplemented for others, right or wrong, and for a pool in use.
     """
 def step(stream: typing.Any, x: typing.Any, out: typing.Any) -> typing.Any:
     """

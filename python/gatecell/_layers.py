@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from numpy.typing import ArrayLike
 
@@ -11,6 +11,7 @@ from . import _arrays
 from ._arrays import Floats
 from ._core import call
 from ._network import Network
+from ._packed import PackedSequence, check_lengths, checked, is_packed, lengths_of
 from ._plan import Plan
 from ._spec import Spec, check_bool, rnn_cell
 from ._stream import Stream
@@ -42,25 +43,52 @@ class Layer(Network, Generic[State]):
         self.bidirectional = spec.bidirectional
         self.proj_size = spec.proj_size
 
-    def __call__(self, x: ArrayLike, hx: Any = None, *, out: Floats | None = None) -> tuple[Floats, State]:
+    @overload
+    def __call__(
+        self, x: ArrayLike, hx: Any = None, *, lengths: ArrayLike | None = None, out: Floats | None = None
+    ) -> tuple[Floats, State]: ...
+
+    @overload
+    def __call__(self, x: PackedSequence, hx: Any = None) -> tuple[PackedSequence, State]: ...
+
+    def __call__(
+        self,
+        x: ArrayLike | PackedSequence,
+        hx: Any = None,
+        *,
+        lengths: ArrayLike | None = None,
+        out: Floats | None = None,
+    ) -> tuple[Any, State]:
         """Run a sequence or a batch of them: y, h_n, or for an LSTM y, (h_n, c_n), as fresh C-contiguous arrays.
 
         x: (T, B, input_size), with batch_first (B, T, input_size), or unbatched (T, input_size); anything NumPy can
         view that holds real floating point numbers, converted to the network's dtype.
         hx: h_0 (L*D, B, S), or for an LSTM the tuple of h_0 and c_0 (L*D, B, hidden_size); zeros if not given.
         L layers, D directions, S = proj_size or else hidden_size. Unbatched without the axis B.
+        lengths: (B) integers from 0 to T in any order, how many steps of each row count. What follows in x is not read,
+        in y it is 0; the final state is that after a row's last step, and there the reverse direction begins.
         out: array to write y into, (T, B, D*S) or as x is laid out; it is the y that comes back.
+        x may also be a PackedSequence, torch's too: then y is one, and hx and h_n are in the order before packing.
         T = 0 or B = 0 gives an empty y and the state unchanged.
         Raises ValueError and TypeError for arrays that do not fit, RuntimeError without weights.
         """
         core = self._core if self._core is not None else self._loaded()
-        if out is None:
+        if out is None and lengths is None:
             result: Any = call(core, x, hx, self.batch_first, self.num_threads)
             if result is not NotImplemented:
                 return result  # type: ignore[no-any-return]
+        if is_packed(x):
+            if out is not None or lengths is not None:
+                raise TypeError(f"a packed sequence takes no {'out' if lengths is None else 'lengths'}")
+            return self._packed(core, checked(x), hx)
         array = self._input(x)
         batched = array.ndim == 3
         batch_first = batched and self.batch_first
+        if lengths is not None:
+            if not batched:
+                raise ValueError(f"lengths go with a batch, got unbatched input {array.shape}")
+            rows, steps = array.shape[:2] if batch_first else array.shape[1::-1]
+            lengths = check_lengths(lengths, rows, steps)
         if not batched:
             array = array[:, None]
         h_0 = c_0 = target = None
@@ -72,11 +100,24 @@ class Layer(Network, Generic[State]):
             lead = array.shape[: 2 if batched else 1]
             _arrays.check_out(out, self.dtype, (*lead, self._spec.output_size), [array, h_0, c_0])
             target = out if batched else out[:, None]
-        y, h_n, c_n = core.forward(array, h_0, c_0, target, batch_first, self.num_threads)
+        y, h_n, c_n = core.forward(array, h_0, c_0, lengths, target, batch_first, self.num_threads)
         if not batched:
             y, h_n, c_n = y[:, 0], h_n[:, 0], None if c_n is None else c_n[:, 0]
-        hidden: Any = h_n if c_n is None else (h_n, c_n)
-        return y if out is None else out, hidden
+        return y if out is None else out, self._hidden(h_n, c_n)
+
+    def _packed(self, core: Any, x: PackedSequence, hx: Any) -> tuple[PackedSequence, State]:
+        data = _arrays.contiguous(_arrays.cast(x.data, self.dtype))
+        if data.shape[1] != self.input_size:
+            raise ValueError(f"expected packed data (sum of batch_sizes, {self.input_size}), got {data.shape}")
+        rows = int(x.batch_sizes[0])
+        h_0, c_0 = (None, None) if hx is None else self._states(hx, (self._spec.states, rows), rows)
+        lengths = lengths_of(x.batch_sizes)
+        y, h_n, c_n = core.forward_packed(data, h_0, c_0, lengths, x.sorted_indices, self.num_threads)
+        return x._replace(data=y), self._hidden(h_n, c_n)
+
+    def _hidden(self, h: Floats, c: Floats | None) -> State:
+        hidden: Any = h if c is None else (h, c)
+        return hidden  # type: ignore[no-any-return]
 
     def plan(self, steps: int, rows: int) -> Plan:
         """What a call with T = `steps` and B = `rows` would do now; print it. Raises RuntimeError without weights."""

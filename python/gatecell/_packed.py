@@ -107,7 +107,8 @@ def pad_packed_sequence(
     sequence: a PackedSequence, torch's too.
     rows: (T, B, ...), with batch_first (B, T, ...), of data's dtype; T is total_length or else the longest length.
     lengths: (B), int64.
-    Raises ValueError and TypeError for a total_length below the longest length and for a broken `sequence`.
+    Raises ValueError and TypeError for a total_length below the longest length, a padding_value that is no number of
+    data's kind and a broken `sequence`.
     """
     check_bool("batch_first", batch_first)
     if not is_packed(sequence):
@@ -116,6 +117,10 @@ def pad_packed_sequence(
     steps = len(batch_sizes) if total_length is None else check_int("total_length", total_length)
     if steps < len(batch_sizes):
         raise ValueError(f"expected total_length of at least {len(batch_sizes)}, the longest length, got {steps}")
+    if not isinstance(padding_value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"expected padding_value to be a number, got {type(padding_value).__name__}")
+    if data.dtype.kind in "biu" and not np.isfinite(padding_value):
+        raise ValueError(f"expected padding_value to be finite, as data of {data.dtype} is, got {padding_value}")
     rows = int(batch_sizes[0])
     padded = np.full(((rows, steps) if batch_first else (steps, rows)) + data.shape[1:], padding_value, data.dtype)
     by_step = padded.swapaxes(0, 1) if batch_first else padded
@@ -145,7 +150,7 @@ def check_lengths(lengths: Any, rows: int, steps: int, least: int = 0) -> Ints:
 
     Raises TypeError for what is no integers, ValueError for a wrong number of them and for one out of range.
     """
-    given = _integers(lengths, "lengths")
+    given = integers(lengths, "lengths")
     if given.shape != (rows,):
         raise ValueError(f"expected lengths {(rows,)}, got {given.shape}")
     own = given.astype(np.int64)
@@ -159,6 +164,14 @@ def check_lengths(lengths: Any, rows: int, steps: int, least: int = 0) -> Ints:
 def lengths_of(batch_sizes: Ints) -> Ints:
     """The length of each packed row: how many batch sizes count it. Of falling lengths, likewise, the batch sizes."""
     return np.searchsorted(-batch_sizes, -np.arange(batch_sizes[0]))
+
+
+def integers(value: Any, name: str) -> NDArray[Any]:
+    """What the caller passed as `name`, as an array of an integer type. Raises TypeError, for bools too."""
+    """What the caller passed as `name`, as an array of some integer type. Raises TypeError, for bools too."""
+    if isinstance(value, (list, tuple)) and not value:  # NumPy takes it for floats
+        return np.zeros(0, np.int64)
+    return _array(value, name, "iu", "integers")
 
 
 def _sort(lengths: Ints, enforce_sorted: bool) -> tuple[Ints, Ints | None]:
@@ -179,7 +192,7 @@ def _places(batch_sizes: Ints, order: Ints | None) -> tuple[Ints, Ints]:
 def _checked(value: Any, to_array: Callable[[Any, str], NDArray[Any]]) -> PackedSequence:
     """`value` as NumPy arrays that fit together."""
     data = to_array(value.data, "data")
-    given = _integers(value.batch_sizes, "batch_sizes")
+    given = integers(value.batch_sizes, "batch_sizes")
     if given.ndim != 1 or not given.size:
         raise ValueError(f"expected batch_sizes (T,) of at least one step, got {given.shape}")
     batch_sizes = given.astype(np.int64)
@@ -196,7 +209,7 @@ def _checked(value: Any, to_array: Callable[[Any, str], NDArray[Any]]) -> Packed
         order = _permutation(value.sorted_indices, int(batch_sizes[0]))
         inverse = np.argsort(order)
     if value.unsorted_indices is not None:
-        indices = _integers(value.unsorted_indices, "unsorted_indices")
+        indices = integers(value.unsorted_indices, "unsorted_indices")
         if inverse is None or not np.array_equal(indices, inverse):
             got = "no sorted_indices" if inverse is None else indices
             raise ValueError(f"expected unsorted_indices to be the inverse of sorted_indices, got {got}")
@@ -214,17 +227,11 @@ def _check_falling(numbers: Ints, name: str, place: str, hint: str = "") -> None
 
 def _permutation(indices: Any, rows: int | None = None) -> Ints:
     """The indices as an array of their own, each of the rows once."""
-    own = _integers(indices, "sorted_indices").astype(np.int64)
+    own = integers(indices, "sorted_indices").astype(np.int64)
     rows = own.size if rows is None else rows
     if own.shape != (rows,) or not np.array_equal(np.sort(own), np.arange(rows)):
         raise ValueError(f"expected sorted_indices to be a permutation of range({rows}), got {own}")
     return own
-
-
-def _integers(value: Any, name: str) -> NDArray[Any]:
-    if isinstance(value, (list, tuple)) and not value:  # NumPy takes it for floats
-        return np.zeros(0, np.int64)
-    return _array(value, name, "iu", "integers")
 
 
 def _numbers(value: Any, name: str) -> NDArray[Any]:

@@ -23,12 +23,9 @@ class Stream:
     """
 
     def __init__(self, net: Layer[Any], batch_size: int, hx: Any) -> None:
-        if net.bidirectional:
-            raise ValueError("a bidirectional network cannot stream: it needs a sequence's end before its beginning")
+        self._net = frozen(net)
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or not 0 < batch_size < 2**63:
             raise ValueError(f"expected batch_size to be a positive int, got {batch_size!r}")
-        self._net = object.__new__(type(net))  # shares the weights, and keeps them when the original gets others
-        vars(self._net).update(vars(net))
         self.batch_size = int(batch_size)
         session: Any = Stream32 if net.dtype == np.float32 else Stream64
         self._core = session(self._net._loaded(), self.batch_size, self._net.num_threads)
@@ -132,3 +129,12 @@ class Stream:
     def _state(self) -> Any:
         h, c = self._core.get_state()
         return h if c is None else (h, c)
+
+
+def frozen(net: Layer[Any]) -> Layer[Any]:
+    """The network as it is now, for streams: shares its weights, and keeps them when the original gets others."""
+    if net.bidirectional:
+        raise ValueError("a bidirectional network cannot stream: it needs a sequence's end before its beginning")
+    copy = object.__new__(type(net))
+    vars(copy).update(vars(net))
+    return copy

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from parity import Outputs, assert_parity, largest_difference, named_outputs, named_states
 
@@ -43,6 +44,7 @@ class Case:
     state: bool = True  # h_0 (and c_0) are given
     scale: str = "default"
     seed: int = 0
+    lengths: tuple[int, ...] | None = None  # of the rows, 1 ... steps
 
     @property
     def class_name(self) -> str:
@@ -100,7 +102,7 @@ class Case:
 
     def sample(self) -> Case:
         """The same network with enough rows to measure an error on; the first ones are this case's own."""
-        return self.with_(rows=max(SAMPLE, self.rows or 0), batch_first=False)
+        return self.with_(rows=max(SAMPLE, self.rows or 0), batch_first=False, lengths=None)
 
     def own_error(self) -> float:
         """Of torch in float32."""
@@ -109,7 +111,8 @@ class Case:
     def check(self, network: Any) -> None:
         """The network's outputs for this case's inputs are within the bound."""
         x, hx = self.inputs()
-        assert_parity(named_outputs(*network(x, hx)), self.reference(), self.own_error(), self.dtype, self)
+        got = network(x, hx) if self.lengths is None else network(x, hx, lengths=self.lengths)
+        assert_parity(named_outputs(*got), self.reference(), self.own_error(), self.dtype, self)
 
     def with_(self, **changes: Any) -> Case:
         return replace(self, **changes)
@@ -130,22 +133,32 @@ def scaled(module: torch.nn.Module, scale: str, relu: bool = False) -> torch.nn.
 
 
 @torch.no_grad()
-def run_torch(module: torch.nn.Module, dtype: torch.dtype, x: Array, hx: Any) -> Outputs:
-    """The module's outputs with weights and inputs in that dtype (both are exact in float64)."""
+def run_torch(
+    module: torch.nn.Module, dtype: torch.dtype, x: Array, hx: Any, lengths: tuple[int, ...] | None = None
+) -> Outputs:
+    """The module's outputs with weights and inputs in that dtype (both are exact in float64); with lengths, packed."""
 
     def tensor(array: Any) -> Any:
         return tuple(map(tensor, array)) if isinstance(array, tuple) else torch.from_numpy(array).to(dtype)
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
-        result = copy.deepcopy(module).to(dtype)(tensor(x), None if hx is None else tensor(hx))
+        module, batch, state = copy.deepcopy(module).to(dtype), tensor(x), None if hx is None else tensor(hx)
+        if lengths is None:
+            result = module(batch, state)
+        else:
+            layout = {"batch_first": module.batch_first}
+            packed = pack_padded_sequence(batch, torch.tensor(lengths), enforce_sorted=False, **layout)
+            y, hidden = module(packed, state)
+            steps = x.shape[1 if module.batch_first else 0]
+            result = pad_packed_sequence(y, total_length=steps, **layout)[0], hidden
     outputs = named_states(result) if isinstance(module, torch.nn.RNNCellBase) else named_outputs(*result)
     return {name: output.numpy() for name, output in outputs.items()}
 
 
 @functools.cache
 def _reference(case: Case) -> Outputs:
-    return run_torch(case.module(), torch.float64, *case.inputs())
+    return run_torch(case.module(), torch.float64, *case.inputs(), case.lengths)
 
 
 @functools.cache

@@ -119,10 +119,6 @@ NO_ARRAYS: dict[str, tuple[Any, list[str]]] = {
     "int": (3, ["got int"]),
     "ragged list": ([[1.0], [1.0, 2.0]], ["cannot view this list"]),
     "objects in a list": ([None, 1.0], ["got object"]),
-    "packed sequence": (
-        torch.nn.utils.rnn.pack_sequence([torch.zeros(4, 5)]),
-        ["packed sequences are not supported yet: pass a padded array"],
-    ),
     "masked": (np.ma.zeros((4, 3, 5)), ["masked", "fill it first"]),
     "detach": (Detachable(), ["got Detachable"]),
     "IndexError": (Raises(IndexError("lost")), ["cannot view this Raises", "lost"]),

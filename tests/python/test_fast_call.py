@@ -33,7 +33,7 @@ def test_same_as_the_general_call(kind: dict[str, Any], batch_first: bool, shape
     for hx in (None, (h, c) if lstm else h):
         h_0, c_0 = (None, None) if hx is None else (h, c if lstm else None)
         result = _core.call(core, x, hx, batch_first, 1)
-        y, h_n, c_n = core.forward(x, h_0, c_0, None, batch_first, 1)
+        y, h_n, c_n = core.forward(x, h_0, c_0, None, None, batch_first, 1)
         assert type(result) is tuple
         assert type(result[1]) is (tuple if lstm else np.ndarray)
         for got, wanted in zip(leaves(result), [y, h_n, c_n][: 3 if lstm else 2], strict=True):

@@ -1,0 +1,192 @@
+// Pool32 and Pool64, and pool_step(pool, ids, x): a step of some of a pool's streams, without pybind11's conversions.
+#include "gatecell/stream_pool.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <new>
+#include <numeric>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "plain_array.h"
+#include "register.h"
+#include "run_call.h"
+#include "session.h"
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace {
+
+using gatecell::Network;
+using gatecell::Spec;
+
+using session::Array;
+using Ids = std::vector<std::int64_t>;
+
+std::int64_t count(const Ids& ids) { return static_cast<std::int64_t>(ids.size()); }
+
+// A pool and whether some thread is at work on it. Only the holder of the GIL looks at that.
+template <class T>
+struct Session {
+  Session(const Network<T>& network, std::int64_t capacity, int threads)
+      : pool(network, capacity), net(network), spec(network.spec()), num_threads(threads) {}
+
+  gatecell::StreamPool<T> pool;
+  Network<T> net;
+  Spec spec;
+  int num_threads;
+  Ids ids;  // of a step; its memory stays
+  bool busy = false;
+};
+
+template <class T>
+std::pair<Array<T>, std::optional<Array<T>>> get_state(const Session<T>& s, const Ids& ids) {
+  session::State<T> state(s.spec, count(ids));
+  s.pool.get_state(ids.data(), count(ids), state.h_data(), state.c_data());
+  return {std::move(state.h), std::move(state.c)};
+}
+
+template <class T>
+void set_state(Session<T>& s, const Ids& ids, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
+  const T* const h_values = session::values(h, {s.spec.num_layers, count(ids), s.spec.state_size()});
+  const T* const c_values = session::values(c, {s.spec.num_layers, count(ids), s.spec.hidden_size});
+  s.pool.set_state(ids.data(), count(ids), h_values, c_values);
+}
+
+template <class T>
+Array<T> run(Session<T>& s, const Ids& ids, const Ids& lengths, const Array<T>& x) {
+  const std::int64_t steps = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
+  if (lengths.size() != ids.size()) throw std::invalid_argument("expected as many lengths as ids");
+  const T* const from = session::values<T>(x, {steps, s.spec.input_size});
+  Array<T> y({steps, s.spec.output_size()});
+  T* const to = y.mutable_data();
+  const auto advance = [&] { s.pool.run(ids.data(), count(ids), lengths.data(), from, to, s.num_threads); };
+  const std::int64_t longest = ids.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
+  longest >= 0 && s.net.plan(longest, count(ids), 1).seconds < kReleaseGil ? advance() : without_gil(advance);
+  return y;
+}
+
+template <class T>
+PyTypeObject* session_type = nullptr;  // looked up once
+
+// ids: an int64 array, or a list or tuple of ints, at most so many. False for anything else.
+bool read_ids(PyObject* object, std::int64_t most, Ids& ids) {
+  if (const Py_intptr_t* shape = plain::shape<std::int64_t>(object, 1)) {
+    if (shape[0] > most) return false;
+    const auto* const first = plain::data<std::int64_t>(object);
+    ids.assign(first, first + shape[0]);
+    return true;
+  }
+  if (!PyList_CheckExact(object) && !PyTuple_CheckExact(object)) return false;
+  if (PySequence_Fast_GET_SIZE(object) > most) return false;
+  ids.clear();
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(object); ++i) {
+    PyObject* const item = PySequence_Fast_GET_ITEM(object, i);
+    int overflow = 0;
+    if (!PyLong_CheckExact(item)) return false;
+    ids.push_back(PyLong_AsLongLongAndOverflow(item, &overflow));
+    if (overflow) return false;
+  }
+  return true;
+}
+
+// A thread is in the pool for so long.
+class Inside {
+ public:
+  explicit Inside(bool& busy) : busy_(busy) { busy_ = true; }
+  ~Inside() { busy_ = false; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+ private:
+  bool& busy_;
+};
+
+template <class T>
+PyObject* step(PyObject* object, PyObject* ids_object, PyObject* x) {
+  auto* instance = reinterpret_cast<py::detail::instance*>(object);
+  auto* session = static_cast<Session<T>*>(instance->get_value_and_holder().value_ptr());
+  if (!session || session->busy) return not_implemented();
+  Session<T>& s = *session;
+  if (!read_ids(ids_object, s.pool.size(), s.ids)) return not_implemented();
+  const std::int64_t n = count(s.ids);
+  const Py_intptr_t* shape = plain::shape<T>(x, 2);
+  if (!shape || shape[0] != n || shape[1] != s.spec.input_size) return not_implemented();
+  const Py_intptr_t y_shape[2] = {n, s.spec.output_size()};
+  const py::object y = plain::new_array<T>(2, y_shape);
+  if (!y) return nullptr;
+  const T* const from = plain::data<T>(x);  // the caller holds x
+  T* const to = plain::data<T>(y.ptr());
+  const auto advance = [&] { s.pool.step(s.ids.data(), n, from, to, s.num_threads); };
+  const Inside inside(s.busy);
+  s.net.plan(1, n, 1).seconds < kReleaseGil ? advance() : without_gil(advance);
+  return y.inc_ref().ptr();
+}
+
+PyObject* fast_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  if (count != 3) {
+    PyErr_SetString(PyExc_TypeError, "expected pool_step(pool, ids, x)");
+    return nullptr;
+  }
+  try {
+    if (Py_TYPE(arguments[0]) == session_type<float>) return step<float>(arguments[0], arguments[1], arguments[2]);
+    if (Py_TYPE(arguments[0]) == session_type<double>) return step<double>(arguments[0], arguments[1], arguments[2]);
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_ValueError, error.what());
+    return nullptr;
+  }
+  return not_implemented();
+}
+
+template <class T>
+void register_pool(py::module_& m, const char* class_name, const char* doc) {
+  py::class_<Session<T>> type(m, class_name, doc);
+  session::one_thread_at_a_time(type, "pool");
+  type.def(py::init<const Network<T>&, std::int64_t, int>(), "network"_a, "capacity"_a, "num_threads"_a,
+           "Raises ValueError for a bidirectional network or a capacity below 1.")
+      .def(
+          "open",
+          [](Session<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
+            const T* const h_values = session::values(h, {s.spec.num_layers, 1, s.spec.state_size()});
+            const T* const c_values = session::values(c, {s.spec.num_layers, 1, s.spec.hidden_size});
+            try {
+              const std::int64_t id = s.pool.open();
+              s.pool.set_state(&id, 1, h_values, c_values);
+              return id;
+            } catch (const std::length_error& error) {
+              throw std::runtime_error(error.what());
+            }
+          },
+          "h"_a.noconvert(), "c"_a.noconvert(), "The new stream's id. Raises RuntimeError while all are open.")
+      .def(
+          "close", [](Session<T>& s, std::int64_t id) { s.pool.close(id); }, "id"_a)
+      .def("get_state", &get_state<T>, "ids"_a, "h (L, n, S) and, for an LSTM, c (L, n, H): copies.")
+      .def("set_state", &set_state<T>, "ids"_a, "h"_a.noconvert(), "c"_a.noconvert(), "C-contiguous; None: zeros.")
+      .def("run", &run<T>, "ids"_a, "lengths"_a, "x"_a.noconvert(),
+           "x and y: the steps of the first stream, then those of the second, ...")
+      .def("__len__", [](const Session<T>& s) { return s.pool.size(); })
+      .def_property_readonly("nbytes", [](const Session<T>& s) { return s.pool.nbytes(); });
+  session_type<T> = reinterpret_cast<PyTypeObject*>(type.release().ptr());
+}
+
+PyMethodDef methods[] = {
+    {"pool_step", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fast_step)), METH_FASTCALL,
+     "pool_step(pool: object, ids: object, x: object) -> typing.Any\n\n"
+     "y for plain arrays and ids; NotImplemented for others, right or wrong, and for a pool in use."},
+    {nullptr, nullptr, 0, nullptr}};
+
+}  // namespace
+
+void register_pools(py::module_& m) {
+  register_pool<float>(m, "Pool32", "The states of float32 streams that come and go.");
+  register_pool<double>(m, "Pool64", "The states of float64 streams that come and go.");
+  if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
+}
