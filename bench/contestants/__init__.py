@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from suite.cases import Arrays, Case
+from suite.cases import Arrays, Case, make_lengths
+
+NOT_GIVEN = np.empty(0)  # in place of an output that a library does not give
 
 
 class UnsupportedError(Exception):
@@ -28,6 +30,12 @@ class Built:
 
     call: Callable[[], Any]  # one forward pass as a user would write it; returns when the results are there
     read: Callable[[Any], list[np.ndarray]]  # what `call` returned, as y, h_n and for LSTM c_n in PyTorch's shapes
+
+
+def valid(case: Case, y: np.ndarray) -> np.ndarray:
+    """y with zeros past each row's length."""
+    mask = np.arange(case.steps)[:, None] < make_lengths(case)
+    return np.where((mask.T if case.batch_first else mask)[..., None], y, 0)
 
 
 @dataclass(frozen=True)
@@ -70,5 +78,10 @@ CONTESTANTS = {
     "jax": Contestant("JAX", "jax", "jax"),
     "torch.jit": Contestant("torch.jit", "torch", "torch", "build_jit"),
     "torch.compile": Contestant("torch.compile", "torch", "torch", "build_compile"),
+    "gatecell.packed": Contestant("gatecell packed", "gatecell", "gatecell", "build_packed"),
+    "gatecell.full": Contestant("gatecell full batch", "gatecell", "gatecell", "build_full"),
+    "torch.full": Contestant("PyTorch full batch", "torch", "torch", "build_full"),
+    "onnxruntime.batch": Contestant("ONNX Runtime batch", "onnxruntime", "onnxruntime", "build_batch", from_onnx=True),
 }
-ON_REQUEST = ("torch.jit", "torch.compile")
+# Other ways of a library than the one it is judged by.
+ON_REQUEST = tuple(name for name in CONTESTANTS if "." in name)

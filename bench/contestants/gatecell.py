@@ -2,17 +2,77 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
+import numpy as np
+
 import gatecell
 from suite.cases import Arrays, Case
 
-from . import Built
+from . import NOT_GIVEN, Built, UnsupportedError, valid
 
 LAYERS = {"lstm": gatecell.LSTM, "gru": gatecell.GRU, "rnn": gatecell.RNN}
 
 
 def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """A ragged batch with its lengths; streams in a pool."""
+    net, x, hx = _network(case, weights, inputs, threads)
+    if case.streams:
+        return _pool(case, net, x)
+    if case.ragged:
+        lengths = inputs["lengths"]
+        return Built(lambda: net(x, hx, lengths=lengths), partial(_read, case))
+    return Built(lambda: net(x, hx), partial(_read, case))
+
+
+def build_packed(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """A ragged batch as a packed sequence, from the padded batch and back to it."""
+    if not case.ragged:
+        raise UnsupportedError("only for ragged cases")
+    net, x, hx = _network(case, weights, inputs, threads)
+    lengths, batch_first = inputs["lengths"], case.batch_first
+
+    def call() -> Any:
+        packed = gatecell.pack_padded_sequence(x, lengths, batch_first, enforce_sorted=False)
+        y, hidden = net(packed, hx)
+        padded, _ = gatecell.pad_packed_sequence(y, batch_first, total_length=case.steps)
+        return padded, hidden
+
+    return Built(call, partial(_read, case))
+
+
+def build_full(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """A ragged batch with its padding as if that were input: what the lengths save is measured against it."""
+    if not case.ragged or case.bidirectional:
+        raise UnsupportedError("only for ragged cases of one direction")
+    net, x, hx = _network(case, weights, inputs, threads)
+
+    def read(result: Any) -> list[np.ndarray]:
+        y, *states = _read(case, result)
+        return [valid(case, y), *(NOT_GIVEN for _ in states)]
+
+    return Built(lambda: net(x, hx), read)
+
+
+def _network(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> tuple[Any, np.ndarray, Any]:
+    """The network, x and hx."""
     net = LAYERS[case.cell].from_state_dict(weights, batch_first=case.batch_first, num_threads=threads)
-    x, hx = inputs["x"], inputs.get("h_0")
-    if "c_0" in inputs:
-        hx = (inputs["h_0"], inputs["c_0"])
-    return Built(lambda: net(x, hx), lambda result: [result[0], *(result[1] if case.cell == "lstm" else result[1:])])
+    hx = (inputs["h_0"], inputs["c_0"]) if "c_0" in inputs else inputs.get("h_0")
+    return net, inputs["x"], hx
+
+
+def _pool(case: Case, net: Any, x: np.ndarray) -> Built:
+    pool = gatecell.StreamPool(net, capacity=case.batch)
+    ids = np.array([pool.open() for _ in range(case.batch)])
+    steps = list(x)
+
+    def call() -> list[np.ndarray]:
+        return [pool.step(ids, x_t) for x_t in steps]
+
+    return Built(call, lambda ys: _read(case, (np.stack(ys), pool.state(ids))))
+
+
+def _read(case: Case, result: Any) -> list[np.ndarray]:
+    y, hidden = result
+    return [y, *(hidden if case.cell == "lstm" else [hidden])]

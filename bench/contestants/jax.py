@@ -15,7 +15,7 @@ import numpy as np
 
 from suite.cases import Arrays, Case
 
-from . import Built
+from . import Built, UnsupportedError
 
 State = tuple[jax.Array, ...]  # h, of an LSTM h and c
 Step = Callable[[State, jax.Array], tuple[State, jax.Array]]
@@ -57,6 +57,8 @@ def make_step(case: Case, weights: Arrays) -> Step:
 
 def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
     """`threads` is not asked: XLA takes the CPUs which the process may use."""
+    if case.ragged or case.streams:
+        raise UnsupportedError("not written for ragged cases and streams")
     jax.config.update("jax_enable_x64", case.float64)
     chains = case.num_layers * case.directions
     sizes = [case.output_size, case.hidden_size] if case.cell == "lstm" else [case.hidden_size]

@@ -22,7 +22,7 @@ OPSET, IR_VERSION = 17, 8  # of 2022, which all versions in use can read
 
 
 def make_model(case: Case, weights: Arrays) -> bytes:
-    """Inputs by name as `split_inputs`, outputs in the order of `join_outputs`.
+    """Inputs by name as `split_inputs`, outputs in the order of `join_outputs`; for streams one step of any number.
 
     Raises UnsupportedError for a projection.
     """
@@ -34,6 +34,7 @@ def make_model(case: Case, weights: Arrays) -> bytes:
         attributes["linear_before_reset"] = 1  # reset after the product, as PyTorch does
     constants: Arrays = {}
     nodes = []
+    steps, batch = case.chunk, "B" if case.streams else case.batch
 
     def add(operator: str, operands: list[str], results: list[str], **attributes: Any) -> str:
         nodes.append(helper.make_node(operator, operands, results, **attributes))
@@ -45,11 +46,12 @@ def make_model(case: Case, weights: Arrays) -> bytes:
         if layer:  # (T, directions, B, H) to (T, B, directions * H)
             if case.bidirectional:
                 value = add("Transpose", [value], [f"{value}_swapped"], perm=[0, 2, 1, 3])
-            constants["joined"] = np.array([case.steps, case.batch, case.directions * case.hidden_size])
+            constants["joined"] = np.array([steps, -1, case.directions * case.hidden_size])
             value = add("Reshape", [value, "joined"], [f"x{layer}"])
         of_layer = _node_weights(case, weights, layer)
         states = [f"{name}{layer}" for name in ("hc" if case.cell == "lstm" else "h")]
-        operands = [value, *of_layer, "", *([] if case.no_hx else states)]  # "": all rows have all steps
+        lengths = "lengths" if case.ragged else ""  # "": all rows have all steps
+        operands = [value, *of_layer, lengths, *([] if case.no_hx else states)]
         results = [f"{state}_n" for state in states]
         value = add(case.cell.upper(), operands, [f"y{layer}", *results], **attributes)
         constants |= of_layer
@@ -57,13 +59,15 @@ def make_model(case: Case, weights: Arrays) -> bytes:
     if case.batch_first:
         value = add("Transpose", [value], ["y"], perm=[2, 0, 1, 3])
 
-    def declare(name: str, shape: Sequence[int]) -> Any:
-        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(case.dtype), shape)
+    def declare(name: str, shape: Sequence[int | str], dtype: np.dtype = case.dtype) -> Any:
+        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), shape)
 
-    rows = (case.batch, case.steps) if case.batch_first else (case.steps, case.batch)
-    state_shape = (case.directions, case.batch, case.hidden_size)
-    y_shape = (*rows, case.directions, case.hidden_size) if case.batch_first else (case.steps, *state_shape)
+    rows = (batch, steps) if case.batch_first else (steps, batch)
+    state_shape = (case.directions, batch, case.hidden_size)
+    y_shape = (*rows, case.directions, case.hidden_size) if case.batch_first else (steps, *state_shape)
     inputs = [declare("x", (*rows, case.input_size))]
+    if case.ragged:
+        inputs.append(declare("lengths", (batch,), np.dtype(np.int32)))
     if not case.no_hx:
         inputs += [declare(final.removesuffix("_n"), state_shape) for final in finals]
     outputs = [declare(value, y_shape), *(declare(final, state_shape) for final in finals)]
@@ -90,9 +94,11 @@ def _node_weights(case: Case, weights: Arrays, layer: int) -> Arrays:
 
 
 def split_inputs(case: Case, inputs: Arrays) -> Arrays:
-    """x, h0, c0, h1, ...: the states of a layer (directions, B, H)."""
+    """x, lengths, h0, c0, h1, ...: the states of a layer (directions, B, H)."""
     feeds = {"x": inputs["x"]}
-    for name in inputs.keys() - {"x"}:
+    if case.ragged:
+        feeds["lengths"] = inputs["lengths"].astype(np.int32)
+    for name in inputs.keys() & {"h_0", "c_0"}:
         layers = np.split(inputs[name], case.num_layers)
         feeds |= {f"{name[0]}{layer}": states for layer, states in enumerate(layers)}
     return feeds

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from suite.cases import Arrays, Case
 
-from . import Built
+from . import NOT_GIVEN, Built, UnsupportedError, valid
 
 LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 CELLS = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
@@ -21,7 +22,39 @@ Compiler = Callable[[nn.Module, Arguments], Callable[..., Any]]
 
 
 def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    return _build(case, weights, inputs, threads, lambda network, arguments: network)
+    """A ragged batch as a packed sequence, from the padded batch and back to it; streams as one batch."""
+    if not case.ragged:
+        return _build(case, weights, inputs, threads, lambda network, arguments: network)
+    network = _network(case, weights, threads)
+    (x, *hx), lengths = _arguments(case, inputs), torch.from_numpy(inputs["lengths"])
+
+    def call() -> Any:
+        with torch.inference_mode():
+            packed = pack_padded_sequence(x, lengths, case.batch_first, enforce_sorted=False)
+            y, final = network(packed, *hx)
+            return pad_packed_sequence(y, case.batch_first, total_length=case.steps)[0], final
+
+    return Built(call, lambda result: _read(case, result))
+
+
+def build_full(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """A ragged batch with its padding as if that were input; each row's final h is then picked from y."""
+    if not case.ragged or case.num_layers * case.directions > 1:
+        raise UnsupportedError("only for ragged cases of one layer and direction")
+    network = _network(case, weights, threads)
+    (x, *hx), lengths = _arguments(case, inputs), torch.from_numpy(inputs["lengths"])
+    rows = torch.arange(case.batch)
+
+    def call() -> Any:
+        with torch.inference_mode():
+            y = network(x, *hx)[0]
+            return y, y[rows, lengths - 1] if case.batch_first else y[lengths - 1, rows]
+
+    def read(result: Any) -> list[np.ndarray]:
+        y, h_n = (tensor.numpy() for tensor in result)
+        return [valid(case, y), h_n[None], *([NOT_GIVEN] if case.cell == "lstm" else [])]
+
+    return Built(call, read)
 
 
 def build_jit(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
@@ -35,7 +68,7 @@ def build_compile(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> 
     torch._dynamo.config.allow_rnn = True
     torch._inductor.config.freezing = True  # the weights as constants, packed once
     # A GRU becomes T copies of a step, which compile for minutes: half as long with the wrapper in C++ (2 us a call).
-    torch._inductor.config.cpp_wrapper = case.steps > 1
+    torch._inductor.config.cpp_wrapper = case.chunk > 1
     return _build(case, weights, inputs, threads, _compile)
 
 
@@ -50,39 +83,85 @@ def _compile(network: nn.Module, arguments: Arguments) -> Callable[..., Any]:
 
 
 def _build(case: Case, weights: Arrays, inputs: Arrays, threads: int, compile_: Compiler) -> Built:
-    torch.set_num_threads(threads)
-    # oneDNN packs an LSTM's weights in every call: T=1 takes two to four times as long with it.
-    torch.backends.mkldnn.set_flags(case.batch * case.steps > 8)
-    # One step of one layer is what the cells are for: at H=64 a third less time than the layer's.
-    one_step = case.steps == case.num_layers == case.directions == 1 and not case.proj_size
-    tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
-    x, *states = tensors.values()
-    named = {name: torch.from_numpy(array) for name, array in weights.items()}
-    sizes = {"input_size": case.input_size, "hidden_size": case.hidden_size, "dtype": x.dtype}
-    time_axis = int(case.batch_first)
-    if one_step:
-        x, states = x.squeeze(time_axis), [state.squeeze(0) for state in states]
-        named = {name.removesuffix("_l0"): tensor for name, tensor in named.items()}
-        network = CELLS[case.cell](**sizes)
-    else:
-        options = {"num_layers": case.num_layers, "bidirectional": case.bidirectional, "batch_first": case.batch_first}
-        options |= {"proj_size": case.proj_size} if case.proj_size else {}
-        network = LAYERS[case.cell](**sizes, **options)
-    network.load_state_dict(named)
-    arguments = (x, *([tuple(states) if len(states) > 1 else states[0]] if states else []))
+    if case.ragged:
+        raise UnsupportedError("not written for ragged cases")
+    if case.streams:
+        return _streams(case, weights, inputs["x"], threads, compile_)
+    network, arguments = _network(case, weights, threads), _arguments(case, inputs)
     with torch.inference_mode():
-        compiled = compile_(network.eval(), arguments)
+        compiled = compile_(network, arguments)
 
     def call() -> Any:
         with torch.inference_mode():
             return compiled(*arguments)
 
-    def read(result: Any) -> list[np.ndarray]:
-        y, final = (None, result) if one_step else result
-        finals = list(final) if case.cell == "lstm" else [final]
-        if one_step:
-            finals = [state.unsqueeze(0) for state in finals]
-            y = finals[0].movedim(0, time_axis)
-        return [tensor.numpy() for tensor in (y, *finals)]
+    return Built(call, lambda result: _read(case, result))
+
+
+def _streams(case: Case, weights: Arrays, x: np.ndarray, threads: int, compile_: Compiler) -> Built:
+    network = _network(case, weights, threads)
+    sizes = {"h_0": case.output_size} | ({"c_0": case.hidden_size} if case.cell == "lstm" else {})
+    zeros = {name: np.zeros((case.num_layers, case.batch, size), x.dtype) for name, size in sizes.items()}
+    steps = [_arguments(case, {"x": x_t[None], **zeros}) for x_t in x]
+    with torch.inference_mode():
+        compiled = compile_(network, steps[0])
+    state, by_cell = steps[0][1], _by_cell(case)
+
+    def call() -> list[Any]:
+        nonlocal state
+        results = []
+        with torch.inference_mode():
+            for x_t, _ in steps:
+                results.append(compiled(x_t, state))
+                state = results[-1] if by_cell else results[-1][1]
+        return results
+
+    def read(results: list[Any]) -> list[np.ndarray]:
+        outputs = [_read(case, result) for result in results]
+        return [np.concatenate([y for y, *_ in outputs]), *outputs[-1][1:]]
 
     return Built(call, read)
+
+
+def _by_cell(case: Case) -> bool:
+    """One step of one layer is what the cells are for: at H=64 a third less time than the layer's.
+
+    But they do without oneDNN's LSTM, which is faster from some 40 rows on, and at 1000 in a third of the time.
+    """
+    one_step = case.chunk == case.num_layers == case.directions == 1 and not case.proj_size and not case.ragged
+    return one_step and (case.cell != "lstm" or case.batch < 40)
+
+
+def _network(case: Case, weights: Arrays, threads: int) -> nn.Module:
+    torch.set_num_threads(threads)
+    # oneDNN packs an LSTM's weights in every call: T=1 takes two to four times as long with it.
+    torch.backends.mkldnn.set_flags(case.batch * case.chunk > 8)
+    named = {name: torch.from_numpy(array) for name, array in weights.items()}
+    sizes = {"input_size": case.input_size, "hidden_size": case.hidden_size, "dtype": named["weight_hh_l0"].dtype}
+    if _by_cell(case):
+        named = {name.removesuffix("_l0"): tensor for name, tensor in named.items()}
+        network: nn.Module = CELLS[case.cell](**sizes)
+    else:
+        options = {"num_layers": case.num_layers, "bidirectional": case.bidirectional, "batch_first": case.batch_first}
+        options |= {"proj_size": case.proj_size} if case.proj_size else {}
+        network = LAYERS[case.cell](**sizes, **options)
+    network.load_state_dict(named)
+    return network.eval()
+
+
+def _arguments(case: Case, inputs: Arrays) -> Arguments:
+    """x and, unless there is none, hx."""
+    x = torch.from_numpy(inputs["x"])
+    states = [torch.from_numpy(inputs[name]) for name in ("h_0", "c_0") if name in inputs]
+    if _by_cell(case):
+        x, states = x.squeeze(int(case.batch_first)), [state.squeeze(0) for state in states]
+    return (x, *([tuple(states) if len(states) > 1 else states[0]] if states else []))
+
+
+def _read(case: Case, result: Any) -> list[np.ndarray]:
+    y, final = (None, result) if _by_cell(case) else result
+    finals = list(final) if case.cell == "lstm" else [final]
+    if _by_cell(case):
+        finals = [state.unsqueeze(0) for state in finals]
+        y = finals[0].movedim(0, int(case.batch_first))
+    return [tensor.numpy() for tensor in (y, *finals)]

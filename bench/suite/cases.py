@@ -1,7 +1,8 @@
 """The cases: which networks are timed on what input. A case reads and prints as `lstm,B=8,T=100,H=256`.
 
 B rows, T time steps, I input features (H when not given), H hidden units; then `layers=2`, `proj=64`, `bidirectional`,
-`batch_first`, `no_hx` (no initial state given) and `float64`.
+`batch_first`, `no_hx` (no initial state given), `float64`, `ragged` (rows of T/10 to T steps in a padded batch) and
+`streams` (B live streams, which begin with zeros: a call takes T steps of all, one by one, and goes on from the last).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ NUMBERS = {
     "layers": "num_layers",
     "proj": "proj_size",
 }
-FLAGS = ("bidirectional", "batch_first", "no_hx", "float64")
+FLAGS = ("bidirectional", "batch_first", "no_hx", "float64", "ragged", "streams")
+NOT_FOR_STREAMS = ("bidirectional", "batch_first", "no_hx", "ragged")
 SYNTAX = f"one of {', '.join(GATES)}, then {', '.join(f'{n}=NUMBER' for n in NUMBERS)} or {', '.join(FLAGS)}"
 
 Arrays = dict[str, np.ndarray]
@@ -39,6 +41,8 @@ class Case:
     batch_first: bool = False
     no_hx: bool = False
     float64: bool = False
+    ragged: bool = False
+    streams: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Case:
@@ -61,6 +65,8 @@ class Case:
             raise ValueError(f"case {text!r} lacks H=NUMBER")
         if "proj_size" in values and (cell != "lstm" or values["proj_size"] >= values["hidden_size"]):
             raise ValueError(f"case {text!r}: proj belongs to lstm and is smaller than H")
+        if "streams" in values and (wrong := [flag for flag in NOT_FOR_STREAMS if flag in values]):
+            raise ValueError(f"case {text!r}: streams cannot be {wrong[0]}")
         return cls(cell, **{"input_size": values["hidden_size"], **values})  # type: ignore[arg-type]
 
     def __str__(self) -> str:
@@ -78,6 +84,11 @@ class Case:
     @property
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
+
+    @property
+    def chunk(self) -> int:
+        """Steps whose x is there at once."""
+        return 1 if self.streams else self.steps
 
     @property
     def dtype(self) -> np.dtype:
@@ -108,16 +119,26 @@ def make_weights(case: Case) -> Arrays:
 
 
 def make_input(case: Case) -> Arrays:
-    """`x`, standard normal, and unless no_hx `h_0` and for an LSTM `c_0`, in PyTorch's shapes."""
+    """`x`, standard normal, and unless no_hx `h_0` and for an LSTM `c_0`, in PyTorch's shapes.
+
+    If ragged `lengths` as well. The x of streams is (T, B, I) and has no state beside it.
+    """
     rng = np.random.default_rng(1)
     rows = (case.batch, case.steps) if case.batch_first else (case.steps, case.batch)
     arrays = {"x": rng.standard_normal((*rows, case.input_size))}
-    if not case.no_hx:
+    if not (case.no_hx or case.streams):
         chains = case.num_layers * case.directions
         arrays["h_0"] = rng.uniform(-1, 1, (chains, case.batch, case.output_size))
         if case.cell == "lstm":
             arrays["c_0"] = rng.uniform(-1, 1, (chains, case.batch, case.hidden_size))
-    return {name: array.astype(case.dtype) for name, array in arrays.items()}
+    lengths = {"lengths": make_lengths(case)} if case.ragged else {}
+    return {**{name: array.astype(case.dtype) for name, array in arrays.items()}, **lengths}
+
+
+def make_lengths(case: Case) -> np.ndarray:
+    """The steps of each row, int64 (B): if ragged uniform from T/10 to T, in no order."""
+    least = max(1, case.steps // 10) if case.ragged else case.steps
+    return np.random.default_rng(2).integers(least, case.steps, case.batch, endpoint=True)
 
 
 def _std(cell: str) -> list[str]:

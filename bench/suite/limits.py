@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from suite.cases import Case
+from suite.cases import Case, make_lengths
 
 Limits = dict[str, Any]  # see Machine.measure
 LEAST_READ, MOST_READ = 4096, 512 * 2**20  # bytes read to measure a bandwidth; the most by all threads together
@@ -31,7 +31,10 @@ def shares(case: Case, threads: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Seconds a call takes at the machine's limits, in three parts, and what binds the first two: "FMA" or a level."""
+    """Seconds a call takes at the machine's limits, in three parts, and what binds the first two: "FMA" or a level.
+
+    Of the steps after the first, the second tells what binds; in a ragged batch fewer rows remain for later ones.
+    """
 
     input_seconds: float
     recurrent_seconds: float
@@ -44,24 +47,30 @@ class Prediction:
         return self.input_seconds + self.recurrent_seconds + self.activation_seconds
 
 
-# B rows, T steps, n threads, s bytes a number; F multiply-add rate; b(w) bandwidth of threads each reading w / n bytes
-# again and again: that of the level of cache where they lie, measured at this very size, because a level's edge is not
-# sharp and part of what just exceeds it is still found there
+# B_t rows that have a step t (all B unless ragged), N their sum over the steps, n threads, s bytes a number; F
+# multiply-add rate; b(w) bandwidth of threads each reading w / n bytes again and again: that of the level of cache
+# where they lie, measured at this very size, because a level's edge is not sharp and part of what just exceeds it is
+# still found there
 #
 #   W_x   input weights of all layers and directions
 #   W_h   recurrent weights of all layers and directions, with the projection; w_h those of one direction of one layer
 #
 #   products(W, rows, b) = max(2 W rows / F, W s / b)               each weight is used for all rows or read again
 #
-#   input      = products(W_x, T B, b(W_x + W_h))                   from where the last call left the network
-#   recurrent  = products(W_h, B, b(W_x + W_h))                     the first step, likewise
-#              + (T - 1) products(W_h, B, b(w_h))                   the others read one direction again and again
-#   activation = units of all layers and directions * B T * seconds a unit
+#   input      = products(W_x, N, b(W_x + W_h))                     from where the last call left the network
+#   recurrent  = products(W_h, B_1, b(W_x + W_h))                   the first step, likewise
+#              + sum over t > 1 of products(W_h, B_t, b(w_h))       the others read one direction again and again
+#   activation = units of all layers and directions * N * seconds a unit
 #
+# A step of streams is a call of one step: the next one's x is not there yet.
 # F, b and seconds a unit are those of all threads together: the work is split without loss, nobody waits for anybody.
 # Biases, x, h and y are left out. Layers and directions have w_h of the same size, so one comparison decides for all.
 def predict(case: Case, limits: Limits) -> Prediction:
     """The least time for a call of `case`, from what `Machine.measure` gave for its number of threads."""
+    if case.streams:
+        step = predict(replace(case, steps=1, streams=False), limits)
+        parts = ("input_seconds", "recurrent_seconds", "activation_seconds")
+        return replace(step, **{part: case.steps * getattr(step, part) for part in parts})
     dtype, threads = case.dtype.name, limits["threads"]
     itemsize = case.dtype.itemsize
 
@@ -77,14 +86,15 @@ def predict(case: Case, limits: Limits) -> Prediction:
     recurrent = direction * chains
     network_share, direction_share = shares(case, threads)
 
-    input_seconds, input_binds = products(inputs, case.steps * case.batch, network_share)
-    first_seconds, first_binds = products(recurrent, case.batch, network_share)
-    step_seconds, step_binds = products(recurrent, case.batch, direction_share)
-    units = chains * case.hidden_size * case.batch * case.steps
+    lengths = make_lengths(case)
+    live = [int((lengths > step).sum()) for step in range(lengths.max())]  # B_t
+    input_seconds, input_binds = products(inputs, sum(live), network_share)
+    steps = [products(recurrent, rows, direction_share if step else network_share) for step, rows in enumerate(live)]
+    units = chains * case.hidden_size * sum(live)
     return Prediction(
         input_seconds=input_seconds,
-        recurrent_seconds=first_seconds + (case.steps - 1) * step_seconds,
+        recurrent_seconds=sum(seconds for seconds, _ in steps),
         activation_seconds=units * limits["activations"][case.cell][dtype],
         input_binds=input_binds,
-        recurrent_binds=step_binds if case.steps > 1 else first_binds,
+        recurrent_binds=steps[min(1, len(steps) - 1)][1],
     )

@@ -71,7 +71,7 @@ def add_contestants(parser: argparse.ArgumentParser) -> None:
         type=contestants,
         metavar="NAME,NAME",
         default=[name for name in CONTESTANTS if name not in ON_REQUEST],
-        help=f"some of {','.join(CONTESTANTS)} (default all but {' and '.join(ON_REQUEST)})",
+        help=f"some of {','.join(CONTESTANTS)} (default all but {','.join(ON_REQUEST)})",
     )
 
 

@@ -16,12 +16,17 @@ from contestants import CONTESTANTS
 from suite.results import OURS, CaseResult, Run
 from suite.tables import counted
 
-# Colours that those who see fewer of them tell apart (Okabe and Ito), one for each contestant in every picture.
-COLOURS = dict(
-    zip(CONTESTANTS, ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"), strict=True)
-)
+# Colours that those who see fewer of them tell apart (Okabe and Ito), one for each library in every picture.
+LIBRARIES = {
+    "gatecell": "#d55e00",
+    "torch": "#0072b2",
+    "onnxruntime": "#009e73",
+    "openvino": "#cc79a7",
+    "jax": "#e69f00",
+}
+COLOURS = {name: LIBRARIES[name.partition(".")[0]] for name in CONTESTANTS}
 TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100)
-MARKERS = dict(zip(CONTESTANTS, "os^Dvph", strict=True))
+MARKERS = dict(zip(CONTESTANTS, "os^DvphXP<>", strict=True))
 
 mpl.rcParams.update({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True, "savefig.dpi": 130})
 mpl.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})

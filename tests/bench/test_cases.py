@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.cases import GRIDS, Case, make_input, make_weights
+from suite.cases import GRIDS, Case, make_input, make_lengths, make_weights
 
 SIZES = st.integers(1, 2000)
 
@@ -20,7 +20,10 @@ SIZES = st.integers(1, 2000)
     SIZES,
     SIZES,
     st.integers(1, 4),
-    st.sets(st.sampled_from(["bidirectional", "batch_first", "no_hx", "float64"])),
+    st.one_of(
+        st.sets(st.sampled_from(["bidirectional", "batch_first", "no_hx", "float64", "ragged"])),
+        st.sets(st.sampled_from(["streams", "float64"])),
+    ),
 )
 def test_text_gives_the_case_back(cell, hidden, features, batch, steps, layers, flags):
     case = Case(cell, hidden, features, batch, steps, layers, **dict.fromkeys(flags, True))
@@ -46,6 +49,10 @@ def test_what_is_left_out():
         ("lstm,8,100,256", "has '8'"),
         ("gru,H=8,proj=2", "proj belongs to lstm"),
         ("lstm,H=8,proj=8", "smaller than H"),
+        ("lstm,H=8,streams,ragged", "streams cannot be ragged"),
+        ("lstm,H=8,bidirectional,streams", "streams cannot be bidirectional"),
+        ("lstm,H=8,batch_first,streams", "streams cannot be batch_first"),
+        ("lstm,H=8,no_hx,streams", "streams cannot be no_hx"),
     ],
 )
 def test_bad_text(text, message):
@@ -110,9 +117,26 @@ def test_arrays_fit_the_torch_module(text):
     assert y.shape == (*rows, case.output_size * case.directions)
 
 
+def test_lengths():
+    case = Case.parse("gru,B=500,T=40,H=1,ragged")
+    lengths = make_input(case)["lengths"]
+    assert lengths.dtype == np.int64
+    assert set(lengths) == set(range(4, 41))  # T/10..T, each of which 500 draws hit
+    assert np.array_equal(lengths, make_lengths(case))
+    assert set(make_lengths(Case.parse("gru,B=50,T=5,H=1,ragged"))) == {1, 2, 3, 4, 5}
+    assert np.array_equal(make_lengths(Case.parse("gru,B=3,T=5,H=1")), [5, 5, 5])
+    assert "lengths" not in make_input(Case.parse("gru,B=3,T=5,H=1"))
+
+
+def test_streams_begin_with_zeros():
+    inputs = make_input(Case.parse("lstm,B=3,T=5,I=2,H=4,streams"))
+    assert {name: array.shape for name, array in inputs.items()} == {"x": (5, 3, 2)}
+
+
 def test_arrays_are_the_same_each_time():
-    case = Case.parse("lstm,B=2,T=3,H=4,float64")
+    case = Case.parse("lstm,B=2,T=3,H=4,float64,ragged")
     for make in (make_weights, make_input):
         first, second = make(case), make(case)
         assert first.keys() == second.keys()
-        assert all(np.array_equal(first[k], second[k]) and first[k].dtype == np.float64 for k in first)
+        assert all(np.array_equal(first[k], second[k]) for k in first)
+        assert all(first[k].dtype == np.float64 for k in first if k != "lengths")

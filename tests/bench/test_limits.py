@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from suite.cases import Case
@@ -65,6 +66,8 @@ BY_HAND = {
     "lstm,B=10,T=1,I=10,H=100,proj=50,layers=2": (4.8e-6, 1e-5, 2e-6, "FMA", "FMA"),
     # 8 bytes a weight: the first step from L2 (100 ps), the others from L1 (50 ps); multiplying takes 40 ps
     "rnn,B=1,T=101,H=50,float64": (1.01e-5, 1.275e-5, 7.575e-6, "FMA", "L1"),
+    # a step of streams comes from L2, as a call's only one: three times 25,000 weights each
+    "lstm,B=1,T=3,I=100,H=50,streams": (3e-6, 1.5e-6, 1.5e-7, "L2", "L2"),
     # neither the layout of x nor a missing state changes the work
     "gru,B=3,T=11,I=100,H=200,batch_first,no_hx": (3.96e-5, 7.92e-5, 1.32e-5, "FMA", "FMA"),
 }
@@ -92,6 +95,16 @@ def test_prediction(case: str, measured: dict[str, Any], expected: tuple[float, 
     assert (p.input_seconds, p.recurrent_seconds, p.activation_seconds) == pytest.approx(expected[:3], rel=1e-12)
     assert (p.input_binds, p.recurrent_binds) == expected[3:]
     assert p.seconds == pytest.approx(sum(expected[:3]), rel=1e-12)
+
+
+def test_a_ragged_batch_counts_real_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of lengths 3, 1 and 4: rows 3, 2, 2, 1; the network (720 kB) and W_hh (480 kB) lie in L2."""
+    monkeypatch.setattr("suite.limits.make_lengths", lambda case: np.array([3, 1, 4]))
+    p = predict(Case.parse("gru,B=3,T=5,I=100,H=200,ragged"), {**ONE, "reads": {"720000": 80e9, "480000": 80e9}})
+    assert p.input_seconds == pytest.approx(60_000 * 8 * 20e-12)
+    assert p.recurrent_seconds == pytest.approx(120_000 * (60e-12 + 3 * 50e-12))  # two rows: L2
+    assert p.activation_seconds == pytest.approx(200 * 8 * 2e-9)
+    assert (p.input_binds, p.recurrent_binds) == ("FMA", "L2")
 
 
 def test_shares() -> None:

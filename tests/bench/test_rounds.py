@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from contestants import Built
+from contestants import NOT_GIVEN, Built
 from suite import sampling
 from suite.cases import Case
 from suite.processes import Process, ProcessError
@@ -105,6 +105,8 @@ def test_difference():
     assert difference([a], [a[:1]]) == np.inf
     assert difference([a], [a, a]) == np.inf
     assert difference([np.array([1.0, np.inf])], [a]) == np.inf
+    assert difference([a, NOT_GIVEN], [a + np.array([0, 0.5]), a]) == 0.5
+    assert difference([NOT_GIVEN], [a]) == np.inf
 
 
 @pytest.fixture

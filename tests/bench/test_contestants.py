@@ -1,0 +1,107 @@
+"""Contestants run ragged batches and streams: the outputs are those of PyTorch for each row alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from contestants import CONTESTANTS, UnsupportedError
+from suite.cases import Case, make_input, make_lengths, make_weights
+from suite.rounds import difference
+
+
+@pytest.fixture(autouse=True)
+def _torch_settings() -> Iterator[None]:
+    """As they were: a contestant has a process to itself."""
+    threads, onednn = torch.get_num_threads(), torch.backends.mkldnn.enabled
+    yield
+    torch.set_num_threads(threads)
+    torch.backends.mkldnn.set_flags(onednn)
+
+
+def outputs(name: str, text: str) -> list[np.ndarray]:
+    """What a contestant computes in its first call."""
+    case = Case.parse(text)
+    contestant = CONTESTANTS[name]
+    if name.startswith("onnxruntime"):
+        pytest.importorskip("onnxruntime")
+        pytest.importorskip("onnx")
+    built = contestant.build(case, contestant.prepare(case, make_weights(case)), make_input(case), 1)
+    return built.read(built.call())
+
+
+def alone(text: str) -> list[np.ndarray]:
+    """Each row by itself through PyTorch's module, up to its length: y, zeros after it, h_n and for an LSTM c_n."""
+    case = Case.parse(text)
+    kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[case.cell]
+    module = kind(case.input_size, case.hidden_size, case.num_layers, bidirectional=case.bidirectional)
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in make_weights(case).items()})
+    inputs = make_input(case)
+    x = torch.from_numpy(inputs["x"].swapaxes(0, 1) if case.batch_first else inputs["x"])
+    states = [torch.from_numpy(inputs[name]) for name in ("h_0", "c_0") if name in inputs]
+    y = np.zeros((case.steps, case.batch, case.hidden_size * case.directions), np.float32)
+    finals = []
+    for row, length in enumerate(make_lengths(case)):
+        hx = [state[:, row : row + 1] for state in states]
+        with torch.inference_mode():
+            out, hidden = module(x[:length, row : row + 1], *([tuple(hx) if len(hx) > 1 else hx[0]] if hx else []))
+        y[:length, row] = out[:, 0]
+        finals.append([state.numpy() for state in (hidden if case.cell == "lstm" else [hidden])])
+    hidden = [np.concatenate(states, axis=1) for states in zip(*finals, strict=True)]
+    return [y.swapaxes(0, 1) if case.batch_first else y, *hidden]
+
+
+RAGGED = [
+    "lstm,B=5,T=20,I=3,H=8,ragged",
+    "gru,B=5,T=20,I=3,H=8,batch_first,no_hx,ragged",
+    "lstm,B=4,T=10,I=3,H=8,layers=2,bidirectional,ragged",
+]
+STREAMS = ["lstm,B=4,T=3,I=5,H=8,streams", "lstm,B=50,T=3,I=5,H=8,streams", "gru,B=3,T=4,I=5,H=8,layers=2,streams"]
+
+
+@pytest.mark.parametrize("text", [*RAGGED, *STREAMS])
+@pytest.mark.parametrize("name", ["gatecell", "torch", "onnxruntime"])
+def test_ragged_batches_and_streams_are_their_rows_alone(name: str, text: str) -> None:
+    assert difference(outputs(name, text), alone(text)) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["gatecell.packed", "gatecell.full", "torch.full"])
+@pytest.mark.parametrize("text", RAGGED[:2])
+def test_other_ways_to_run_a_ragged_batch(name: str, text: str) -> None:
+    assert difference(outputs(name, text), alone(text)) < 1e-5
+
+
+def test_one_batch_of_onnx_runtime() -> None:
+    assert difference(outputs("onnxruntime.batch", STREAMS[0]), alone(STREAMS[0])) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["gatecell", "torch"])
+def test_streams_go_on_from_call_to_call(name: str) -> None:
+    long, short = Case.parse("lstm,B=4,T=6,I=5,H=8,streams"), Case.parse("lstm,B=4,T=3,I=5,H=8,streams")
+    weights, x = make_weights(short), make_input(short)["x"]
+    once, twice = (
+        CONTESTANTS[name].build(case, weights, {"x": np.concatenate([x] * (case.steps // 3))}, 1)
+        for case in (long, short)
+    )
+    twice.call()
+    y, *hidden = once.read(once.call())
+    assert difference(twice.read(twice.call()), [y[3:], *hidden]) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("gatecell.packed", "lstm,H=8"),
+        ("gatecell.full", "lstm,H=8"),
+        ("gatecell.full", "lstm,H=8,bidirectional,ragged"),  # backwards it would begin in the padding
+        ("torch.full", "lstm,H=8"),
+        ("torch.full", "lstm,H=8,layers=2,ragged"),
+        ("torch.jit", "lstm,H=8,ragged"),
+    ],
+)
+def test_what_a_contestant_has_nothing_for(name: str, text: str) -> None:
+    with pytest.raises(UnsupportedError):
+        outputs(name, text)
