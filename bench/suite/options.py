@@ -53,7 +53,11 @@ def contestants(text: str) -> list[str]:
 def add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("cases", nargs="*", type=case, metavar="case", help="such as gru,B=8,T=100,H=256")
     parser.add_argument("--grid", choices=GRIDS, help="a named list of cases (default quick, unless cases are given)")
-    add_threads(parser)
+    add_turns(parser)
+
+
+def add_turns(parser: argparse.ArgumentParser, threads: int = 1) -> None:
+    add_threads(parser, threads)
     parser.add_argument("--rounds", type=rounds, default=7, help="turns of each contestant per case (default 7)")
     parser.add_argument("--budget", type=seconds, default=0.15, help="seconds of a turn (default 0.15)")
     parser.add_argument(
@@ -61,8 +65,9 @@ def add_measuring(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_threads(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=threads, default=1, help="of a network: a number, or all (default 1)")
+def add_threads(parser: argparse.ArgumentParser, default: int = 1) -> None:
+    about = f"of a network: a number, or all (default {default})"
+    parser.add_argument("--threads", type=threads, default=default, help=about)
 
 
 def add_contestants(parser: argparse.ArgumentParser) -> None:

@@ -30,12 +30,11 @@ def _cell(result: CaseResult, name: str) -> str:
     return f"{duration(result.seconds(name).median)} ({result.share(name):.0%})"
 
 
-def _ratio(result: CaseResult) -> str:
-    peer = result.fastest_peer
-    if peer is None or OURS not in result.timed:
+def ratio(result: CaseResult, slow: str | None, fast: str = OURS, scale: float = 1) -> str:
+    """`scale` times the time of `slow` over that of `fast`, with the spread."""
+    if slow not in result.timed or fast not in result.timed:
         return "-"
-    ratio = result.ratio(peer)
-    return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    return "{:.2f} ({:.2f} to {:.2f})".format(*(scale * value for value in result.ratio(slow, fast)))
 
 
 def comparison(run: Run, form: str = "github") -> str:
@@ -43,7 +42,10 @@ def comparison(run: Run, form: str = "github") -> str:
     names = list(run.raw["contestants"])
     titles = [CONTESTANTS[name].title for name in names]
     headers = ["case", "limit", *titles, "fastest peer / gatecell"]
-    rows = [[str(r.case), duration(r.limit), *(_cell(r, name) for name in names), _ratio(r)] for r in run.cases]
+    rows = [
+        [str(r.case), duration(r.limit), *(_cell(r, name) for name in names), ratio(r, r.fastest_peer)]
+        for r in run.cases
+    ]
     return table(rows, headers, form)
 
 
@@ -73,6 +75,18 @@ def limits(run: Run) -> str:
     return f"Limits, {counted(run.threads, 'thread')}: {fma}; reading {reads}{meeting}."
 
 
+def notes(run: Run) -> list[str]:
+    """What is missing, and whether others were at work."""
+    lines = [f"No time: {reason}" for reason in _missing(run)]
+    if len(run.cases) < run.raw["planned"]:
+        lines.append(f"NOT COMPLETE: {len(run.cases)} of {counted(run.raw['planned'], 'case')}.")
+    if run.disturbed:
+        lines.append(
+            f"NOT QUIET: other programs were at work during {run.disturbed} of {counted(len(run.cases), 'case')}."
+        )
+    return lines
+
+
 def summary(run: Run) -> str:
     """Means, limits, what is missing, and whether the run counts."""
     lines = []
@@ -81,13 +95,7 @@ def summary(run: Run) -> str:
         if count and name != OURS:
             lines.append(f"Geometric mean of {title} / gatecell: {mean:.2f} over {counted(count, 'case')}.")
     lines.append(limits(run))
-    lines += [f"No time: {reason}" for reason in _missing(run)]
-    if len(run.cases) < run.raw["planned"]:
-        lines.append(f"NOT COMPLETE: {len(run.cases)} of {counted(run.raw['planned'], 'case')}.")
-    if run.disturbed:
-        lines.append(
-            f"NOT QUIET: other programs were at work during {run.disturbed} of {counted(len(run.cases), 'case')}."
-        )
+    lines += notes(run)
     if not run.valid:
         lines.append(
             f"NOT VALID: the machine's FMA rate drifted by {run.drift:.0%} (allowed {LARGEST_DRIFT:.0%}). Run it again."

@@ -1,4 +1,4 @@
-"""compare.py and ab.py: what stands around the measuring, such as options, rows and exit status."""
+"""The programs but for what they measure: options, rows, exit status."""
 
 import argparse
 import json
@@ -8,9 +8,13 @@ import pytest
 
 import ab
 import compare
+import ragged
+import streams
 from suite import options
-from suite.cases import GRIDS, Case
+from suite.cases import GRIDS, Case, make_lengths
+from suite.contest import contest
 from suite.results import CaseResult
+from suite.rounds import LARGEST_DIFFERENCE
 
 
 def parse(*words):
@@ -142,3 +146,54 @@ def test_output_that_cannot_be_written_ends_the_program_at_once(tmp_path, monkey
     monkeypatch.setattr(compare, "Machine", None)  # nothing is measured
     with pytest.raises(SystemExit, match=r"cannot write .*: Is a directory"):
         compare.main()
+
+
+def case_of(text, **turns):
+    return {"case": text, "contestants": {name: entry(*seconds) for name, seconds in turns.items()}}
+
+
+def test_row_of_ragged():
+    turns = {
+        "gatecell": (3e-3, 6e-3),
+        "torch": (9e-3, 18e-3),
+        "gatecell.full": (4e-3, 8e-3),
+        "torch.full": (6e-3, 12e-3),
+    }
+    result = CaseResult(case_of("gru,B=10,T=10,H=8,ragged", **turns))
+    fill = make_lengths(result.case).sum() / 100
+    name, shown, gatecell, packed, full, pytorch, pytorch_full, *others, peer, to_full = ragged.row(result)
+    assert (name, shown, gatecell, packed) == ("gru,B=10,T=10,H=8,ragged", f"{fill:.1%}", "4.50 ms", "-")
+    assert (full, pytorch, pytorch_full, others) == ("6.00 ms", "13.5 ms", "9.00 ms", ["-", "-"])
+    assert peer == "2.00 (2.00 to 2.00)"  # gatecell.full is no peer
+    assert float(to_full.split()[0]) == pytest.approx(0.75 / fill, abs=0.005)
+
+
+def test_row_of_streams():
+    turns = {"gatecell": (1e-3, 2e-3), "torch": (2e-3, 4e-3), "onnxruntime": (10e-3, 20e-3)}
+    result = CaseResult(case_of("lstm,B=1000,T=3,I=64,H=128,streams", **turns))
+    assert streams.row(result) == [
+        *["1,000", "2,000,000", "1,000,000", "-", "200,000"],
+        *["2.00 (2.00 to 2.00)", "-", "10.00 (10.00 to 10.00)"],
+    ]
+
+
+@pytest.mark.parametrize(("tolerance", "status"), [(1e-5, 0), (-1, 1)])
+def test_contest_keeps_and_prints(tolerance, status, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(LARGEST_DIFFERENCE, "float32", tolerance)
+    output = tmp_path / "run.json"
+    words = ["program.py", "--rounds", "2", "--budget", "0.01", "--threads", "1", "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", words)
+    case, names = "gru,B=1,T=3,H=8", ("gatecell", "gatecell.packed")
+    assert contest("About.\n\nMore.", [case], names, lambda run: f"{len(run.cases)} case") == status
+    printed = capsys.readouterr()
+    assert printed.out.startswith("1 case\n\nNo time: ")
+    assert "No time: gatecell packed: only for ragged cases\n" in printed.out
+    assert (f"FAILED: {case}: gatecell differs from gatecell by 0" in printed.err) == (status == 1)
+    saved = json.loads(output.read_text())
+    assert (saved["program"], saved["rounds"], saved["planned"]) == ("program", 2, 1)
+    assert len(saved["cases"][0]["contestants"]["gatecell"].get("turns", [])) == (0 if status else 2)
+
+
+@pytest.mark.parametrize("program", [ragged, streams])
+def test_fixed_cases_are_written_as_they_print(program):
+    assert [str(Case.parse(text)) for text in program.CASES] == list(program.CASES)

@@ -1,0 +1,50 @@
+"""A run of fixed contestants over fixed cases, of which the program makes its table: ragged.py and streams.py."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from contestants import CONTESTANTS
+from suite.cases import Case
+from suite.options import add_turns
+from suite.processes import Process
+from suite.record import Neighbours, default_path, describe_run, write_json
+from suite.results import Run
+from suite.rounds import Field
+from suite.tables import notes
+
+
+def contest(
+    about: str, cases: Sequence[str], contestants: Sequence[str], table: Callable[[Run], str], threads: int = 1
+) -> int:
+    """Reads the command line, measures, prints and keeps the run; the exit status. `about`: what the program is for."""
+    parser = argparse.ArgumentParser(description=about.split("\n\n")[0])
+    add_turns(parser, threads)
+    program = Path(parser.prog).stem
+    parser.add_argument("--output", type=Path, help=f"JSON file (default bench/results/{program}-<date>.json)")
+    options = parser.parse_args()
+    path = options.output or default_path(program)
+    run: dict[str, Any] = {"program": program, **describe_run()}
+    run |= {"threads": options.threads, "rounds": options.rounds, "budget": options.budget}
+    run |= {"contestants": {name: CONTESTANTS[name].version() for name in contestants}}
+    run |= {"planned": len(cases), "busy_cpus": [], "cases": []}
+    write_json(path, run)
+    start = {name: partial(Process, name, options.threads) for name in contestants}
+    with closing(Field(start, reference="torch")) as field:
+        neighbours = Neighbours(field.pids)
+        for case in cases:
+            print(case, file=sys.stderr, flush=True)
+            entries = field.measure(Case.parse(case), options.rounds, options.budget, options.time_limit)
+            run["cases"].append({"case": case, "contestants": entries})
+            run["busy_cpus"].append(round(neighbours.busy(), 2))
+            write_json(path, run)  # a run that is stopped keeps what it has
+    print("\n\n".join([table(Run(run)), *notes(Run(run)), f"Kept in {path}"]))
+    for failure in Run(run).failures:
+        print(f"FAILED: {failure}", file=sys.stderr)
+    return 1 if Run(run).failures else 0
