@@ -12,7 +12,7 @@ void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t 
   constexpr int W = kLanes<T>;
   Packet<T> sum[J][G][R];
   start<T, J, G, R>(p.bias + block * G * W, 0, sum);
-  accumulate_block(p.panels, p.depth, block, turn, p.x + row * p.x_row, p.x_row, sum);
+  accumulate_block(p.panels, p.depth, block, turn, Rows<T, R>(p.x, p.x_row, p.x_index, row), sum);
   GATECELL_UNROLL
   for (int r = 0; r < R; ++r) {
     T* out = p.out + (row + r) * p.out_row + block * G * W;

@@ -18,7 +18,7 @@ GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGa
   T* h_next = s.h_next + row * s.h_next_row + unit;
   ei::pstore(h_next, h);
   if (!s.y) return;
-  T* y = s.y + (s.y_index ? s.y_index[row] : row) * s.y_row + unit;
+  T* y = s.y + (s.y_index ? s.y_index[row] : row * s.y_row) + unit;
   if (unit + W <= s.units) {
     ei::pstoreu(y, h);
   } else {
@@ -44,7 +44,7 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
     }
   } else {
     start<T, J, G, R>(s.bias + block * G * W, 0, sum);
-    accumulate_block(s.input_panels, s.input_depth, block, turn, s.x + row * s.x_row, s.x_row, sum);
+    accumulate_block(s.input_panels, s.input_depth, block, turn, Rows<T, R>(s.x, s.x_row, s.x_index, row), sum);
     if constexpr (Cell::kApart >= 0) {
       GATECELL_UNROLL
       for (int r = 0; r < R; ++r) {
@@ -61,7 +61,7 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
       for (int r = 0; r < R; ++r) sum[j][Cell::kApart][r] = bias;
     }
   }
-  accumulate_block(s.panels, s.depth, block, turn, s.h + row * s.h_row, s.h_row, sum);
+  accumulate_block(s.panels, s.depth, block, turn, Rows<T, R>(s.h, s.h_row, nullptr, row), sum);
   if constexpr (R == 1) {
     GATECELL_UNROLL
     for (int j = 0; j < J; ++j) {

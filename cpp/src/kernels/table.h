@@ -19,8 +19,9 @@ struct ProjectArgs {
   std::ptrdiff_t first_block, last_block;  // up to last_block - 1; others are another thread's
   std::ptrdiff_t depth;                    // input features
   std::ptrdiff_t rows;
-  const T* x;  // row r, feature k: x[r * x_row + k]
+  const T* x;  // row r, feature k: x[r * x_row + k], with an index x[x_index[r] + k]
   std::ptrdiff_t x_row;
+  const std::ptrdiff_t* x_index;
   T* out;  // row r: out + r * out_row, [blocks][gates][W], aligned
   std::ptrdiff_t out_row;
 };
@@ -41,6 +42,7 @@ struct StepArgs {
   std::ptrdiff_t input_depth;
   const T* x;
   std::ptrdiff_t x_row;
+  const std::ptrdiff_t* x_index;
   const T* h;  // h(t-1), row r: h + r * h_row; read while h_next is written, so never the same buffer
   std::ptrdiff_t h_row;
   T* h_next;  // h(t) in whole blocks, aligned
@@ -49,7 +51,7 @@ struct StepArgs {
   std::ptrdiff_t c_row;  // 0 without c
   T* y;                  // null, or where the `units` real features of h(t) go as well; any alignment
   std::ptrdiff_t y_row;
-  const std::ptrdiff_t* y_index;  // row r goes to y + y_index[r] * y_row; null: y + r * y_row
+  const std::ptrdiff_t* y_index;  // row r goes to y + y_index[r]; null: y + r * y_row
   std::ptrdiff_t units;           // hidden units, at most blocks * W
   bool backwards;  // one row: from the last block to the first, where the step before left the cache warm
 };

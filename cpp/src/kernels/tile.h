@@ -50,6 +50,16 @@ GATECELL_INLINE void start(const T* from, std::ptrdiff_t row_stride, Packet<T> (
   }
 }
 
+// Where the R rows of a tile begin, from `row` on.
+template <class T, int R>
+struct Rows {
+  GATECELL_INLINE Rows(const T* data, std::ptrdiff_t stride, const std::ptrdiff_t* index, std::ptrdiff_t row) {
+    GATECELL_UNROLL
+    for (int r = 0; r < R; ++r) at[r] = data + (index ? index[row + r] : (row + r) * stride);
+  }
+  const T* at[R];
+};
+
 // Which of a block's tiles this is, and the number of blocks.
 struct Turn {
   std::ptrdiff_t tile, tiles, blocks;
@@ -63,8 +73,8 @@ constexpr std::ptrdiff_t kAheadStep = J * G * kLanes<T> / kFetchingTiles;
 // sum[j][g][r] += W_j[k][g] * x_r[k] for k = 0 ... depth-1. panels of consecutive blocks are block_stride apart. With
 // Ahead, fetches a part of what lies ahead into the L2 cache at each k.
 template <bool Ahead, class T, int J, int G, int R>
-GATECELL_INLINE void accumulate(const T* panels, std::ptrdiff_t block_stride, std::ptrdiff_t depth, const T* x,
-                                std::ptrdiff_t x_row, const T* ahead, Packet<T> (&sum)[J][G][R]) {
+GATECELL_INLINE void accumulate(const T* panels, std::ptrdiff_t block_stride, std::ptrdiff_t depth, const Rows<T, R>& x,
+                                const T* ahead, Packet<T> (&sum)[J][G][R]) {
   constexpr bool pin = R > 1 && J * G * (R + 1) + 1 <= kRegisters;
   for (std::ptrdiff_t k = 0; k < depth; ++k, panels += G * kLanes<T>) {
     if constexpr (Ahead) __builtin_prefetch(ahead + k * kAheadStep<T, J, G>, 0, 2);
@@ -74,7 +84,7 @@ GATECELL_INLINE void accumulate(const T* panels, std::ptrdiff_t block_stride, st
       w[i.value] = pin ? keep(loaded) : loaded;
     });
     repeat<R>([&](auto r) GATECELL_ALWAYS {
-      const Packet<T> xk = broadcast(x[r.value * x_row + k]);
+      const Packet<T> xk = broadcast(x.at[r.value][k]);
       repeat<J * G>([&](auto i) GATECELL_ALWAYS {
         Packet<T>& s = sum[i.value / G][i.value % G][r.value];
         s = ei::pmadd(w[i.value], xk, s);
@@ -88,17 +98,17 @@ GATECELL_INLINE void accumulate(const T* panels, std::ptrdiff_t block_stride, st
 // so that nobody need wait for it: 8 % at H = 1024 with 32 rows. With few tiles, or a small matrix, it costs as much.
 template <class T, int J, int G, int R>
 GATECELL_INLINE void accumulate_block(const T* matrix, std::ptrdiff_t depth, std::ptrdiff_t block, Turn turn,
-                                      const T* x, std::ptrdiff_t x_row, Packet<T> (&sum)[J][G][R]) {
+                                      const Rows<T, R>& x, Packet<T> (&sum)[J][G][R]) {
   constexpr std::ptrdiff_t far_size = (std::ptrdiff_t{8} << 20) / sizeof(T);
   const std::ptrdiff_t stride = depth * G * kLanes<T>;
   const T* panels = matrix + block * stride;
   if constexpr (R > 2) {
     if (turn.tiles >= kFetchingTiles && turn.tile < kFetchingTiles && turn.blocks * stride > far_size) {
       const T* ahead = panels + J * stride + turn.tile * kAheadStep<T, J, G> * depth;
-      return accumulate<true>(panels, stride, depth, x, x_row, ahead, sum);
+      return accumulate<true>(panels, stride, depth, x, ahead, sum);
     }
   }
-  accumulate<false>(panels, stride, depth, x, x_row, panels, sum);
+  accumulate<false>(panels, stride, depth, x, panels, sum);
 }
 
 // f(Int<rows>) with rows, from Min to Max, as a constant.

@@ -119,7 +119,6 @@ void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, 
   args.c = c_;
   args.c_row = c_ ? w.hidden_stride() : 0;
   args.y_row = y.row;
-  args.y_index = y.index;
   args.units = w.recurrent.units;
   std::ptrdiff_t row_steps = 0, most_rows = 0;
   for (std::ptrdiff_t i = 0; i < steps; ++i) {
@@ -130,7 +129,9 @@ void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, 
     most_rows = std::max(most_rows, rows_);
     const std::ptrdiff_t before = x.starts ? x.starts[t] - x.starts[0] : t * rows_;
     args.projected = fused ? nullptr : hand.gates + before * args.projected_row;
-    args.x = x.at(t, 0);
+    const View<const T> now = x.from(t);
+    args.x = now.data;
+    args.x_index = now.index;
     step(args, y.from(t), hand.meeting);
   }
   count(steps, row_steps, most_rows, fused, hand.counts);
@@ -181,6 +182,7 @@ void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* gates) c
     args.out_row = to_row;
     net_->cell.project(args);
   };
+  args.x_index = x.index;
   if (x.starts) {
     rows_from(x.data, x.row, x.starts[steps] - x.starts[0], gates, gate_row);
   } else if (rows_ == 1) {
@@ -204,6 +206,7 @@ void DirectionRun<T>::step(StepArgs<T>& args, View<T> y, Meeting& meeting) {
   args.h = h_;
   args.h_next = hidden_ ? hidden_ : h_next_;
   args.y = hidden_ ? nullptr : y.data;
+  args.y_index = y.index;
   args.backwards = backwards_;
   net_->cell.step(args);
   meeting.meet();

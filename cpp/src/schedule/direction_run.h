@@ -9,8 +9,8 @@
 namespace gatecell {
 
 // A sequence batch: element (t, row) begins at data + t * step + row * this->row; features are adjacent. With starts,
-// rows of different lengths lie packed instead: starts[t] - starts[0] of them before those still going at step t. With
-// an index, row r is the one at index[r].
+// rows of different lengths lie packed instead: starts[t] - starts[0] of them before those still going at step t; or,
+// with an index too, that is where their places data + index[...] are told.
 template <class T>
 struct View {
   T* data;
@@ -19,10 +19,14 @@ struct View {
   const std::ptrdiff_t* starts = nullptr;
   const std::ptrdiff_t* index = nullptr;
 
-  T* at(std::ptrdiff_t t, std::ptrdiff_t r) const { return from(t).data + (index ? index[r] : r) * row; }
+  std::ptrdiff_t before(std::ptrdiff_t t) const { return starts[t] - starts[0]; }
+  T* at(std::ptrdiff_t t, std::ptrdiff_t r) const {
+    return !starts ? data + t * step + r * row : data + (index ? index[before(t) + r] : (before(t) + r) * row);
+  }
   View from(std::ptrdiff_t t) const {
-    return starts ? View{data + (starts[t] - starts[0]) * row, step, row, starts + t, index}
-                  : View{data + t * step, step, row, nullptr, index};
+    if (!starts) return {data + t * step, step, row};
+    if (!index) return {data + before(t) * row, step, row, starts + t};
+    return {data, step, row, starts + t, index + before(t)};
   }
   View features_from(std::ptrdiff_t k) const { return {data + k, step, row, starts, index}; }
 };
@@ -69,8 +73,8 @@ class DirectionRun {
   void set_rows(std::ptrdiff_t rows);
 
   // `steps` steps, for the reverse direction from the last to the first. y gets the new h of every step. Input products
-  // are computed in each step (fused), or for all steps before the first. The parts meet after every step. x has no
-  // index; its starts say how many rows are still going, without them the rows stay as they are.
+  // are computed in each step (fused), or for all steps before the first. The parts meet after every step. x's
+  // starts say how many rows are still going; without them the rows stay as they are.
   void advance(View<const T> x, View<T> y, std::ptrdiff_t steps, bool fused, Hand<T>& hand);
 
   // The state now.

@@ -8,8 +8,8 @@
 // One direction goes through all layers chunk by chunk, so its scratch is bounded by the chunk; two directions need a
 // layer's whole output before the next layer begins.
 //
-// Rows of different lengths lie packed between the kernels: those going at step 0, those at step 1, ... A chunk of x is
-// copied into that order; it takes as many steps as fill it, more when fewer rows are left.
+// Between the layers rows of different lengths lie packed: those going at step 0, those at step 1, ... A chunk takes as
+// many steps as fill it, more when fewer rows are left. In x and y an index tells the kernels where the rows are.
 #pragma once
 
 #include <algorithm>
@@ -39,8 +39,8 @@ struct Part {
   Flag* layers;      // [layer] number of chunks it has done
   Counts* counts;
   // With lengths:
-  T* x;                           // a chunk of it, packed
-  std::ptrdiff_t *starts, *cuts;  // of the timeline
+  std::ptrdiff_t *starts, *cuts;      // of the timeline
+  std::ptrdiff_t *x_index, *y_index;  // of a chunk's steps of rows
 };
 
 // A group of rows in the hands of a thread.
@@ -152,7 +152,8 @@ class Grid {
   }
 
   void take_ragged(Part<T>& part, Carver& carver) const {
-    part.x = carver.take<T>(chunk() * group_rows() * spec_.input_size);
+    part.x_index = carver.take<std::ptrdiff_t>(chunk() * group_rows());
+    part.y_index = carver.take<std::ptrdiff_t>(chunk() * group_rows());
     part.starts = carver.take<std::ptrdiff_t>(steps() + 1);
     part.cuts = carver.take<std::ptrdiff_t>(steps() + 1);
   }
@@ -176,27 +177,24 @@ class Grid {
     return {part.between + buffer * between_size(), step, spec_.output_size(), starts ? starts + t : nullptr};
   }
 
-  // The group's rows of x or y, from step t on.
+  // `steps` steps of the group's rows of x or y, from step t on; with lengths their places go into `index`.
   template <class U>
-  View<U> outside(U* data, std::ptrdiff_t step, std::ptrdiff_t row, const Group& group, std::ptrdiff_t t) const {
+  View<U> outside(U* data, std::ptrdiff_t step, std::ptrdiff_t row, const Group& group, std::ptrdiff_t t,
+                  std::ptrdiff_t steps, std::ptrdiff_t* index) const {
     if (!ragged_) return View<U>{data + group.first * row, step, row}.from(t);
-    if (call_.layout == Layout::jagged) row = step;
-    return View<U>{data, step, row, ragged_->times(), ragged_->index(group.first)}.from(t);
-  }
-  View<T> output(const Group& group, int d, std::ptrdiff_t t) const {
-    return outside(call_.y + d * spec_.state_size(), call_.y_step, call_.y_row, group, t);
-  }
-  // x, with lengths a packed copy of `steps` steps of it.
-  View<const T> input(const Part<T>& part, const Group& group, std::ptrdiff_t t, std::ptrdiff_t steps) const {
-    const View<const T> x = outside(call_.x, call_.x_step, call_.x_row, group, t);
-    if (!ragged_) return x;
-    T* to = part.x;
+    std::ptrdiff_t* place = index;
     for (std::ptrdiff_t i = 0; i < steps; ++i) {
-      for (std::ptrdiff_t r = 0; r < group.time.live(t + i); ++r, to += spec_.input_size) {
-        std::copy_n(x.at(i, r), spec_.input_size, to);
+      for (std::ptrdiff_t r = 0; r < group.time.live(t + i); ++r) {
+        *place++ = ragged_->offset(step, row, t + i, group.first + r);
       }
     }
-    return {part.x, 0, spec_.input_size, group.time.starts() + t};
+    return {data, step, row, group.time.starts() + t, index};
+  }
+  View<const T> input(const Part<T>& part, const Group& group, std::ptrdiff_t t, std::ptrdiff_t steps) const {
+    return outside(call_.x, call_.x_step, call_.x_row, group, t, steps, part.x_index);
+  }
+  View<T> output(const Part<T>& part, const Group& group, int d, std::ptrdiff_t t, std::ptrdiff_t steps) const {
+    return outside(call_.y + d * spec_.state_size(), call_.y_step, call_.y_row, group, t, steps, part.y_index);
   }
 
   void pad(const Group& group) const {
@@ -266,7 +264,7 @@ class Grid {
     const auto buffer = [&](std::int64_t below) { return plan_.layer_parts > 1 ? 2 * below + index % 2 : below % 2; };
     const View<const T> in =
         layer == 0 ? input(part, group, t, steps) : constant(between(part, buffer(layer - 1), group, t));
-    const View<T> out = layer == top ? output(group, 0, t) : between(part, buffer(layer), group, t);
+    const View<T> out = layer == top ? output(part, group, 0, t, steps) : between(part, buffer(layer), group, t);
     DirectionRun<T>& run = part.runs[layer];
     if (index == 0) begin(run, layer, 0, group, hand);
     run.advance(in, out, steps, fused(group, t, steps), hand);
@@ -299,8 +297,8 @@ class Grid {
       const std::ptrdiff_t t = group.time.cut(index), steps = group.time.cut(index + 1) - t;
       const View<const T> in =
           layer == 0 ? input(part, group, t, steps) : constant(between(part, (layer - 1) % 2, group, 0).from(t));
-      const View<T> out =
-          last ? output(group, d, t) : between(part, layer % 2, group, 0).from(t).features_from(d * spec_.state_size());
+      const View<T> out = last ? output(part, group, d, t, steps)
+                               : between(part, layer % 2, group, 0).from(t).features_from(d * spec_.state_size());
       run.advance(in, out, steps, fused(group, t, steps), hand);
     }
   }

@@ -15,7 +15,7 @@ Extent extent(const Call<T>& call) {
 }
 
 template <class T>
-Ragged::Ragged(const Call<T>& call, std::int64_t longest, int parts) : steps_(longest) {
+Ragged::Ragged(const Call<T>& call, std::int64_t longest, int parts) : layout_(call.layout), steps_(longest) {
   const auto rows = static_cast<std::size_t>(call.rows), steps = static_cast<std::size_t>(longest);
   rows_.resize(rows);
   lengths_.resize(rows);

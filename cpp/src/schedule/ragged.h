@@ -39,17 +39,27 @@ class Ragged {
   // Indices of the state arrays' rows, from this place on.
   const std::int64_t* state_rows(std::int64_t place) const { return state_rows_.data() + place; }
 
-  // Where the rows from this place on are in x and y, in strides: step t's begin `times()[t]` rows behind those of step
-  // 0 (packed), or else t steps.
-  const std::ptrdiff_t* index(std::int64_t place) const { return index_.data() + place; }
-  const std::ptrdiff_t* times() const { return times_.empty() ? nullptr : times_.data(); }
+  // Where (t, place) is in x or y of these strides.
+  std::ptrdiff_t offset(std::ptrdiff_t step, std::ptrdiff_t row, std::int64_t t, std::int64_t place) const {
+    const std::ptrdiff_t index = index_[static_cast<std::size_t>(place)];
+    switch (layout_) {
+      case Layout::packed:
+        return (times_[static_cast<std::size_t>(t)] + index) * row;
+      case Layout::jagged:
+        return (index + t) * step;
+      case Layout::padded:
+        break;
+    }
+    return t * step + index * row;
+  }
 
  private:
+  Layout layout_;
   std::int64_t steps_;
   // By place:
   std::vector<std::int64_t> rows_, lengths_, state_rows_;
-  std::vector<std::ptrdiff_t> index_;
-  std::vector<std::ptrdiff_t> times_;  // by step; empty unless packed
+  std::vector<std::ptrdiff_t> index_;  // the row; jagged: steps of the rows before it
+  std::vector<std::ptrdiff_t> times_;  // by step, packed: rows before it
 };
 
 }  // namespace gatecell
