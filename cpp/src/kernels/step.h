@@ -8,6 +8,12 @@
 namespace gatecell {
 namespace {
 
+// Where a block of row `row` goes in y.
+template <class T>
+GATECELL_INLINE T* y_of(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row) {
+  return s.y + (s.y_index ? s.y_index[row] : row * s.y_row) + block * kLanes<T>;
+}
+
 // Activations and new state of one block and row, whose pre-activations are a.
 template <class T, class Cell>
 GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGates], const T* apart,
@@ -18,7 +24,7 @@ GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGa
   T* h_next = s.h_next + row * s.h_next_row + unit;
   ei::pstore(h_next, h);
   if (!s.y) return;
-  T* y = s.y + (s.y_index ? s.y_index[row] : row * s.y_row) + unit;
+  T* y = y_of(s, block, row);
   if (unit + W <= s.units) {
     ei::pstoreu(y, h);
   } else {
@@ -29,6 +35,9 @@ GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGa
 template <class T, class Cell, int J, int R>
 void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, Turn turn) {
   constexpr int W = kLanes<T>, G = Cell::kGates;
+  if (R > 1 && s.y) {  // y comes from far away, row by row: meanwhile there is enough to do
+    repeat<R>([&](auto r) GATECELL_ALWAYS { __builtin_prefetch(y_of(s, block, row + r.value), 1); });
+  }
   Packet<T> sum[J][G][R];
   // Where the input part that stays apart lies: row r, block j at apart + r * apart_row + j * apart_block.
   alignas(Packet<T>) T parked[Cell::kApart < 0 ? 1 : J * R * W];
