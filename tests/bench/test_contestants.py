@@ -13,7 +13,6 @@ from contestants import CONTESTANTS, UnsupportedError
 from suite.cases import Case, make_input, make_lengths, make_weights
 from suite.rounds import difference
 
-
 # The environment of the tests has PyTorch, that of the benchmarks, in which CI runs this file again, all others too.
 ONNX_RUNTIME = ["onnxruntime"] if find_spec("onnxruntime") and find_spec("onnx") else []
 
