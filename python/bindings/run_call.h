@@ -32,7 +32,7 @@ void without_gil(const F& f) {
 
 template <class T>
 void run_call(const gatecell::Network<T>& net, const gatecell::Call<T>& call, int num_threads) {
-  const gatecell::Plan plan = net.plan(call, num_threads);
+  const gatecell::Plan plan = call.lengths ? net.plan(call, num_threads) : net.plan(call.steps, call.rows, num_threads);
   if (plan.seconds < kReleaseGil) return net.forward(call, plan);
   without_gil([&] { net.forward(call, plan); });
 }

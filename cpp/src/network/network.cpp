@@ -15,23 +15,29 @@ namespace gatecell {
 namespace {
 
 template <class T>
-void check_call(const Call<T>& call) {
-  if (call.steps < 0 || call.rows < 0) {
-    throw std::invalid_argument("a call needs numbers of steps and rows that are not negative");
-  }
-  for (std::int64_t r = 0; call.lengths && r < call.rows; ++r) {
+void check_lengths(const Call<T>& call) {
+  for (std::int64_t r = 0; r < call.rows; ++r) {
     const bool grows = call.layout == Layout::packed && r > 0 && call.lengths[r] > call.lengths[r - 1];
     if (call.lengths[r] < 0 || call.lengths[r] > call.steps || grows) {
       throw std::invalid_argument("a call needs lengths from 0 to its number of steps, packed ones not growing");
     }
   }
+}
+
+template <class T>
+void check_call(const Call<T>& call) {
+  if (call.steps < 0 || call.rows < 0) {
+    throw std::invalid_argument("a call needs numbers of steps and rows that are not negative");
+  }
+  if (call.lengths) check_lengths(call);
   for (std::int64_t r = 0; call.state_rows && r < call.rows; ++r) {
     if (call.state_rows[r] < 0 || call.state_rows[r] >= call.states) {
       throw std::invalid_argument("a call needs state rows of its state arrays");
     }
   }
-  if (extent(call).total > 0 && (!call.x || !call.y || !call.h_n))
-    throw std::invalid_argument("a call needs x, y, h_n");
+  if (call.x && call.y && call.h_n) return;
+  const bool empty = call.lengths ? extent(call).total == 0 : call.steps == 0 || call.rows == 0;
+  if (!empty) throw std::invalid_argument("a call needs x, y, h_n");
 }
 
 void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {

@@ -86,28 +86,35 @@ void forward_even(const PackedNetwork<T>& net, const Call<T>& call, const Plan& 
   const bool one_way = !net.spec.bidirectional;  // two need the last step before the first
   // In place the state would be lost if there were no memory for the second part of the call.
   const bool in_two = plan.threads() > 1 && one_way && keeps_state && call.h_0 != call.h_n && !claim.is_awake();
-  const Call<T> rest = in_two ? start_alone(net, call, claim, counts) : call;
+  if (!in_two) return run(net, call, plan, claim, counts);
+  const Call<T> rest = start_alone(net, call, claim, counts);
   if (rest.steps > 0) run(net, rest, plan, claim, counts);
+}
+
+template <class T>
+void forward_ragged(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan, Claim& claim, Counts* counts) {
+  const Extent e = extent(call);
+  if (e.total < e.longest * call.rows) {
+    const Ragged ragged(call, e.longest, plan.row_parts);
+    return run(net, call, plan, claim, counts, &ragged);
+  }
+  for (std::int64_t row = 0; call.layout == Layout::padded && row < call.rows; ++row) {
+    fill_padding(call, net.spec.output_size(), row);
+  }
+  if (e.total == 0) return keep_state(net.spec, call);
+  forward_even(net, even(call, e.longest), plan, claim, counts);
 }
 
 }  // namespace
 
 template <class T>
 void forward(const PackedNetwork<T>& net, const Call<T>& call, const Plan& wanted, Counts* counts) {
-  const Extent e = extent(call);
-  const bool is_even = e.total == e.longest * call.rows;
-  for (std::int64_t row = 0; is_even && call.lengths && call.layout == Layout::padded && row < call.rows; ++row) {
-    fill_padding(call, net.spec.output_size(), row);
-  }
-  if (e.total == 0) return keep_state(net.spec, call);
+  if (call.steps == 0 || call.rows == 0) return keep_state(net.spec, call);
   Claim claim(wanted.threads() - 1);
   const bool busy = claim.size() + 1 < wanted.threads();
-  const Plan plan = busy ? make_plan(net, call, claim.size() + 1) : wanted;
-  if (!is_even) {
-    const Ragged ragged(call, e.longest, plan.row_parts);
-    return run(net, call, plan, claim, counts, &ragged);
-  }
-  forward_even(net, call.lengths ? even(call, e.longest) : call, plan, claim, counts);
+  const Plan fewer = busy ? make_plan(net, call, claim.size() + 1) : Plan{};
+  const Plan& plan = busy ? fewer : wanted;
+  call.lengths ? forward_ragged(net, call, plan, claim, counts) : forward_even(net, call, plan, claim, counts);
 }
 
 template void forward<float>(const PackedNetwork<float>&, const Call<float>&, const Plan&, Counts*);
