@@ -14,7 +14,6 @@
 #include "run_call.h"
 
 namespace py = pybind11;
-namespace detail = pybind11::detail;
 
 namespace {
 
@@ -36,9 +35,8 @@ const T* state_of(PyObject* array, const Py_intptr_t (&expected)[3]) {
 
 template <class T>
 PyObject* call(PyObject* network, PyObject* x, PyObject* hx, bool batch_first, int num_threads) {
-  auto* instance = reinterpret_cast<detail::instance*>(network);
-  const auto* value = static_cast<const Network<T>*>(instance->get_value_and_holder().value_ptr());
-  if (!value) return not_implemented();  // made by __new__ alone
+  const auto* value = plain::held<const Network<T>>(network);
+  if (!value) return not_implemented();
   const Network<T>& net = *value;
   const Spec& spec = net.spec();
   const bool lstm = spec.cell == Cell::lstm;

@@ -53,6 +53,13 @@ pybind11::object new_array(int axes, const Py_intptr_t* shape) {
       numpy->PyArray_NewFromDescr_(numpy->PyArray_Type_, dtype<T>, axes, shape, nullptr, nullptr, 0, nullptr));
 }
 
+// The C++ object that pybind11 keeps in this one of its types; null where __new__ alone has made it.
+template <class S>
+S* held(PyObject* object) {
+  auto* instance = reinterpret_cast<pybind11::detail::instance*>(object);
+  return static_cast<S*>(instance->get_value_and_holder().value_ptr());
+}
+
 }  // namespace plain
 
 inline PyObject* not_implemented() {

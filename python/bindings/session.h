@@ -41,6 +41,18 @@ const T* values(const std::optional<Array<T>>& array, const std::vector<pybind11
   return array->data();
 }
 
+// A thread is at work on a stream or a pool for so long.
+class Inside {
+ public:
+  explicit Inside(bool& busy) : busy_(busy) { busy_ = true; }
+  ~Inside() { busy_ = false; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+ private:
+  bool& busy_;
+};
+
 // `with core:` takes S::busy, of which only the holder of the GIL knows. A context manager in C++: no signal can come
 // between taking it and being sure to give it back.
 template <class S>

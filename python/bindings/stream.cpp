@@ -74,20 +74,20 @@ const Py_intptr_t* row_shape(PyObject* array, Py_intptr_t rows, std::int64_t fea
 
 template <class T>
 PyObject* step(PyObject* object, PyObject* x, PyObject* out) {
-  auto* instance = reinterpret_cast<py::detail::instance*>(object);
-  auto* session = static_cast<Session<T>*>(instance->get_value_and_holder().value_ptr());
-  if (!session || session->busy || session->is_shared) return not_implemented();
+  auto* held = plain::held<Session<T>>(object);
+  if (!held || held->busy || held->is_shared) return not_implemented();
+  Session<T>& s = *held;
   int axes = 0, out_axes = 0;
-  const std::int64_t inputs = session->spec.input_size, outputs = session->spec.output_size();
-  if (!row_shape<T>(x, session->rows, inputs, axes)) return not_implemented();
+  const std::int64_t inputs = s.spec.input_size, outputs = s.spec.output_size();
+  if (!row_shape<T>(x, s.rows, inputs, axes)) return not_implemented();
   py::object y;
   if (out == Py_None) {
-    const Py_intptr_t shape[2] = {session->rows, outputs};
+    const Py_intptr_t shape[2] = {s.rows, outputs};
     y = plain::new_array<T>(axes, axes == 2 ? shape : shape + 1);
     if (!y) return nullptr;
   } else {
-    const std::size_t row_bytes = static_cast<std::size_t>(session->rows) * sizeof(T);
-    if (!row_shape<T>(out, session->rows, outputs, out_axes) || out_axes != axes || !plain::writeable(out) ||
+    const std::size_t row_bytes = static_cast<std::size_t>(s.rows) * sizeof(T);
+    if (!row_shape<T>(out, s.rows, outputs, out_axes) || out_axes != axes || !plain::writeable(out) ||
         overlap(x, row_bytes * static_cast<std::size_t>(inputs), out, row_bytes * static_cast<std::size_t>(outputs))) {
       return not_implemented();
     }
@@ -95,12 +95,11 @@ PyObject* step(PyObject* object, PyObject* x, PyObject* out) {
   }
   const T* const from = plain::data<T>(x);  // the caller holds x
   T* const to = plain::data<T>(y.ptr());
-  if (session->is_short) {
-    session->stream.step(from, to);
+  if (s.is_short) {
+    s.stream.step(from, to);
   } else {
-    session->busy = true;
-    without_gil([&] { session->stream.step(from, to); });
-    session->busy = false;
+    const session::Inside inside(s.busy);
+    without_gil([&] { s.stream.step(from, to); });
   }
   return y.release().ptr();
 }

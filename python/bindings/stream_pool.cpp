@@ -96,24 +96,11 @@ bool read_ids(PyObject* object, std::int64_t most, Ids& ids) {
   return true;
 }
 
-// A thread is in the pool for so long.
-class Inside {
- public:
-  explicit Inside(bool& busy) : busy_(busy) { busy_ = true; }
-  ~Inside() { busy_ = false; }
-  Inside(const Inside&) = delete;
-  Inside& operator=(const Inside&) = delete;
-
- private:
-  bool& busy_;
-};
-
 template <class T>
 PyObject* step(PyObject* object, PyObject* ids_object, PyObject* x) {
-  auto* instance = reinterpret_cast<py::detail::instance*>(object);
-  auto* session = static_cast<Session<T>*>(instance->get_value_and_holder().value_ptr());
-  if (!session || session->busy) return not_implemented();
-  Session<T>& s = *session;
+  auto* held = plain::held<Session<T>>(object);
+  if (!held || held->busy) return not_implemented();
+  Session<T>& s = *held;
   if (!read_ids(ids_object, s.pool.size(), s.ids)) return not_implemented();
   const std::int64_t n = count(s.ids);
   const Py_intptr_t* shape = plain::shape<T>(x, 2);
@@ -124,7 +111,7 @@ PyObject* step(PyObject* object, PyObject* ids_object, PyObject* x) {
   const T* const from = plain::data<T>(x);  // the caller holds x
   T* const to = plain::data<T>(y.ptr());
   const auto advance = [&] { s.pool.step(s.ids.data(), n, from, to, s.num_threads); };
-  const Inside inside(s.busy);
+  const session::Inside inside(s.busy);
   s.net.plan(1, n, 1).seconds < kReleaseGil ? advance() : without_gil(advance);
   return y.inc_ref().ptr();
 }

@@ -24,9 +24,7 @@ class Stream:
 
     def __init__(self, net: Layer[Any], batch_size: int, hx: Any) -> None:
         self._net = frozen(net)
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or not 0 < batch_size < 2**63:
-            raise ValueError(f"expected batch_size to be a positive int, got {batch_size!r}")
-        self.batch_size = int(batch_size)
+        self.batch_size = positive("batch_size", batch_size)
         session: Any = Stream32 if net.dtype == np.float32 else Stream64
         self._core = session(self._net._loaded(), self.batch_size, self._net.num_threads)
         if hx is not None:
@@ -129,6 +127,13 @@ class Stream:
     def _state(self) -> Any:
         h, c = self._core.get_state()
         return h if c is None else (h, c)
+
+
+def positive(name: str, value: Any) -> int:
+    """A count of streams. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 < value < 2**63:
+        raise ValueError(f"expected {name} to be a positive int, got {value!r}")
+    return int(value)
 
 
 def frozen(net: Layer[Any]) -> Layer[Any]:

@@ -13,7 +13,7 @@ from ._arrays import Floats
 from ._core import Pool32, Pool64, pool_step
 from ._layers import Layer
 from ._packed import integers
-from ._stream import frozen
+from ._stream import frozen, positive
 
 Ids = Sequence[int] | NDArray[np.integer[Any]]
 
@@ -33,9 +33,7 @@ class StreamPool:
                 f"expected an LSTM, GRU or RNN of gatecell, got {net if isinstance(net, type) else type(net)}"
             )
         self._net = frozen(net)
-        if isinstance(capacity, bool) or not isinstance(capacity, (int, np.integer)) or not 0 < capacity < 2**63:
-            raise ValueError(f"expected capacity to be a positive int, got {capacity!r}")
-        self._capacity = int(capacity)
+        self._capacity = positive("capacity", capacity)
         pool: Any = Pool32 if net.dtype == np.float32 else Pool64
         self._core = pool(net._loaded(), self._capacity, net.num_threads)
 

@@ -123,11 +123,11 @@ void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, 
   std::ptrdiff_t row_steps = 0, most_rows = 0;
   for (std::ptrdiff_t i = 0; i < steps; ++i) {
     const std::ptrdiff_t t = reverse_ ? steps - 1 - i : i;
-    if (x.starts) follow(x.starts[t + 1] - x.starts[t], hand.meeting);
+    if (x.starts) follow(x.before(t + 1) - x.before(t), hand.meeting);
     args.rows = rows_;
     row_steps += rows_;
     most_rows = std::max(most_rows, rows_);
-    const std::ptrdiff_t before = x.starts ? x.starts[t] - x.starts[0] : t * rows_;
+    const std::ptrdiff_t before = x.starts ? x.before(t) : t * rows_;
     args.projected = fused ? nullptr : hand.gates + before * args.projected_row;
     const View<const T> now = x.from(t);
     args.x = now.data;
@@ -184,7 +184,7 @@ void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* gates) c
   };
   args.x_index = x.index;
   if (x.starts) {
-    rows_from(x.data, x.row, x.starts[steps] - x.starts[0], gates, gate_row);
+    rows_from(x.data, x.row, x.before(steps), gates, gate_row);
   } else if (rows_ == 1) {
     rows_from(x.data, x.step, steps, gates, gate_row);
   } else if (x.step == rows_ * x.row) {
