@@ -14,6 +14,7 @@
 
 #include "register.h"
 #include "run_call.h"
+#include "session.h"
 
 namespace py = pybind11;
 using namespace py::literals;
@@ -25,8 +26,7 @@ using gatecell::Cell;
 using gatecell::Network;
 using gatecell::Spec;
 
-template <class T>
-using Array = py::array_t<T, 0>;  // as it is: no conversion, any strides
+using session::Array;
 using Indices = Array<std::int64_t>;
 
 Spec make_spec(const std::string& cell, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
@@ -124,27 +124,16 @@ py::typing::List<Array<T>> weights(const Network<T>& net) {
   return arrays;
 }
 
-// h_n and, for an LSTM, c_n.
-template <class T>
-struct FinalState {
-  Array<T> h;
-  std::optional<Array<T>> c;
-};
-
 // The state goes from h_0 and c_0, (L*D, B, features) or zeros, into new arrays.
 template <class T>
-FinalState<T> with_state(const Spec& spec, const std::optional<Array<T>>& h_0, const std::optional<Array<T>>& c_0,
-                         Call<T>& call) {
-  const std::vector<std::int64_t> h_shape = {spec.num_layers * spec.directions(), call.rows, spec.state_size()};
-  const std::vector<std::int64_t> c_shape = {h_shape[0], call.rows, spec.hidden_size};
-  if (h_0) call.h_0 = contiguous("h_0", *h_0, h_shape);
-  if (c_0) call.c_0 = contiguous("c_0", *c_0, c_shape);
-  FinalState<T> state{Array<T>(h_shape), {}};
-  call.h_n = state.h.mutable_data();
-  if (spec.cell == Cell::lstm) {
-    state.c = Array<T>(c_shape);
-    call.c_n = state.c->mutable_data();
-  }
+session::State<T> with_state(const Spec& spec, const std::optional<Array<T>>& h_0, const std::optional<Array<T>>& c_0,
+                             Call<T>& call) {
+  const std::int64_t chains = spec.num_layers * spec.directions();
+  if (h_0) call.h_0 = contiguous("h_0", *h_0, {chains, call.rows, spec.state_size()});
+  if (c_0) call.c_0 = contiguous("c_0", *c_0, {chains, call.rows, spec.hidden_size});
+  session::State<T> state(spec, call.rows);
+  call.h_n = state.h_data();
+  call.c_n = state.c_data();
   return state;
 }
 
@@ -173,7 +162,7 @@ Result<T> forward(const Network<T>& net, const Array<T>& x, const std::optional<
   call.y = y.mutable_data();
   call.y_step = stride("out", y, time);
   call.y_row = stride("out", y, batch);
-  FinalState<T> state = with_state(spec, h_0, c_0, call);
+  session::State<T> state = with_state(spec, h_0, c_0, call);
   run_call(net, call, num_threads);
   return {std::move(y), std::move(state.h), std::move(state.c)};
 }
@@ -196,7 +185,7 @@ Result<T> forward_packed(const Network<T>& net, const Array<T>& data, const std:
   call.y_row = spec.output_size();
   if (state_rows) call.state_rows = contiguous("state_rows", *state_rows, {call.rows});
   call.states = call.rows;
-  FinalState<T> state = with_state(spec, h_0, c_0, call);
+  session::State<T> state = with_state(spec, h_0, c_0, call);
   run_call(net, call, num_threads);
   return {std::move(y), std::move(state.h), std::move(state.c)};
 }

@@ -1,4 +1,4 @@
-// What the bindings of streams and pools share: states as arrays, and one thread at a time.
+// States as arrays, for calls, streams and pools; and one thread at a time, for streams and pools.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -17,11 +17,12 @@ namespace session {
 template <class T>
 using Array = pybind11::array_t<T, 0>;  // as it is: no conversion, any strides
 
-// The state of so many rows: h (L, rows, S) and, for an LSTM, c (L, rows, H). Uninitialised.
+// The state of so many rows: h (L*D, rows, S) and, for an LSTM, c (L*D, rows, H). Uninitialised.
 template <class T>
 struct State {
-  State(const gatecell::Spec& spec, std::int64_t rows) : h({spec.num_layers, rows, spec.state_size()}) {
-    if (spec.cell == gatecell::Cell::lstm) c = Array<T>({spec.num_layers, rows, spec.hidden_size});
+  State(const gatecell::Spec& spec, std::int64_t rows)
+      : h({spec.num_layers * spec.directions(), rows, spec.state_size()}) {
+    if (spec.cell == gatecell::Cell::lstm) c = Array<T>({h.shape(0), rows, spec.hidden_size});
   }
   T* h_data() { return h.mutable_data(); }
   T* c_data() { return c ? c->mutable_data() : nullptr; }
