@@ -80,6 +80,9 @@ CONTESTANTS = {
     "torch.compile": Contestant("torch.compile", "torch", "torch", "build_compile"),
     "gatecell.packed": Contestant("gatecell packed", "gatecell", "gatecell", "build_packed"),
     "gatecell.full": Contestant("gatecell full batch", "gatecell", "gatecell", "build_full"),
+    "gatecell.accelerate": Contestant("PyTorch accelerated", "gatecell", "gatecell", "build_accelerated"),
+    "gatecell.own": Contestant("gatecell's own call", "gatecell", "gatecell", "build_own"),
+    "torch.model": Contestant("PyTorch", "torch", "torch", "build_model"),
     "torch.full": Contestant("PyTorch full batch", "torch", "torch", "build_full"),
     "onnxruntime.batch": Contestant("ONNX Runtime batch", "onnxruntime", "onnxruntime", "build_batch", from_onnx=True),
 }

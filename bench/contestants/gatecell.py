@@ -55,6 +55,31 @@ def build_full(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Bui
     return Built(lambda: net(x, hx), read)
 
 
+def build_accelerated(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """A PyTorch model with the layer in it, by accelerate."""
+    from . import model  # here, as it needs PyTorch
+
+    return model.build(case, weights, inputs, threads, lambda network: gatecell.accelerate(network)[0])
+
+
+def build_own(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """The same by hand: a call with arrays in the layer's place."""
+    import torch
+
+    from . import model
+
+    net, _, _ = _network(case, weights, inputs, threads)
+
+    def layer(packed: Any) -> Any:
+        y, hidden = net(packed)
+        return packed._replace(data=torch.from_numpy(y.data)), hidden
+
+    if not case.ragged:
+        return model.run(case, net, inputs)
+    torch.set_num_threads(threads)
+    return model.run(case, model.Tagger(case, layer).eval(), model.tensors(inputs))
+
+
 def _network(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> tuple[Any, np.ndarray, Any]:
     """The network, x and hx."""
     net = LAYERS[case.cell].from_state_dict(weights, batch_first=case.batch_first, num_threads=threads)

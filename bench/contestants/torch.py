@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from suite.cases import Arrays, Case
 
-from . import NOT_GIVEN, Built, UnsupportedError, valid
+from . import NOT_GIVEN, Built, UnsupportedError, model, valid
 
 LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 CELLS = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
@@ -55,6 +55,11 @@ def build_full(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Bui
         return [valid(case, y), h_n[None], *([NOT_GIVEN] if case.cell == "lstm" else [])]
 
     return Built(call, read)
+
+
+def build_model(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """The layer inside a model, as it comes."""
+    return model.build(case, weights, inputs, threads, lambda network: network)
 
 
 def build_jit(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:

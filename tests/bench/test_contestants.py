@@ -105,3 +105,21 @@ def test_streams_go_on_from_call_to_call(name: str) -> None:
 def test_what_a_contestant_has_nothing_for(name: str, text: str) -> None:
     with pytest.raises(UnsupportedError):
         outputs(name, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gru,B=4,T=10,I=3,H=8,layers=2,bidirectional,no_hx,ragged",
+        "lstm,B=1,T=5,I=3,H=8,streams",
+        "lstm,B=1,T=1,H=8",
+        "gru,B=2,T=3,H=8",
+    ],
+)
+def test_models_agree(text):
+    """The model of bench/accelerate.py as it is, accelerated and by hand."""
+    expected = outputs("torch.model", text)
+    assert len(expected) == (1 if "ragged" in text else 3 if "lstm" in text else 2)
+    for name in ("gatecell.accelerate", "gatecell.own"):
+        for got, wanted in zip(outputs(name, text), expected, strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6)

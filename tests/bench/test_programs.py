@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import ab
+import accelerate
 import compare
 import ragged
 import streams
@@ -194,6 +195,14 @@ def test_contest_keeps_and_prints(tolerance, status, tmp_path, monkeypatch, caps
     assert len(saved["cases"][0]["contestants"]["gatecell"].get("turns", [])) == (0 if status else 2)
 
 
-@pytest.mark.parametrize("program", [ragged, streams])
+@pytest.mark.parametrize("program", [accelerate, ragged, streams])
 def test_fixed_cases_are_written_as_they_print(program):
     assert [str(Case.parse(text)) for text in program.CASES] == list(program.CASES)
+
+
+def test_row_of_accelerate():
+    turns = {"torch.model": (20e-6, 40e-6), "gatecell.accelerate": (5e-6, 10e-6), "gatecell.own": (3e-6, 4e-6)}
+    times = ["30.0 us", "7.50 us", "3.50 us", "4.00 (4.00 to 4.00)"]
+    assert accelerate.row(CaseResult(case_of("lstm,B=1,T=1,H=8", **turns)))[1:] == [*times, "4.0 us"]
+    assert accelerate.row(CaseResult(case_of("lstm,B=1,T=10,H=8,streams", **turns)))[1:] == [*times, "0.4 us"]
+    assert accelerate.row(CaseResult(case_of("gru,B=10,T=10,H=8,ragged", **turns)))[1:] == [*times, "-"]
