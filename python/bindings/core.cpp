@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, m) {
   register_fast_call(m);
   register_streams(m);
   register_pools(m);
+  register_tensor(m);
 
   m.def(
       "available_isas",

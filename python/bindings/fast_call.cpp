@@ -2,9 +2,11 @@
 //
 // call(network, x, hx, batch_first, num_threads) takes C-contiguous, aligned arrays of the network's dtype: x with
 // three axes, hx None, h_0, or for an LSTM the tuple (h_0, c_0). Returns y, h_n or y, (h_n, c_n), or NotImplemented for
-// anything else, right or wrong: Network.forward and the Python package then find out which.
+// anything else, right or wrong: Network.forward and the Python package then find out which. With a sixth argument, the
+// table of tensor.h, x and hx are tensors of that table's type, and so is what comes back.
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <limits>
 #include <new>
 
@@ -12,6 +14,7 @@
 #include "plain_array.h"
 #include "register.h"
 #include "run_call.h"
+#include "tensor.h"
 
 namespace py = pybind11;
 
@@ -25,23 +28,58 @@ using gatecell::Spec;
 template <class T>
 PyTypeObject* network_type = nullptr;  // looked up once
 
+template <class T>
+constexpr Py_intptr_t many = 4'000'000 / sizeof(T);  // NumPy asks for huge pages from here on: it shall make the output
+
+// Three axes of values.
+template <class T>
+struct Values {
+  const T* data = nullptr;  // null where the object is not plain
+  Py_intptr_t shape[3] = {};
+};
+
+// Of a tensor if there is a table, else of an array.
+template <class T>
+Values<T> values_of(PyObject* object, const tensor::Table* table) {
+  Values<T> values;
+  if (!table) {
+    const Py_intptr_t* shape = plain::shape<T>(object, 3);
+    if (shape) std::copy_n(shape, 3, values.shape);
+    if (shape) values.data = plain::data<T>(object);
+  } else if (tensor::View view; tensor::view<T>(*table, object, view)) {
+    std::copy_n(view.shape, 3, values.shape);
+    values.data = static_cast<const T*>(view.data);
+  }
+  return values;
+}
+
 // The values of a state of this shape, or null where it is another or not plain.
 template <class T>
-const T* state_of(PyObject* array, const Py_intptr_t (&expected)[3]) {
-  const Py_intptr_t* shape = plain::shape<T>(array, 3);
-  const bool fits = shape && shape[0] == expected[0] && shape[1] == expected[1] && shape[2] == expected[2];
-  return fits ? plain::data<T>(array) : nullptr;
+const T* state_of(PyObject* object, const tensor::Table* table, const Py_intptr_t (&expected)[3]) {
+  const Values<T> state = values_of<T>(object, table);
+  return std::equal(expected, expected + 3, state.shape) ? state.data : nullptr;
+}
+
+// A new array, or tensor if there is a table, and where its values lie; null with an error set without memory.
+template <class T>
+py::object new_output(const tensor::Table* table, const Py_intptr_t (&shape)[3], T*& data) {
+  if (table) return py::reinterpret_steal<py::object>(tensor::make<T>(*table, shape, data));
+  py::object array = plain::new_array<T>(3, shape);
+  if (array) data = plain::data<T>(array.ptr());
+  return array;
 }
 
 template <class T>
-PyObject* call(PyObject* network, PyObject* x, PyObject* hx, bool batch_first, int num_threads) {
+PyObject* call(PyObject* network, PyObject* input, PyObject* hx, bool batch_first, int num_threads,
+               const tensor::Table* table) {
   const auto* value = plain::held<const Network<T>>(network);
   if (!value) return not_implemented();
   const Network<T>& net = *value;
   const Spec& spec = net.spec();
   const bool lstm = spec.cell == Cell::lstm;
-  const Py_intptr_t* shape = plain::shape<T>(x, 3);
-  if (!shape || shape[2] != spec.input_size) return not_implemented();
+  const Values<T> x = values_of<T>(input, table);
+  const Py_intptr_t(&shape)[3] = x.shape;
+  if (!x.data || shape[2] != spec.input_size) return not_implemented();
 
   const int time = batch_first ? 1 : 0;
   const Py_intptr_t chains = spec.num_layers * spec.directions(), rows = shape[1 - time];
@@ -50,7 +88,7 @@ PyObject* call(PyObject* network, PyObject* x, PyObject* hx, bool batch_first, i
   Call<T> call;
   call.steps = shape[time];
   call.rows = rows;
-  call.x = plain::data<T>(x);
+  call.x = x.data;
   call.x_step = batch_first ? spec.input_size : rows * spec.input_size;
   call.x_row = batch_first ? call.steps * spec.input_size : spec.input_size;
   call.y_step = batch_first ? spec.output_size() : rows * spec.output_size();
@@ -58,19 +96,17 @@ PyObject* call(PyObject* network, PyObject* x, PyObject* hx, bool batch_first, i
   if (hx != Py_None) {
     const bool pair = lstm && PyTuple_CheckExact(hx) && PyTuple_GET_SIZE(hx) == 2;
     if (pair != lstm) return not_implemented();
-    call.h_0 = state_of<T>(pair ? PyTuple_GET_ITEM(hx, 0) : hx, h_shape);
-    call.c_0 = pair ? state_of<T>(PyTuple_GET_ITEM(hx, 1), c_shape) : nullptr;
+    call.h_0 = state_of<T>(pair ? PyTuple_GET_ITEM(hx, 0) : hx, table, h_shape);
+    call.c_0 = pair ? state_of<T>(PyTuple_GET_ITEM(hx, 1), table, c_shape) : nullptr;
     if (!call.h_0 || (pair && !call.c_0)) return not_implemented();
   }
-  const py::object y = plain::new_array<T>(3, y_shape);
+  if (table && y_shape[0] * y_shape[1] * y_shape[2] >= many<T>) return not_implemented();
+  const py::object y = new_output(table, y_shape, call.y);
   if (!y) return nullptr;
-  const py::object h_n = plain::new_array<T>(3, h_shape);
+  const py::object h_n = new_output(table, h_shape, call.h_n);
   if (!h_n) return nullptr;
-  const py::object c_n = lstm ? plain::new_array<T>(3, c_shape) : py::none();
+  const py::object c_n = lstm ? new_output(table, c_shape, call.c_n) : py::none();
   if (!c_n) return nullptr;
-  call.y = plain::data<T>(y.ptr());
-  call.h_n = plain::data<T>(h_n.ptr());
-  call.c_n = lstm ? plain::data<T>(c_n.ptr()) : nullptr;
   try {
     run_call(net, call, num_threads);
   } catch (const std::bad_alloc&) {
@@ -85,8 +121,8 @@ PyObject* call(PyObject* network, PyObject* x, PyObject* hx, bool batch_first, i
 }
 
 PyObject* fast_call(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
-  if (count != 5) {
-    PyErr_SetString(PyExc_TypeError, "expected call(network, x, hx, batch_first, num_threads)");
+  if (count != 5 && count != 6) {
+    PyErr_SetString(PyExc_TypeError, "expected call(network, x, hx, batch_first, num_threads, table=None)");
     return nullptr;
   }
   const int truth = PyObject_IsTrue(arguments[3]);
@@ -98,19 +134,21 @@ PyObject* fast_call(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     return not_implemented();
   }
   const auto threads = static_cast<int>(num_threads);
+  const tensor::Table* table = count == 6 ? tensor::table(arguments[5]) : nullptr;
   if (Py_TYPE(arguments[0]) == network_type<float>) {
-    return call<float>(arguments[0], arguments[1], arguments[2], batch_first, threads);
+    return call<float>(arguments[0], arguments[1], arguments[2], batch_first, threads, table);
   }
   if (Py_TYPE(arguments[0]) == network_type<double>) {
-    return call<double>(arguments[0], arguments[1], arguments[2], batch_first, threads);
+    return call<double>(arguments[0], arguments[1], arguments[2], batch_first, threads, table);
   }
   return not_implemented();
 }
 
 PyMethodDef methods[] = {
     {"call", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fast_call)), METH_FASTCALL,
-     "call(network: object, x: object, hx: object, batch_first: bool, num_threads: int) -> typing.Any\n\n"
-     "y, h_n or y, (h_n, c_n) for plain arrays; NotImplemented for others."},
+     "call(network: object, x: object, hx: object, batch_first: bool, num_threads: int, table: object = None) -> "
+     "typing.Any\n\n"
+     "y, h_n or y, (h_n, c_n) for plain arrays, with a table for plain tensors; NotImplemented for others."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

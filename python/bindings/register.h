@@ -7,3 +7,4 @@ void register_networks(pybind11::module_& m);
 void register_fast_call(pybind11::module_& m);  // after the networks
 void register_streams(pybind11::module_& m);    // after the fast call
 void register_pools(pybind11::module_& m);      // after the fast call
+void register_tensor(pybind11::module_& m);

@@ -6,6 +6,7 @@
 Equations, gate order, shapes and argument names are torch.nn's.
 """
 
+from ._accelerate import accelerate
 from ._cells import GRUCell, LSTMCell, RNNCell
 from ._core import available_isas, build_info
 from ._files import load
@@ -28,6 +29,7 @@ __all__ = [
     "Stream",
     "StreamPool",
     "__version__",
+    "accelerate",
     "available_isas",
     "build_info",
     "from_torch",

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network32', 'Network64', 'Pool32', 'Pool64', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'pack_count', 'pool_step', 'step', 'team_size', 'validate']
+__all__: list[str] = ['Network32', 'Network64', 'Pool32', 'Pool64', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'pack_count', 'plain_tensors', 'pool_step', 'step', 'team_size', 'unchanged', 'validate']
 class Network32:
     """
     A packed float32 network; immutable.
@@ -197,13 +197,17 @@ def build_info() -> dict[str, typing.Any]:
     """
     How the core was built: version, commit, compiler, eigen, and isas (name to compiler flags).
     """
-def call(network: typing.Any, x: typing.Any, hx: typing.Any, batch_first: bool, num_threads: int) -> typing.Any:
+def call(network: typing.Any, x: typing.Any, hx: typing.Any, batch_first: bool, num_threads: int, table: typing.Any = None) -> typing.Any:
     """
-    y, h_n or y, (h_n, c_n) for plain arrays; NotImplemented for others.
+    y, h_n or y, (h_n, c_n) for plain arrays, with a table for plain tensors; NotImplemented for others.
     """
 def pack_count() -> int:
     """
     How often weights were packed in this process.
+    """
+def plain_tensors(first: typing.Any, rest: typing.Any, classes: typing.Any) -> bool:
+    """
+    Whether all are of one of these classes of tensors, and none is a negated view.
     """
 def pool_step(pool: typing.Any, ids: typing.Any, x: typing.Any) -> typing.Any:
     """
@@ -216,6 +220,10 @@ def step(stream: typing.Any, x: typing.Any, out: typing.Any) -> typing.Any:
 def team_size() -> int:
     """
     Worker threads this process has started.
+    """
+def unchanged(parameters: typing.Any, names: typing.Any, weights: typing.Any, key: typing.Any, bits: int, table: typing.Any) -> bool:
+    """
+    Whether the named tensors are those weights, contiguous, with the addresses, versions and shapes of the key; False also where that cannot be told.
     """
 def validate(cell: str, input_size: typing.SupportsInt | typing.SupportsIndex, hidden_size: typing.SupportsInt | typing.SupportsIndex, num_layers: typing.SupportsInt | typing.SupportsIndex, bias: bool, bidirectional: bool, proj_size: typing.SupportsInt | typing.SupportsIndex) -> None:
     """

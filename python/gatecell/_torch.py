@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from ._cells import GRUCell, LSTMCell, RNNCell
 from ._layers import GRU, LSTM, RNN
 
-_CLASSES = (LSTM, GRU, RNN, LSTMCell, GRUCell, RNNCell)
+CLASSES: tuple[type[Any], ...] = (LSTM, GRU, RNN, LSTMCell, GRUCell, RNNCell)
 
 
 def from_torch(
@@ -21,21 +22,28 @@ def from_torch(
     an own forward and a quantized one included, ValueError for pruned and weight-normed weights.
     """
     torch: Any = sys.modules.get("torch")
-    for ours in _CLASSES if torch else ():
+    for ours in CLASSES if torch else ():
         theirs = getattr(torch.nn, ours.__name__)
         if isinstance(module, theirs) and type(module).forward is theirs.forward:
-            options = inspect.signature(ours).parameters.keys() & {"batch_first", "dropout", "nonlinearity"}
-            flags = {name: getattr(module, name) for name in options}
-            net = ours.from_state_dict(module.state_dict(), num_threads=num_threads, isa=isa, **flags)
+            net = load(ours, module, module.state_dict(), num_threads=num_threads, isa=isa)
             # After loading: pruning and weight norm are pre-hooks too, and the error of load names their cure.
             if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
                 raise TypeError("the module has hooks or an own forward, which would be lost: remove them first")
-            return net
+            return net  # type: ignore[no-any-return]
     for inner in ("_orig_mod", "module") if torch else ():
         if isinstance(getattr(module, inner, None), torch.nn.Module):
             raise TypeError(f"expected a torch.nn module, got {type(module).__name__} around one: pass module.{inner}")
     kind = type(module)
-    names = ", ".join(ours.__name__ for ours in _CLASSES)
+    names = ", ".join(ours.__name__ for ours in CLASSES)
     raise TypeError(
         f"expected a torch.nn module out of {names} with torch's own forward, got {kind.__module__}.{kind.__qualname__}"
     )
+
+
+def load(ours: type[Any], module: Any, weights: Mapping[str, Any], **how: Any) -> Any:
+    """A network of the class `ours` with the module's options and these weights; `how` is num_threads= and isa=."""
+    options = inspect.signature(ours).parameters.keys() & {"batch_first", "dropout", "nonlinearity"}
+    flags = {name: getattr(module, name) for name in options}
+    if ours is RNN:
+        flags["nonlinearity"] = module.mode.removeprefix("RNN_").lower()  # what torch's own forward goes by
+    return ours.from_state_dict(weights, **flags, **how)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -86,3 +89,83 @@ def test_references_stay_balanced() -> None:
         _core.call(net._core, x, h, False, 1)
         _core.call(net._core, x[:, ::2], None, False, 1)
     assert counts() == before
+
+
+def test_tensors() -> None:
+    """With the table of their type; anything that is not plain is left to others, as with arrays."""
+    torch = pytest.importorskip("torch")
+    table = torch.Tensor.__dlpack_c_exchange_api__
+    net, x, h = lstm()
+    tensor, state = torch.from_numpy(x), torch.from_numpy(h)
+    for hx, states in ((None, None), ((h, h), (state, state))):
+        for view in (tensor, torch.cat([tensor, tensor])[3:], torch.nn.Parameter(tensor)):
+            result = _core.call(net._core, view, states, False, 1, table)
+            wanted = _core.call(net._core, x, hx, False, 1)
+            for got, array in zip([result[0], *result[1]], leaves(wanted), strict=True):
+                assert type(got) is torch.Tensor
+                assert got.is_contiguous()
+                np.testing.assert_array_equal(got.numpy(), array)
+    inputs = [tensor.double(), tensor.half(), tensor[:, ::2], tensor[0], tensor[..., :3], tensor.to("meta")]
+    inputs += [tensor.to_sparse(), torch.ones(3, 2, 1).expand(3, 2, 4), torch._efficientzerotensor((3, 2, 4)), x, None]
+    for wrong in inputs:
+        assert _core.call(net._core, wrong, None, False, 1, table) is NotImplemented
+    for wrong in (state, (state,), (state, h), (state, state[:, :1]), (state.double(), state)):
+        assert _core.call(net._core, tensor, wrong, False, 1, table) is NotImplemented
+    large = torch.zeros(1_000_000 // net.hidden_size, 1, 4)  # huge pages are better, and NumPy's
+    assert _core.call(net._core, large, None, False, 1, table) is NotImplemented
+    assert _core.call(net._core, large[1:], None, False, 1, table) is not NotImplemented
+    assert _core.call(net._core, tensor, None, False, 1, None) is NotImplemented
+    np.testing.assert_array_equal(leaves(_core.call(net._core, x, None, False, 1, 5))[0], net(x)[0])
+
+
+def test_tensors_that_cannot_be_made() -> None:
+    """As by a table whose import fails: it has freed what it was given, as DLPack's owner has to."""
+    torch = pytest.importorskip("torch")
+    pointer, slots = (
+        ctypes.pythonapi.PyCapsule_GetPointer,
+        9,
+    )  # version, four functions and tables, import, view, stream
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    name = b"dlpack_exchange_api"
+    table = (ctypes.c_void_p * slots).from_address(pointer(torch.Tensor.__dlpack_c_exchange_api__, name))
+    delete = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    freed = []
+
+    @ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    def fail(managed: int, _: int) -> int:
+        deleter = ctypes.c_void_p.from_address(managed + 16).value
+        delete(deleter)(managed)
+        freed.append(managed)
+        return -1
+
+    copy = (ctypes.c_void_p * slots)(*table)
+    copy[4] = ctypes.cast(fail, ctypes.c_void_p).value
+    net, x, _ = lstm()
+    with pytest.raises(SystemError, match="without setting an exception"):  # a callback cannot set one
+        _core.call(net._core, torch.from_numpy(x), None, False, 1, new(ctypes.addressof(copy), name, None))
+    assert len(freed) == 1
+
+
+def test_tensors_memory_is_theirs() -> None:
+    """It lives as long as they do, or what they were made of, and no longer; on another thread too."""
+    torch = pytest.importorskip("torch")
+    table = torch.Tensor.__dlpack_c_exchange_api__
+    net, x, _ = lstm()
+    tensor = torch.from_numpy(np.tile(x, (100, 1, 1)))
+    expected = net(tensor.numpy())[0]
+    _core.call(net._core, tensor, None, False, 1, table)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        kept = [_core.call(net._core, tensor, None, False, 1, table)[0][1:].numpy() for _ in range(50)]
+        assert tracemalloc.get_traced_memory()[0] - before > 50 * expected.nbytes
+        for array in kept:
+            np.testing.assert_array_equal(array, expected[1:])
+        del array
+        with ThreadPoolExecutor(1) as other:
+            other.submit(kept.clear).result()
+        assert tracemalloc.get_traced_memory()[0] - before < expected.nbytes
+    finally:
+        tracemalloc.stop()
