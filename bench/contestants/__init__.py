@@ -24,6 +24,12 @@ class UnsupportedError(Exception):
     """The library has nothing for this case; the message says what is missing."""
 
 
+def only_plain(case: Case) -> None:
+    """For a library that has PyTorch's cells and no others. Raises UnsupportedError."""
+    if case.variant:
+        raise UnsupportedError(f"no {case.cell.upper()} with {case.variant}")
+
+
 @dataclass(frozen=True)
 class Built:
     """A network and its input, ready to run."""

@@ -82,7 +82,8 @@ def build_own(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Buil
 
 def _network(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> tuple[Any, np.ndarray, Any]:
     """The network, x and hx."""
-    net = LAYERS[case.cell].from_state_dict(weights, batch_first=case.batch_first, num_threads=threads)
+    options = {"batch_first": case.batch_first, "num_threads": threads, **case.options}
+    net = LAYERS[case.cell].from_state_dict(weights, **options)
     hx = (inputs["h_0"], inputs["c_0"]) if "c_0" in inputs else inputs.get("h_0")
     return net, inputs["x"], hx
 

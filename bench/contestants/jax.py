@@ -57,8 +57,8 @@ def make_step(case: Case, weights: Arrays) -> Step:
 
 def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
     """`threads` is not asked: XLA takes the CPUs which the process may use."""
-    if case.ragged or case.streams:
-        raise UnsupportedError("not written for ragged cases and streams")
+    if case.ragged or case.streams or case.variant:
+        raise UnsupportedError(f"not written for {case.variant or 'ragged cases and streams'}")
     jax.config.update("jax_enable_x64", case.float64)
     chains = case.num_layers * case.directions
     sizes = [case.output_size, case.hidden_size] if case.cell == "lstm" else [case.hidden_size]

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from suite.cases import Arrays, Case
 
-from . import Built, valid
+from . import Built, only_plain, valid
 
 LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 TAGS = 20
@@ -37,7 +37,8 @@ class Tagger(nn.Module):
 
 
 def build(case: Case, weights: Arrays, inputs: Arrays, threads: int, change: Callable[[nn.Module], Any]) -> Built:
-    """`change` gives what takes the layer's place."""
+    """`change` gives what takes the layer's place. Raises UnsupportedError."""
+    only_plain(case)
     torch.set_num_threads(threads)
     options = {"num_layers": case.num_layers, "bidirectional": case.bidirectional}
     layer = LAYERS[case.cell](case.input_size, case.hidden_size, **options)

@@ -16,22 +16,26 @@ from suite.cases import Arrays, Case
 
 from . import UnsupportedError
 
-# PyTorch's blocks of gate rows (LSTM i f g o, GRU r z n) in ONNX's order (i o f g, z r n).
-GATE_ORDER = {"lstm": [0, 3, 1, 2], "gru": [1, 0, 2], "rnn": [0]}
+GATES = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}  # PyTorch's order of the blocks of gate rows
+ONNX_GATES = {"lstm": "iofg", "gru": "zrn", "rnn": "h"}
 OPSET, IR_VERSION = 17, 8  # of 2022, which all versions in use can read
 
 
 def make_model(case: Case, weights: Arrays) -> bytes:
     """Inputs by name as `split_inputs`, outputs in the order of `join_outputs`; for streams one step of any number.
 
-    Raises UnsupportedError for a projection.
+    Raises UnsupportedError.
     """
     if case.proj_size:
         raise UnsupportedError("no LSTM with a projection")
+    if case.peepholes == "full" or case.reset == "none":
+        raise UnsupportedError(f"no {case.cell.upper()} with {case.variant}")
     attributes: dict[str, Any] = {"direction": "bidirectional" if case.bidirectional else "forward"}
     attributes["hidden_size"] = case.hidden_size
     if case.cell == "gru":
-        attributes["linear_before_reset"] = 1  # reset after the product, as PyTorch does
+        attributes["linear_before_reset"] = int(case.reset == "after")  # of the product, as PyTorch does
+    if case.coupled_gates:
+        attributes["input_forget"] = 1
     constants: Arrays = {}
     nodes = []
     steps, batch = case.chunk, "B" if case.streams else case.batch
@@ -51,7 +55,9 @@ def make_model(case: Case, weights: Arrays) -> bytes:
         of_layer = _node_weights(case, weights, layer)
         states = [f"{name}{layer}" for name in ("hc" if case.cell == "lstm" else "h")]
         lengths = "lengths" if case.ragged else ""  # "": all rows have all steps
-        operands = [value, *of_layer, lengths, *([] if case.no_hx else states)]
+        initial = [""] * len(states) if case.no_hx else states
+        w, r, b, *peepholes = of_layer
+        operands = [value, w, r, b, lengths, *initial, *peepholes]
         results = [f"{state}_n" for state in states]
         value = add(case.cell.upper(), operands, [f"y{layer}", *results], **attributes)
         constants |= of_layer
@@ -79,18 +85,22 @@ def make_model(case: Case, weights: Arrays) -> bytes:
 
 
 def _node_weights(case: Case, weights: Arrays, layer: int) -> Arrays:
-    """W (directions, gates * H, inputs), R (directions, gates * H, H) and B (directions, 2 * gates * H)."""
+    """W (directions, gates * H, inputs), R (directions, gates * H, H), B (directions, 2 * gates * H); peepholes P
+    (directions, 3 * H). Each has rows for f even where f = 1 - i: zeros here, which nobody uses.
+    """
 
-    def reorder(array: np.ndarray) -> np.ndarray:
-        blocks = array.reshape(case.gates, case.hidden_size, -1)
-        return blocks[GATE_ORDER[case.cell]].reshape(array.shape)
+    def reorder(array: np.ndarray, gates: str, onnx_gates: str) -> np.ndarray:
+        gates = gates.replace("f", "") if case.coupled_gates else gates
+        blocks = dict(zip(gates, np.split(array, len(gates)), strict=True))
+        return np.concatenate([blocks.get(gate, np.zeros_like(blocks[gates[0]])) for gate in onnx_gates])
 
-    def stack(name: str) -> np.ndarray:
+    def stack(name: str, gates: str = GATES[case.cell], onnx_gates: str = ONNX_GATES[case.cell]) -> np.ndarray:
         suffixes = ("", "_reverse")[: case.directions]
-        return np.stack([reorder(weights[f"{name}_l{layer}{suffix}"]) for suffix in suffixes])
+        return np.stack([reorder(weights[f"{name}_l{layer}{suffix}"], gates, onnx_gates) for suffix in suffixes])
 
     bias = np.concatenate([stack("bias_ih"), stack("bias_hh")], axis=1)
-    return {f"W{layer}": stack("weight_ih"), f"R{layer}": stack("weight_hh"), f"B{layer}": bias}
+    peepholes = {f"P{layer}": stack("weight_peephole", "ifo", "iof")} if case.peepholes else {}
+    return {f"W{layer}": stack("weight_ih"), f"R{layer}": stack("weight_hh"), f"B{layer}": bias, **peepholes}
 
 
 def split_inputs(case: Case, inputs: Arrays) -> Arrays:

@@ -32,6 +32,8 @@ class Request(threading.local):
 def build(case: Case, model: bytes, inputs: Arrays, threads: int) -> Built:
     if case.streams:
         raise UnsupportedError("not written for streams")
+    if case.peepholes or case.coupled_gates:
+        raise UnsupportedError("leaves the ONNX model's peepholes and coupled gates out and says nothing")
     if case.float64:
         raise UnsupportedError("computes float64 networks in float32")
     settings = {**SETTINGS, "INFERENCE_NUM_THREADS": threads}

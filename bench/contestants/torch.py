@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from suite.cases import Arrays, Case
 
-from . import NOT_GIVEN, Built, UnsupportedError, model, valid
+from . import NOT_GIVEN, Built, UnsupportedError, model, only_plain, valid
 
 LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 CELLS = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
@@ -138,6 +138,7 @@ def _by_cell(case: Case) -> bool:
 
 
 def _network(case: Case, weights: Arrays, threads: int) -> nn.Module:
+    only_plain(case)
     torch.set_num_threads(threads)
     # oneDNN packs an LSTM's weights in every call: T=1 takes two to four times as long with it.
     torch.backends.mkldnn.set_flags(case.batch * case.chunk > 8)

@@ -22,7 +22,8 @@ void measure(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
   T* x = nullptr;
   gatecell::ProjectArgs<T> args{};
   args.panels = weights.input_panels;
-  args.bias = weights.bias;
+  args.start = weights.bias;
+  args.block_step = weights.input.gates * weights.input.lanes;
   args.last_block = weights.input.blocks;
   args.depth = weights.input.depth;
   args.rows = shape.rows;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +13,11 @@ LEAST_READ, MOST_READ = 4096, 512 * 2**20  # bytes read to measure a bandwidth; 
 
 
 def _weights(case: Case) -> tuple[int, int]:
-    """Input weights of all layers and directions; recurrent weights, and the projection's, of one direction."""
+    """Input weights of all layers and directions; recurrent, peephole and projection weights of one direction."""
     gate_rows = case.gates * case.hidden_size
     inputs = sum(gate_rows * case.layer_input(layer) for layer in range(case.num_layers)) * case.directions
-    return inputs, gate_rows * case.output_size + case.proj_size * case.hidden_size
+    peepholes = math.prod(case.peephole_shape) if case.peepholes else 0
+    return inputs, gate_rows * case.output_size + peepholes + case.proj_size * case.hidden_size
 
 
 def shares(case: Case, threads: int) -> tuple[int, int]:
@@ -53,7 +55,8 @@ class Prediction:
 # still found there
 #
 #   W_x   input weights of all layers and directions
-#   W_h   recurrent weights of all layers and directions, with the projection; w_h those of one direction of one layer
+#   W_h   recurrent weights of all layers and directions, with peepholes and projection; w_h those of one direction
+#         of one layer
 #
 #   products(W, rows, b) = max(2 W rows / F, W s / b)               each weight is used for all rows or read again
 #
@@ -64,7 +67,8 @@ class Prediction:
 #
 # A step of streams is a call of one step: the next one's x is not there yet.
 # F, b and seconds a unit are those of all threads together: the work is split without loss, nobody waits for anybody.
-# Biases, x, h and y are left out. Layers and directions have w_h of the same size, so one comparison decides for all.
+# Biases, x, h and y are left out; activations are those of the plain cell, of which coupled gates and reset=none save
+# one. Layers and directions have w_h of the same size, so one comparison decides for all.
 def predict(case: Case, limits: Limits) -> Prediction:
     """The least time for a call of `case`, from what `Machine.measure` gave for its number of threads."""
     if case.streams:

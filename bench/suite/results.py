@@ -127,6 +127,19 @@ class Run:
             if entry.get("failed")
         ]
 
+    @property
+    def beside_plain(self) -> list[tuple[CaseResult, float]]:
+        """Cases of cells that PyTorch has not, and how many times as long gatecell takes as with PyTorch's.
+
+        Both must be in the run. Not taken within a round, so it counts only where the two follow each other.
+        """
+        seconds = {case.case: case.seconds(OURS).median for case in self.cases if OURS in case.timed}
+        return [
+            (result, seconds[result.case] / seconds[result.case.plain])
+            for result in self.cases
+            if result.case.variant and {result.case, result.case.plain} <= seconds.keys()
+        ]
+
     def geometric_mean(self, slow: str | None = None) -> tuple[float, int]:
         """Of `slow` (None: each case's fastest peer) over gatecell, and over how many cases."""
         ratios = []

@@ -94,6 +94,8 @@ def summary(run: Run) -> str:
         mean, count = run.geometric_mean(name)
         if count and name != OURS:
             lines.append(f"Geometric mean of {title} / gatecell: {mean:.2f} over {counted(count, 'case')}.")
+    for result, times in run.beside_plain:
+        lines.append(f"gatecell takes {times:.2f} times as long for {result.case} as for the plain cell.")
     lines.append(limits(run))
     lines += notes(run)
     if not run.valid:

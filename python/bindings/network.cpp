@@ -10,6 +10,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "register.h"
@@ -24,23 +25,42 @@ namespace {
 using gatecell::Call;
 using gatecell::Cell;
 using gatecell::Network;
+using gatecell::Peepholes;
+using gatecell::Reset;
 using gatecell::Spec;
 
 using session::Array;
 using Indices = Array<std::int64_t>;
 
-Spec make_spec(const std::string& cell, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
-               bool bias, bool bidirectional, std::int64_t proj_size) {
-  Spec spec{Cell::lstm, input_size, hidden_size, num_layers, bias, bidirectional, proj_size};
-  if (cell == "gru") {
-    spec.cell = Cell::gru;
-  } else if (cell == "rnn_tanh") {
-    spec.cell = Cell::rnn_tanh;
-  } else if (cell == "rnn_relu") {
-    spec.cell = Cell::rnn_relu;
-  } else if (cell != "lstm") {
-    throw std::invalid_argument("expected cell 'lstm', 'gru', 'rnn_tanh' or 'rnn_relu', got '" + cell + "'");
+// The fields of a Spec in order, enumerators by their names.
+using SpecValues = std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t, bool, bool, std::int64_t,
+                              std::string, std::string, bool, double, double>;
+
+// The enumerator of that name.
+template <class E, std::size_t N>
+E named(const char* what, const std::string& name, const std::pair<const char*, E> (&names)[N]) {
+  std::string expected;
+  for (std::size_t i = 0; i < N; ++i) {
+    if (name == names[i].first) return names[i].second;
+    expected += std::string(i == 0 ? "'" : i + 1 == N ? " or '" : ", '") + names[i].first + "'";
   }
+  throw std::invalid_argument("expected " + std::string(what) + " " + expected + ", got '" + name + "'");
+}
+
+Spec make_spec(const SpecValues& values) {
+  constexpr std::pair<const char*, Cell> cells[] = {
+      {"lstm", Cell::lstm}, {"gru", Cell::gru}, {"rnn_tanh", Cell::rnn_tanh}, {"rnn_relu", Cell::rnn_relu}};
+  constexpr std::pair<const char*, Peepholes> peepholes[] = {
+      {"none", Peepholes::none}, {"diagonal", Peepholes::diagonal}, {"full", Peepholes::full}};
+  constexpr std::pair<const char*, Reset> resets[] = {
+      {"after", Reset::after}, {"before", Reset::before}, {"none", Reset::none}};
+  Spec spec;
+  std::string cell, peephole, reset;
+  std::tie(cell, spec.input_size, spec.hidden_size, spec.num_layers, spec.bias, spec.bidirectional, spec.proj_size,
+           peephole, reset, spec.coupled_gates, spec.gate_clip, spec.cell_clip) = values;
+  spec.cell = named("cell", cell, cells);
+  spec.peepholes = named("peepholes", peephole, peepholes);
+  spec.reset = named("reset", reset, resets);
   gatecell::validate(spec);
   return spec;
 }
@@ -79,28 +99,39 @@ std::int64_t stride(const char* what, const Array<T>& array, int axis) {
   return array.strides(axis) / size;
 }
 
+// Of the weights of a layer's direction, those that exist: weight_ih, weight_hh, bias_ih, bias_hh, weight_peephole,
+// weight_hr.
+std::vector<std::vector<std::int64_t>> weight_shapes(const Spec& spec, std::int64_t layer) {
+  const std::int64_t rows = spec.gates() * spec.hidden_size, seeing_c = spec.peephole_gates() * spec.hidden_size;
+  std::vector<std::vector<std::int64_t>> shapes = {{rows, spec.layer_input(layer)}, {rows, spec.state_size()}};
+  if (spec.bias) shapes.insert(shapes.end(), 2, {rows});
+  if (spec.peepholes == Peepholes::diagonal) shapes.push_back({seeing_c});
+  if (spec.peepholes == Peepholes::full) shapes.push_back({seeing_c, spec.hidden_size});
+  if (spec.proj_size) shapes.push_back({spec.proj_size, spec.hidden_size});
+  return shapes;
+}
+
 template <class T>
 std::vector<gatecell::DirectionWeights<T>> weight_views(const Spec& spec, const std::vector<Array<T>>& arrays) {
-  const std::int64_t each = 2 + (spec.bias ? 2 : 0) + (spec.proj_size ? 1 : 0);
-  const auto found = static_cast<std::int64_t>(arrays.size()), expected = spec.num_layers * spec.directions() * each;
-  if (found != expected) {
-    throw std::invalid_argument("expected " + std::to_string(expected) + " weights, got " + std::to_string(found));
+  const auto directions = static_cast<std::size_t>(spec.num_layers * spec.directions());
+  const std::size_t expected = directions * weight_shapes(spec, 0).size();
+  if (arrays.size() != expected) {
+    throw std::invalid_argument("expected " + std::to_string(expected) + " weights, got " +
+                                std::to_string(arrays.size()));
   }
   std::vector<gatecell::DirectionWeights<T>> views;
-  std::size_t next = 0;
-  const auto take = [&](const std::vector<std::int64_t>& shape) {
-    return contiguous("a weight", arrays[next++], shape);
-  };
-  const std::int64_t rows = spec.gates() * spec.hidden_size;
-  for (std::int64_t i = 0; i < spec.num_layers * spec.directions(); ++i) {
+  auto array = arrays.begin();
+  for (std::size_t i = 0; i < directions; ++i) {
+    const auto shapes = weight_shapes(spec, static_cast<std::int64_t>(i) / spec.directions());
+    auto shape = shapes.begin();
+    const auto take = [&](bool exists) { return exists ? contiguous("a weight", *array++, *shape++) : nullptr; };
     gatecell::DirectionWeights<T> w;
-    w.weight_ih = take({rows, spec.layer_input(i / spec.directions())});
-    w.weight_hh = take({rows, spec.state_size()});
-    if (spec.bias) {
-      w.bias_ih = take({rows});
-      w.bias_hh = take({rows});
-    }
-    if (spec.proj_size) w.weight_hr = take({spec.proj_size, spec.hidden_size});
+    w.weight_ih = take(true);
+    w.weight_hh = take(true);
+    w.bias_ih = take(spec.bias);
+    w.bias_hh = take(spec.bias);
+    w.weight_peephole = take(spec.peepholes != Peepholes::none);
+    w.weight_hr = take(spec.proj_size > 0);
     views.push_back(w);
   }
   return views;
@@ -108,18 +139,14 @@ std::vector<gatecell::DirectionWeights<T>> weight_views(const Spec& spec, const 
 
 template <class T>
 py::typing::List<Array<T>> weights(const Network<T>& net) {
-  const Spec& spec = net.spec();
-  const std::int64_t rows = spec.gates() * spec.hidden_size;
   const std::vector<std::vector<T>> values = net.weights();
-  const std::size_t each = values.size() / static_cast<std::size_t>(spec.num_layers * spec.directions());
   py::list arrays;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::size_t kind = i % each;  // weight_ih, weight_hh[, bias_ih, bias_hh][, weight_hr]
-    const auto size = static_cast<std::int64_t>(values[i].size());
-    std::vector<std::int64_t> shape = {rows, size / rows};
-    if (kind >= 2) shape = {rows};
-    if (spec.proj_size && kind + 1 == each) shape = {spec.proj_size, spec.hidden_size};
-    arrays.append(Array<T>(shape, values[i].data()));
+  for (std::int64_t layer = 0; arrays.size() < values.size(); ++layer) {
+    for (int direction = 0; direction < net.spec().directions(); ++direction) {
+      for (const auto& shape : weight_shapes(net.spec(), layer)) {
+        arrays.append(Array<T>(shape, values[arrays.size()].data()));
+      }
+    }
   }
   return arrays;
 }
@@ -228,16 +255,13 @@ template <class T>
 void register_network(py::module_& m, const char* class_name, const char* doc) {
   py::class_<Network<T>>(m, class_name, doc)
       .def(
-          py::init([](const std::string& cell, std::int64_t input_size, std::int64_t hidden_size,
-                      std::int64_t num_layers, bool bias, bool bidirectional, std::int64_t proj_size,
-                      const std::vector<Array<T>>& arrays, const std::string& isa) {
-            const Spec spec = make_spec(cell, input_size, hidden_size, num_layers, bias, bidirectional, proj_size);
+          py::init([](const SpecValues& values, const std::vector<Array<T>>& arrays, const std::string& isa) {
+            const Spec spec = make_spec(values);
             return std::make_unique<Network<T>>(spec, weight_views(spec, arrays), gatecell::parse_isa(isa));
           }),
-          "cell"_a, "input_size"_a, "hidden_size"_a, "num_layers"_a, "bias"_a, "bidirectional"_a, "proj_size"_a,
-          "weights"_a, "isa"_a,
+          "spec"_a, "weights"_a, "isa"_a,
           "Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, "
-          "weight_hh[, bias_ih, bias_hh][, weight_hr].")
+          "weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].")
       .def("forward", &forward<T>, "x"_a.noconvert(), "h_0"_a.noconvert(), "c_0"_a.noconvert(), "lengths"_a.noconvert(),
            "out"_a.noconvert(), "batch_first"_a, "num_threads"_a,
            "x (T, B, I), or (B, T, I) if batch_first, gives y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).")
@@ -254,13 +278,9 @@ void register_network(py::module_& m, const char* class_name, const char* doc) {
 
 void register_networks(py::module_& m) {
   m.def(
-      "validate",
-      [](const std::string& cell, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers, bool bias,
-         bool bidirectional, std::int64_t proj_size) {
-        make_spec(cell, input_size, hidden_size, num_layers, bias, bidirectional, proj_size);
-      },
-      "cell"_a, "input_size"_a, "hidden_size"_a, "num_layers"_a, "bias"_a, "bidirectional"_a, "proj_size"_a,
-      "Raises ValueError for sizes below 1, a projection that is not smaller, or sizes whose product overflows.");
+      "validate", [](const SpecValues& spec) { make_spec(spec); }, "spec"_a,
+      "Raises ValueError for sizes below 1, a projection that is not smaller, options of another cell, or sizes whose "
+      "product overflows.");
   register_network<float>(m, "Network32", "A packed float32 network; immutable.");
   register_network<double>(m, "Network64", "A packed float64 network; immutable.");
 }

@@ -10,6 +10,7 @@ from ._accelerate import accelerate
 from ._cells import GRUCell, LSTMCell, RNNCell
 from ._core import available_isas, build_info
 from ._files import load
+from ._from_gates import from_gates
 from ._layers import GRU, LSTM, RNN
 from ._packed import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
 from ._stream import Stream
@@ -32,6 +33,7 @@ __all__ = [
     "accelerate",
     "available_isas",
     "build_info",
+    "from_gates",
     "from_torch",
     "load",
     "pack_padded_sequence",

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from numpy.typing import ArrayLike
 
 from ._arrays import Floats
-from ._network import Network
+from ._network import Network, check_reset, spec_clip, spec_peepholes
 from ._spec import Spec, rnn_cell
 
 State = TypeVar("State")
@@ -34,12 +34,26 @@ class Cell(Network, Generic[State]):
         row = 0 if lead else (0, 0)
         return h_n[row] if c_n is None else (h_n[row], c_n[row])  # type: ignore[return-value]
 
+    def gates(self, x: ArrayLike, hx: Any = None) -> dict[str, Floats]:
+        """The values of every gate after its activation, by name, to look at: slow, in plain NumPy and float64.
+
+        x and hx are as for a call. Of an LSTMCell i f g o c h, of a GRUCell r z n h (without r if reset="none"), of an
+        RNNCell h: arrays (B, hidden_size) of the network's dtype, unbatched without B. Agrees with a call to rounding.
+        Raises as a call does.
+        """
+        array = self._input(x)
+        lead = array.shape[:-1]
+        array = array.reshape(1, -1, self.input_size)
+        states = (None, None) if hx is None else self._states(hx, lead, array.shape[1])
+        row = (0, 0) if lead else (0, 0, 0)
+        return {name: value[row] for name, value in self._gate_values(array, states).items()}
+
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {name.removesuffix("_l0"): shape for name, shape in super()._shapes().items()}
 
 
 class LSTMCell(Cell[tuple[Floats, Floats]]):
-    """torch.nn.LSTMCell for inference: h, c = cell(x, (h, c)). Equations as for LSTM."""
+    """torch.nn.LSTMCell for inference: h, c = cell(x, (h, c)). Equations and options as for LSTM."""
 
     def __init__(
         self,
@@ -51,12 +65,29 @@ class LSTMCell(Cell[tuple[Floats, Floats]]):
         *,
         num_threads: int | None = None,
         isa: str | None = None,
+        peepholes: str | None = None,
+        coupled_gates: bool = False,
+        gate_clip: float | None = None,
+        cell_clip: float | None = None,
     ) -> None:
-        super().__init__(Spec("lstm", input_size, hidden_size, bias=bias), device, dtype, num_threads, isa)
+        spec = Spec(
+            "lstm",
+            input_size,
+            hidden_size,
+            bias=bias,
+            peepholes=spec_peepholes(peepholes),
+            coupled_gates=coupled_gates,
+            gate_clip=spec_clip("gate_clip", gate_clip),
+            cell_clip=spec_clip("cell_clip", cell_clip),
+        )
+        super().__init__(spec, device, dtype, num_threads, isa)
+        self.peepholes = peepholes
+        self.coupled_gates = coupled_gates
+        self.cell_clip = spec.cell_clip or None
 
 
 class GRUCell(Cell[Floats]):
-    """torch.nn.GRUCell for inference: h = cell(x, h). Equations as for GRU."""
+    """torch.nn.GRUCell for inference: h = cell(x, h). Equations and options as for GRU."""
 
     def __init__(
         self,
@@ -68,12 +99,18 @@ class GRUCell(Cell[Floats]):
         *,
         num_threads: int | None = None,
         isa: str | None = None,
+        reset: str = "after",
+        gate_clip: float | None = None,
     ) -> None:
-        super().__init__(Spec("gru", input_size, hidden_size, bias=bias), device, dtype, num_threads, isa)
+        check_reset(reset)
+        clip = spec_clip("gate_clip", gate_clip)
+        spec = Spec("gru", input_size, hidden_size, bias=bias, reset=reset, gate_clip=clip)
+        super().__init__(spec, device, dtype, num_threads, isa)
+        self.reset = reset
 
 
 class RNNCell(Cell[Floats]):
-    """torch.nn.RNNCell for inference: h = cell(x, h). Equations as for RNN."""
+    """torch.nn.RNNCell for inference: h = cell(x, h). Equations and options as for RNN."""
 
     def __init__(
         self,
@@ -86,8 +123,10 @@ class RNNCell(Cell[Floats]):
         *,
         num_threads: int | None = None,
         isa: str | None = None,
+        gate_clip: float | None = None,
     ) -> None:
-        spec = Spec(rnn_cell(nonlinearity), input_size, hidden_size, bias=bias)
+        cell, clip = rnn_cell(nonlinearity), spec_clip("gate_clip", gate_clip)
+        spec = Spec(cell, input_size, hidden_size, bias=bias, gate_clip=clip)
         super().__init__(spec, device, dtype, num_threads, isa)
         self.nonlinearity = nonlinearity
 

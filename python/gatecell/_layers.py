@@ -5,12 +5,13 @@ from __future__ import annotations
 import operator
 from typing import Any, Generic, TypeVar, overload
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _arrays
 from ._arrays import Floats
 from ._core import call
-from ._network import Network
+from ._network import Network, check_reset, spec_clip, spec_peepholes
 from ._packed import PackedSequence, check_lengths, checked, is_packed, lengths_of
 from ._plan import Plan
 from ._spec import Spec, check_bool, rnn_cell
@@ -119,6 +120,29 @@ class Layer(Network, Generic[State]):
         hidden: Any = h if c is None else (h, c)
         return hidden  # type: ignore[no-any-return]
 
+    def gates(self, x: ArrayLike, hx: Any = None) -> dict[str, Floats]:
+        """The values of every gate after its activation, by name, to look at: slow, in plain NumPy and float64.
+
+        x and hx are as for a call, without lengths. Of an LSTM i f g o c h, of a GRU r z n h (without r if
+        reset="none"), of an RNN h: arrays (L*D, T, B, hidden_size) of the network's dtype, T and B as x is laid out and
+        unbatched without B; h of a projected LSTM has proj_size features. Index t of T belongs to step t of x, in the
+        reverse direction too. Agrees with a call to rounding. Raises as a call does.
+        """
+        array = self._input(x)
+        batched = array.ndim == 3
+        if not batched:
+            array = array[:, None]
+        elif self.batch_first:
+            array = array.swapaxes(0, 1)
+        rows, states = array.shape[1], self._spec.states
+        hx = (None, None) if hx is None else self._states(hx, (states, rows) if batched else (states,), rows)
+        values = self._gate_values(array, hx)
+        if not batched:
+            return {name: value[:, :, 0] for name, value in values.items()}
+        if self.batch_first:
+            return {name: np.ascontiguousarray(value.swapaxes(1, 2)) for name, value in values.items()}
+        return values
+
     def plan(self, steps: int, rows: int) -> Plan:
         """What a call with T = `steps` and B = `rows` would do now; print it. Raises RuntimeError without weights."""
         steps, rows = operator.index(steps), operator.index(rows)
@@ -155,6 +179,15 @@ class LSTM(Layer[tuple[Floats, Floats]]):
     h' = o*tanh(c'), with proj_size h' = W_hr (o*tanh(c')). Equations, gate order i f g o and argument names are
     PyTorch's (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html). dropout has no effect, device is
     None or "cpu", dtype float32 (the default) or float64. num_threads and isa are chosen for this machine if not given.
+
+    What PyTorch has not:
+    peepholes="diagonal" adds p_i*c to the sum in i, p_f*c to that in f and p_o*c' to that in o (Gers and Schmidhuber
+    2000, Recurrent nets that time and count). weight_peephole_l{k} (3*hidden_size) holds p_i, p_f, p_o.
+    peepholes="full" adds P_i c, P_f c and P_o c, all of the old c. weight_peephole_l{k} (3*hidden_size, hidden_size).
+    coupled_gates=True: f = 1 - i (ONNX's input_forget). The weights have rows of i g o, peepholes of i o only.
+    gate_clip bounds every sum to -gate_clip ... gate_clip before s or tanh, peepholes included (ONNX's clip,
+    https://onnx.ai/onnx/operators/onnx__LSTM.html).
+    cell_clip bounds c' to -cell_clip ... cell_clip before o and h' see it (TensorFlow Lite's cell_clip).
     """
 
     def __init__(
@@ -172,9 +205,28 @@ class LSTM(Layer[tuple[Floats, Floats]]):
         *,
         num_threads: int | None = None,
         isa: str | None = None,
+        peepholes: str | None = None,
+        coupled_gates: bool = False,
+        gate_clip: float | None = None,
+        cell_clip: float | None = None,
     ) -> None:
-        spec = Spec("lstm", input_size, hidden_size, num_layers, bias, bidirectional, proj_size)
+        spec = Spec(
+            "lstm",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            bidirectional,
+            proj_size,
+            peepholes=spec_peepholes(peepholes),
+            coupled_gates=coupled_gates,
+            gate_clip=spec_clip("gate_clip", gate_clip),
+            cell_clip=spec_clip("cell_clip", cell_clip),
+        )
         super().__init__(spec, batch_first, dropout, device, dtype, num_threads, isa)
+        self.peepholes = peepholes
+        self.coupled_gates = coupled_gates
+        self.cell_clip = spec.cell_clip or None
 
 
 class GRU(Layer[Floats]):
@@ -182,8 +234,12 @@ class GRU(Layer[Floats]):
 
     r = s(W_ir x + b_ir + W_hr h + b_hr), z alike, n = tanh(W_in x + b_in + r*(W_hn h + b_hn)), h' = (1-z)*n + z*h.
     Equations, gate order r z n and argument names are PyTorch's
-    (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html); the rest as for LSTM. reset="after" says that r
-    multiplies after the product with W_hn.
+    (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html); the rest as for LSTM, gate_clip too.
+
+    reset says where r stands. "after" the product with W_hn: as above. "before" it: n = tanh(W_in x + b_in + b_hn +
+    W_hn (r*h)) (Cho et al. 2014, Learning phrase representations using RNN encoder-decoder; ONNX's
+    linear_before_reset=0, https://onnx.ai/onnx/operators/onnx__GRU.html). "none": the same without r, and the weights
+    have the rows z n only. Texts in which z weighs the new state: see z of load_state_dict.
     """
 
     def __init__(
@@ -201,12 +257,11 @@ class GRU(Layer[Floats]):
         num_threads: int | None = None,
         isa: str | None = None,
         reset: str = "after",
+        gate_clip: float | None = None,
     ) -> None:
-        if reset in ("before", "none"):
-            raise ValueError(f"reset={reset!r} is not supported yet, only 'after'")
-        if reset != "after":
-            raise ValueError(f"expected reset='after', got {reset!r}")
-        spec = Spec("gru", input_size, hidden_size, num_layers, bias, bidirectional)
+        check_reset(reset)
+        clip = spec_clip("gate_clip", gate_clip)
+        spec = Spec("gru", input_size, hidden_size, num_layers, bias, bidirectional, reset=reset, gate_clip=clip)
         super().__init__(spec, batch_first, dropout, device, dtype, num_threads, isa)
         self.reset = reset
 
@@ -215,7 +270,7 @@ class RNN(Layer[Floats]):
     """torch.nn.RNN for inference: y, h_n = rnn(x, h_0).
 
     h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu with nonlinearity="relu". Equation and argument names are
-    PyTorch's (https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html); the rest as for LSTM.
+    PyTorch's (https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html); the rest as for LSTM, gate_clip too.
     """
 
     def __init__(
@@ -233,7 +288,9 @@ class RNN(Layer[Floats]):
         *,
         num_threads: int | None = None,
         isa: str | None = None,
+        gate_clip: float | None = None,
     ) -> None:
-        spec = Spec(rnn_cell(nonlinearity), input_size, hidden_size, num_layers, bias, bidirectional)
+        cell, clip = rnn_cell(nonlinearity), spec_clip("gate_clip", gate_clip)
+        spec = Spec(cell, input_size, hidden_size, num_layers, bias, bidirectional, gate_clip=clip)
         super().__init__(spec, batch_first, dropout, device, dtype, num_threads, isa)
         self.nonlinearity = nonlinearity

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import numbers
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _arrays, _defaults
+from . import _arrays, _defaults, _gates
 from ._arrays import Floats
 from ._core import Network32, Network64
 from ._files import read
 from ._spec import Spec
-from ._state_dict import IncompatibleKeys, Part, with_dot
+from ._state_dict import IncompatibleKeys, Part, negate_z, with_dot
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+# Options that torch.nn has not, in the order they are shown in, with their defaults.
+_OWN = {"peepholes": None, "coupled_gates": False, "reset": "after", "gate_clip": None, "cell_clip": None}
 
 
 class Network:
@@ -32,6 +37,7 @@ class Network:
         self.input_size = spec.input_size
         self.hidden_size = spec.hidden_size
         self.bias = spec.bias
+        self.gate_clip = spec.gate_clip or None
         self.dtype = _defaults.choose_dtype(dtype)
         self._num_threads = num_threads
         self.num_threads = _defaults.choose_threads(num_threads)
@@ -40,16 +46,18 @@ class Network:
 
     @classmethod
     def from_state_dict(
-        cls, state_dict: Mapping[str, Any], *, prefix: str = "", dtype: Any = None, **flags: Any
+        cls, state_dict: Mapping[str, Any], *, prefix: str = "", dtype: Any = None, z: str = "old", **flags: Any
     ) -> Self:
-        """A network whose sizes are read off the tensors under `prefix`.
+        """A network whose sizes, and an LSTM's peepholes, are read off the tensors under `prefix`.
 
         dtype=None takes the tensors' type: float64 if any is float64, else float32. `flags` are the constructor's other
-        arguments, what a state dict does not tell: batch_first, nonlinearity, num_threads, ...
-        Raises as load_state_dict does.
+        arguments, what a state dict does not tell: batch_first, nonlinearity, coupled_gates, reset, num_threads, ...
+        z and errors are as for load_state_dict.
         """
         part = Part(cls.__name__, state_dict, prefix)
         parameters = inspect.signature(cls).parameters
+        if "peepholes" in parameters:
+            flags = {"peepholes": part.peepholes(), **flags}
         sizes = {name: size for name, size in part.sizes().items() if name in parameters}
         if given := sizes.keys() & flags.keys():
             raise TypeError(f"{cls.__name__}.from_state_dict reads {', '.join(sorted(given))} off the tensors")
@@ -57,7 +65,7 @@ class Network:
         arrays, _ = part.arrays(net._shapes(), cell_names=True)
         if dtype is None:
             net.dtype = common_dtype(arrays)
-        net._core = net._pack(arrays)
+        net._core = net._pack(net._sense(arrays, z))
         return net
 
     @classmethod
@@ -69,7 +77,7 @@ class Network:
         return cls.from_state_dict(read(path, with_dot(prefix)), prefix=prefix, **flags)
 
     def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, *, prefix: str = ""
+        self, state_dict: Mapping[str, Any], strict: bool = True, *, prefix: str = "", z: str = "old"
     ) -> IncompatibleKeys:
         """Take the weights under `prefix` (with or without its final dot), in PyTorch's names and layout.
 
@@ -77,11 +85,14 @@ class Network:
         network's dtype. They replace the old weights as a whole: calls in flight finish with the old ones, and after
         an error nothing has changed. Raises ValueError that lists every missing, unexpected and mis-shaped key
         (`strict=False` ignores the unexpected), TypeError for tensors that are not real floating point.
+
+        z: which state z weighs in the weights of a GRU, "old" as in PyTorch, h' = (1-z)*n + z*h, or "new" as in other
+        texts, h' = (1-z)*h + z*n. z's rows are then negated, for 1 - s(a) = s(-a); state_dict() gives them negated.
         """
         part = Part(type(self).__name__, state_dict, prefix)
         part.check_layers(self._spec.num_layers)
         arrays, incompatible = part.arrays(self._shapes(), strict=strict)
-        self._core = self._pack(arrays)
+        self._core = self._pack(self._sense(arrays, z))
         return incompatible
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
@@ -96,10 +107,20 @@ class Network:
         """The shape of every weight by its key in the state dict."""
         return self._spec.shapes()
 
+    def _sense(self, arrays: list[Floats], z: str) -> list[Floats]:
+        """The weights with z in our sense. Raises for another z than "old" and "new", or for "new" without a z."""
+        if not (isinstance(z, str) and z in ("old", "new")):
+            raise ValueError(f"expected z 'old' or 'new', got {z!r}")
+        if z == "old":
+            return arrays
+        if self._spec.cell != "gru":
+            raise ValueError(f"z='new' is for a GRU: {type(self).__name__} has no gate z")
+        return negate_z(arrays, self.hidden_size)
+
     def _pack(self, arrays: list[Floats]) -> Any:
         weights: list[Any] = [_arrays.contiguous(_arrays.cast(array, self.dtype)) for array in arrays]
         core: Any = Network32 if self.dtype == np.float32 else Network64
-        return core(*self._spec.arguments(), weights, self.isa)
+        return core(self._spec.values(), weights, self.isa)
 
     def _loaded(self) -> Any:
         if self._core is None:
@@ -143,8 +164,16 @@ class Network:
         array = _arrays.state(value, self.dtype, name, (*lead, features))
         return array if array.ndim == 3 else array.reshape(self._spec.states, rows, features)
 
+    def _gate_values(self, x: Floats, hx: tuple[Floats | None, Floats | None]) -> dict[str, Floats]:
+        """Every gate's values, (L*D, T, B, features), for x (T, B, I) and the core's h_0 and c_0."""
+        weights = dict(zip(self._spec.shapes(), self._loaded().weights(), strict=True))
+        return _gates.values(self._spec, weights, x, *hx)
+
     def __repr__(self) -> str:
-        options = [*self._repr_options(), f"isa={self.isa!r}", f"num_threads={self.num_threads}"]
+        own = [
+            f"{name}={value!r}" for name, default in _OWN.items() if (value := getattr(self, name, default)) != default
+        ]
+        options = [*self._repr_options(), *own, f"isa={self.isa!r}", f"num_threads={self.num_threads}"]
         return f"{type(self).__name__}({self.input_size}, {self.hidden_size}, {', '.join(options)})"
 
     def _repr_options(self) -> list[str]:
@@ -162,6 +191,30 @@ class Network:
         self.num_threads = _defaults.choose_threads(self._num_threads)
         self.isa = _defaults.choose_isa(None)
         self._core = None if weights is None else self._pack(weights)
+
+
+def spec_peepholes(peepholes: str | None) -> str:
+    """A Spec's value of an LSTM's peepholes."""
+    if peepholes is not None and not (isinstance(peepholes, str) and peepholes in ("diagonal", "full")):
+        raise ValueError(f"expected peepholes None, 'diagonal' or 'full', got {peepholes!r}")
+    return peepholes or "none"
+
+
+def check_reset(reset: str) -> None:
+    if not (isinstance(reset, str) and reset in ("after", "before", "none")):
+        raise ValueError(f"expected reset 'after', 'before' or 'none', got {reset!r}")
+
+
+def spec_clip(name: str, bound: float | None) -> float:
+    """A Spec's value of gate_clip or cell_clip: 0 for none."""
+    if bound is None:
+        return 0.0
+    if not isinstance(bound, numbers.Real) or isinstance(bound, bool):
+        raise TypeError(f"{name} should be None or a number, got: {type(bound).__name__}")
+    value = float(bound)
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} should be a finite positive number, got: {bound!r}")
+    return value
 
 
 def common_dtype(arrays: list[Floats]) -> np.dtype[Any]:

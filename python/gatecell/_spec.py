@@ -11,8 +11,6 @@ import numpy as np
 
 from ._core import validate
 
-GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
-
 
 @dataclass(frozen=True)
 class Spec:
@@ -25,6 +23,11 @@ class Spec:
     bias: bool = True
     bidirectional: bool = False
     proj_size: int = 0
+    peepholes: str = "none"
+    reset: str = "after"
+    coupled_gates: bool = False
+    gate_clip: float = 0.0
+    cell_clip: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("input_size", "hidden_size", "num_layers", "proj_size"):
@@ -34,11 +37,19 @@ class Spec:
             object.__setattr__(self, name, value)
         check_bool("bias", self.bias)
         check_bool("bidirectional", self.bidirectional)
-        validate(*self.arguments())
+        check_bool("coupled_gates", self.coupled_gates)
+        validate(self.values())
 
-    def arguments(self) -> tuple[Any, ...]:
-        """The core's arguments."""
+    def values(self) -> Any:
+        """As the core takes them."""
         return astuple(self)
+
+    @property
+    def gates(self) -> int:
+        """Blocks of rows in weight_ih, weight_hh and the biases."""
+        if self.cell == "lstm":
+            return 3 if self.coupled_gates else 4
+        return 1 if self.cell != "gru" else 2 if self.reset == "none" else 3
 
     @property
     def states(self) -> int:
@@ -57,7 +68,8 @@ class Spec:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every weight by its name in torch's state dict, in torch's order."""
-        rows = GATES[self.cell] * self.hidden_size
+        rows = self.gates * self.hidden_size
+        seeing_c = (2 if self.coupled_gates else 3) * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {}
         for layer in range(self.num_layers):
             for direction in ("", "_reverse") if self.bidirectional else ("",):
@@ -67,6 +79,9 @@ class Spec:
                 if self.bias:
                     shapes["bias_ih" + suffix] = (rows,)
                     shapes["bias_hh" + suffix] = (rows,)
+                if self.peepholes != "none":
+                    full = self.peepholes == "full"
+                    shapes["weight_peephole" + suffix] = (seeing_c, self.hidden_size) if full else (seeing_c,)
                 if self.proj_size:
                     shapes["weight_hr" + suffix] = (self.proj_size, self.hidden_size)
         return shapes

@@ -1,6 +1,7 @@
 """The weights of one network out of a state dict: found by torch's names, every shape checked, every mistake named.
 
 An error lists all that is wrong at once, and the cure where the keys tell it (pruned, weight-normed, wrapped modules).
+Peepholes, which torch has not, are named in its manner.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ._arrays import Floats, view
 
@@ -25,7 +28,17 @@ _CURES = {
 # A matrix of the first layer, plain or in one of those forms.
 _RECURRENT = rf"{_PREFIX}(?:parametrizations\.)?weight_[ih]h(?:_l0)?(?:_orig|_mask|_[guv]|\.original[01]?)?"
 _SHOWN = 50  # keys of one kind in an error
-_KINDS = {4: "an LSTM", 3: "a GRU", 1: "a simple RNN"}
+_KINDS: dict[float, str] = {  # by blocks of rows
+    4: "an LSTM",
+    3: "a GRU, or an LSTM with coupled_gates=True",
+    2: "a GRU with reset='none'",
+    1: "a simple RNN",
+}
+_PLAIN = {  # what that means to a network of the same class, which was made with other options
+    ("LSTM", _KINDS[4]): "an LSTM with coupled_gates=False and peepholes=None",
+    ("GRU", _KINDS[3]): f"a GRU with reset='after' or 'before', {_KINDS[3].partition(', ')[2]}",
+}
+_PEEPHOLES = r"weight_peephole(?:_l\d+(?:_reverse)?)?"
 
 
 class IncompatibleKeys(NamedTuple):
@@ -59,7 +72,9 @@ class Part:
         first = self._first_layer()
         missing = [self.prefix + name + "_l0" for name in ("weight_ih", "weight_hh") if name not in first]
         misshaped = [
-            f"{self.prefix}{name}_l0: expected a matrix, found {s}" for name, s in first.items() if len(s) != 2
+            f"{self.prefix}{name}_l0: expected a matrix, found {s}"
+            for name, s in first.items()
+            if len(s) != 2 and name != "weight_peephole"
         ]
         if missing or misshaped:
             raise self._error(missing, [], misshaped)
@@ -72,6 +87,11 @@ class Part:
             "bidirectional": any(name.endswith("_reverse") for name in self.keys),
             "proj_size": proj_size,
         }
+
+    def peepholes(self) -> str | None:
+        """The peepholes that the tensors tell, as an LSTM's constructor takes them."""
+        shape = self._first_layer().get("weight_peephole")
+        return None if shape is None else _peepholes(shape)
 
     def check_layers(self, expected: int) -> None:
         """A short error for a network so much deeper than the dict that a list of what is missing could fill memory."""
@@ -109,13 +129,10 @@ class Part:
         return len({match[1] for name in self.keys if (match := re.match(r"weight_[ih]h_l(\d+)", name))})
 
     def _first_layer(self) -> dict[str, Shape]:
-        """Shapes of the first layer's matrices, by a cell's names."""
-        return {
-            name: self._shape(self.keys[key])
-            for name in ("weight_ih", "weight_hh", "weight_hr")
-            for key in (name + "_l0", name)
-            if key in self.keys
-        }
+        """Shapes of the first layer's matrices and of any peepholes, by a cell's names."""
+        names = {name: key for key in ("weight_ih", "weight_hh", "weight_hr") for name in (key + "_l0", key)}
+        names |= {name: "weight_peephole" for name in self.keys if re.fullmatch(_PEEPHOLES, name)}
+        return {key: self._shape(self.keys[name]) for name, key in names.items() if name in self.keys}
 
     def _error(
         self, missing: list[str], unexpected: list[str], misshaped: list[str], shapes: Mapping[str, Shape] | None = None
@@ -127,7 +144,7 @@ class Part:
         lines += self._cures()
         kind = _kind(self._first_layer())
         if shapes and kind and kind != _kind({name.removesuffix("_l0"): shape for name, shape in shapes.items()}):
-            lines.append(f"it looks like {kind}")
+            lines.append(f"it looks like {_PLAIN.get((self.owner.removesuffix('Cell'), kind), kind)}")
         elif shapes and missing:
             for owner, name, ours in (("layer", "weight_hh_l0", "weight_hh"), ("cell", "weight_hh", "weight_hh_l0")):
                 if name in self.keys and f"{self.prefix}{ours} {shapes.get(ours)}" in missing:
@@ -177,7 +194,27 @@ def _cut(lines: list[str]) -> list[str]:
 
 
 def _kind(first_layer: Mapping[str, Shape]) -> str | None:
-    """What the matrices of a first layer belong to: weight_hh has one block of hidden_size rows per gate."""
+    """What the weights of a first layer belong to: weight_hh has one block of hidden_size rows per gate."""
     rows_columns = first_layer.get("weight_hh", ())
     hidden = first_layer.get("weight_hr", rows_columns)[-1:]
-    return _KINDS.get(rows_columns[0] / hidden[0]) if len(rows_columns) == 2 and hidden[0] else None  # type: ignore[call-overload]
+    if len(rows_columns) != 2 or not hidden or not hidden[0]:
+        return None
+    gates = rows_columns[0] / hidden[0]
+    if "weight_peephole" in first_layer and gates in (3, 4):
+        peepholes = f"peepholes={_peepholes(first_layer['weight_peephole'])!r}"
+        return f"an LSTM with {'coupled_gates=True and ' if gates == 3 else ''}{peepholes}"
+    return _KINDS.get(gates)
+
+
+def _peepholes(shape: Shape) -> str:
+    """What an LSTM's constructor calls peepholes of that shape: matrices are full, vectors diagonal."""
+    return "full" if len(shape) == 2 else "diagonal"
+
+
+def negate_z(arrays: list[Floats], hidden_size: int) -> list[Floats]:
+    """The weights of a GRU whose gate z is to become 1 - z: copies with z's rows, the last but one block, negated."""
+    negated = [array.copy() for array in arrays]
+    for array in negated:
+        z = array[-2 * hidden_size : -hidden_size]
+        np.negative(z, out=z)
+    return negated

@@ -46,4 +46,6 @@ def load(ours: type[Any], module: Any, weights: Mapping[str, Any], **how: Any) -
     flags = {name: getattr(module, name) for name in options}
     if ours is RNN:
         flags["nonlinearity"] = module.mode.removeprefix("RNN_").lower()  # what torch's own forward goes by
+    if ours in (LSTM, LSTMCell):
+        flags["peepholes"] = None  # torch's own forward has none, whatever parameters a subclass adds
     return ours.from_state_dict(weights, **flags, **how)

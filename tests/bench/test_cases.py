@@ -13,8 +13,12 @@ from suite.cases import GRIDS, Case, make_input, make_lengths, make_weights
 SIZES = st.integers(1, 2000)
 
 
+CELLS = [("lstm", {}), ("gru", {}), ("rnn", {}), ("gru", {"reset": "before"}), ("gru", {"reset": "none"})]
+CELLS += [("lstm", {"peepholes": kind, "coupled_gates": c}) for kind in (None, "diagonal", "full") for c in (0, 1)]
+
+
 @given(
-    st.sampled_from(["lstm", "gru", "rnn"]),
+    st.sampled_from(CELLS),
     SIZES,
     SIZES,
     SIZES,
@@ -26,13 +30,30 @@ SIZES = st.integers(1, 2000)
     ),
 )
 def test_text_gives_the_case_back(cell, hidden, features, batch, steps, layers, flags):
-    case = Case(cell, hidden, features, batch, steps, layers, **dict.fromkeys(flags, True))
+    name, options = cell
+    case = Case(name, hidden, features, batch, steps, layers, **options, **dict.fromkeys(flags, True))
     assert Case.parse(str(case)) == case
 
 
 def test_what_is_left_out():
     assert Case.parse("lstm,H=8") == Case("lstm", hidden_size=8, input_size=8, batch=1, steps=100)
     assert Case.parse("lstm,proj=3,I=5,H=8") == Case("lstm", hidden_size=8, input_size=5, proj_size=3)
+    assert Case.parse("gru,reset=after,H=8") == Case.parse("gru,H=8")
+
+
+@pytest.mark.parametrize(
+    ("text", "variant", "plain"),
+    [
+        ("lstm,B=2,H=8,proj=3,float64", "", "lstm,B=2,H=8,proj=3,float64"),
+        ("gru,H=8,reset=none,ragged", "reset=none", "gru,H=8,ragged"),
+        ("lstm,H=8,coupled_gates,peepholes=full", "peepholes=full,coupled_gates", "lstm,H=8"),
+    ],
+)
+def test_a_cell_that_pytorch_has_not(text, variant, plain):
+    case = Case.parse(text)
+    assert case.variant == variant
+    assert case.plain == Case.parse(plain)
+    assert (case == case.plain) == (not variant)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +69,12 @@ def test_what_is_left_out():
         ("lstm,H=8,Q=2", "has 'Q=2'"),
         ("lstm,8,100,256", "has '8'"),
         ("gru,H=8,proj=2", "proj belongs to lstm"),
+        ("gru,H=8,peepholes=full", "peepholes belongs to lstm"),
+        ("rnn,H=8,coupled_gates", "coupled_gates belongs to lstm"),
+        ("lstm,H=8,reset=after", "reset belongs to gru"),
+        ("lstm,H=8,peepholes", "has 'peepholes'"),
+        ("gru,H=8,reset=later", "has 'reset=later'"),
+        ("gru,H=8,reset=before,reset=none", "gives reset twice"),
         ("lstm,H=8,proj=8", "smaller than H"),
         ("lstm,H=8,streams,ragged", "streams cannot be ragged"),
         ("lstm,H=8,bidirectional,streams", "streams cannot be bidirectional"),
@@ -87,6 +114,43 @@ def test_std_has_the_promised_points():
         assert {(c.steps, c.hidden_size) for c in others} == {(100, 256)}
     assert sum(c.float64 for c in std) == 1
     assert sum(bool(c.proj_size) for c in std) == 1
+
+
+def test_textbook_has_the_shapes_of_std_and_plain_cells_beside():
+    std = {Case.parse(text) for text in GRIDS["std"]}
+    textbook = [Case.parse(text) for text in GRIDS["textbook"]]
+    layouts = {case for case in std if not case.float64 and not case.proj_size}
+    for cell, variant in (("lstm", "peepholes=diagonal"), ("gru", "reset=before")):
+        shapes = {case for case in layouts if case.cell == cell}
+        assert {case.plain for case in textbook if case.cell == cell and case.variant == variant} == shapes
+    for batch in (1, 32):
+        beside = [f"lstm,B={batch},T=100,H=128{words}" for words in ("", ",peepholes=diagonal", ",coupled_gates")]
+        first = GRIDS["textbook"].index(beside[0])
+        assert GRIDS["textbook"][first : first + 3] == beside  # one after the other
+    assert len(textbook) == len(layouts) + 4
+
+
+@pytest.mark.parametrize(
+    ("text", "gate_rows", "peephole"),
+    [
+        ("lstm,I=3,H=8,peepholes=diagonal", 32, (24,)),
+        ("lstm,I=3,H=8,peepholes=full", 32, (24, 8)),
+        ("lstm,I=3,H=8,coupled_gates", 24, None),
+        ("lstm,I=3,H=8,peepholes=diagonal,coupled_gates", 24, (16,)),
+        ("lstm,I=3,H=8,proj=5,peepholes=full,coupled_gates", 24, (16, 8)),
+        ("gru,I=3,H=8,reset=before", 24, None),
+        ("gru,I=3,H=8,reset=none", 16, None),
+    ],
+)
+def test_weights_of_other_cells(text, gate_rows, peephole):
+    case = Case.parse(text)
+    shapes = {"weight_ih_l0": (gate_rows, 3), "weight_hh_l0": (gate_rows, case.proj_size or 8)}
+    shapes |= {"bias_ih_l0": (gate_rows,), "bias_hh_l0": (gate_rows,)}
+    shapes |= {"weight_peephole_l0": peephole} if peephole else {}
+    shapes |= {"weight_hr_l0": (5, 8)} if case.proj_size else {}
+    weights = make_weights(case)
+    assert {name: array.shape for name, array in weights.items()} == shapes
+    assert list(weights) == list(shapes)  # and in this order
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")

@@ -1,4 +1,7 @@
-"""Contestants run ragged batches and streams: the outputs are those of PyTorch for each row alone."""
+"""Contestants run ragged batches and streams: the outputs are those of PyTorch for each row alone.
+
+Cells that PyTorch has not are those of the equations, which give PyTorch's where it has the cell.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ import torch
 
 from contestants import CONTESTANTS, UnsupportedError
 from suite.cases import Case, make_input, make_lengths, make_weights
+from suite.equations import forward
 from suite.rounds import difference
 
 # The environment of the tests has PyTorch, that of the benchmarks, in which CI runs this file again, all others too.
 ONNX_RUNTIME = ["onnxruntime"] if find_spec("onnxruntime") and find_spec("onnx") else []
+OPENVINO = ["openvino"] if find_spec("openvino") and find_spec("onnx") else []
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +81,64 @@ WAYS += [(f"{name}.batch", STREAMS[0]) for name in ONNX_RUNTIME]
 @pytest.mark.parametrize(("name", "text"), WAYS)
 def test_other_ways(name: str, text: str) -> None:
     assert difference(outputs(name, text), alone(text)) < 1e-5
+
+
+def equations(text: str) -> list[np.ndarray]:
+    case = Case.parse(text)
+    return forward(case, make_weights(case), make_input(case))
+
+
+@pytest.mark.parametrize("text", [*RAGGED, *STREAMS, "rnn,B=3,T=5,I=4,H=8,layers=2,ragged"])
+def test_equations_are_pytorchs(text: str) -> None:
+    assert difference(equations(text), alone(text)) < 1e-6
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+def test_equations_with_a_projection() -> None:
+    text = "lstm,B=2,T=5,I=4,H=8,layers=2,proj=3,bidirectional,float64"
+    assert difference(equations(text), outputs("torch", text)) < 1e-14
+
+
+GRUS = [
+    "gru,B=3,T=6,I=5,H=8,reset=before",
+    "gru,B=1,T=6,I=5,H=8,layers=2,reset=before,bidirectional,batch_first,no_hx",
+    "gru,B=5,T=20,I=3,H=8,reset=before,ragged",
+]
+LSTMS = [
+    "lstm,B=3,T=6,I=5,H=8,peepholes=diagonal",
+    "lstm,B=1,T=6,I=5,H=8,coupled_gates",
+    "lstm,B=3,T=6,I=5,H=8,layers=2,peepholes=diagonal,coupled_gates,bidirectional,batch_first,no_hx",
+    "lstm,B=5,T=20,I=3,H=8,peepholes=diagonal,ragged",
+]
+LIVE = ["gru,B=4,T=3,I=5,H=8,reset=before,streams", "lstm,B=4,T=3,I=5,H=8,peepholes=diagonal,coupled_gates,streams"]
+NOT_IN_ONNX = [
+    "gru,B=3,T=6,I=5,H=8,reset=none",
+    "lstm,B=3,T=6,I=5,H=8,peepholes=full",
+    "lstm,B=3,T=6,I=5,H=8,proj=3,peepholes=full,coupled_gates,bidirectional",
+    "lstm,B=3,T=6,I=5,H=8,proj=3,peepholes=diagonal",
+]
+CELLS = [("gatecell", text) for text in [*GRUS, *LSTMS, *LIVE, *NOT_IN_ONNX]]
+CELLS += [(name, text) for name in ONNX_RUNTIME for text in [*GRUS, *LSTMS, *LIVE]]
+CELLS += [(f"{name}.batch", text) for name in ONNX_RUNTIME for text in LIVE]
+CELLS += [(name, text) for name in OPENVINO for text in GRUS]
+
+
+@pytest.mark.parametrize(("name", "text"), CELLS)
+def test_cells_that_pytorch_has_not(name: str, text: str) -> None:
+    assert difference(outputs(name, text), equations(text)) < 1e-5
+
+
+NONE = [("torch", text) for text in ("gru,H=8,reset=before", "lstm,H=8,peepholes=diagonal", "lstm,H=8,coupled_gates")]
+NONE += [("torch", "gru,H=8,reset=none,ragged"), ("torch.model", "lstm,H=8,coupled_gates,streams")]
+NONE += [(name, text) for name in [*ONNX_RUNTIME, *OPENVINO] for text in NOT_IN_ONNX]
+NONE += [(name, text) for name in OPENVINO for text in ("lstm,H=8,peepholes=diagonal", "lstm,H=8,coupled_gates")]
+
+
+@pytest.mark.parametrize(("name", "text"), NONE)
+def test_who_has_not_the_cell_says_so(name: str, text: str) -> None:
+    """And does not run another."""
+    with pytest.raises(UnsupportedError):
+        outputs(name, text)
 
 
 @pytest.mark.parametrize("name", ["gatecell", "torch"])

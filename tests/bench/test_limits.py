@@ -64,6 +64,13 @@ BY_HAND = {
     "lstm,B=1,T=2,I=10,H=100,proj=50": (2e-7, 2.5e-6, 2e-7, "L2", "L2"),
     # the second layer's input is the projected h: 4,000 + 20,000 weights, each for 10 rows
     "lstm,B=10,T=1,I=10,H=100,proj=50,layers=2": (4.8e-6, 1e-5, 2e-6, "FMA", "FMA"),
+    # three peepholes a unit beside 40,000 weights; coupled two beside 30,000; in matrices 20,000 beside 30,000
+    "lstm,B=100,T=10,I=50,H=100,peepholes=diagonal": (4e-4, 8.06e-4, 1e-4, "FMA", "FMA"),
+    "lstm,B=100,T=10,I=50,H=100,peepholes=diagonal,coupled_gates": (3e-4, 6.04e-4, 1e-4, "FMA", "FMA"),
+    "lstm,B=100,T=10,I=50,H=100,peepholes=full,coupled_gates": (3e-4, 1e-3, 1e-4, "FMA", "FMA"),
+    # the reset changes no product; without it two gates remain: 80,000 recurrent weights (320 kB)
+    "gru,B=1,T=11,I=100,H=200,reset=before": (1.32e-5, 6.6e-5, 4.4e-6, "FMA", "L2"),
+    "gru,B=1,T=11,I=100,H=200,reset=none": (8.8e-6, 4.4e-5, 4.4e-6, "FMA", "L2"),
     # 8 bytes a weight: the first step from L2 (100 ps), the others from L1 (50 ps); multiplying takes 40 ps
     "rnn,B=1,T=101,H=50,float64": (1.01e-5, 1.275e-5, 7.575e-6, "FMA", "L1"),
     # a step of streams comes from L2, as a call's only one: three times 25,000 weights each
@@ -113,6 +120,7 @@ def test_shares() -> None:
     network = 2 * 800 * (100 + 400) + 4 * direction
     assert shares(case, 1) == (4 * network, 4 * direction)
     assert shares(case, 2) == (2 * network, 2 * direction)
+    assert shares(Case.parse("lstm,I=100,H=200,peepholes=full"), 1) == (4 * 360_000, 4 * 280_000)
     assert shares(Case.parse("rnn,H=4"), 1) == (4096, 4096)  # less cannot be measured
     assert shares(Case.parse("lstm,H=8192"), 2) == (2**28, 2**28)  # nor need more be, to see memory
 

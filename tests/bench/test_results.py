@@ -147,6 +147,22 @@ def test_summary_names_all_that_is_missing_and_whether_the_run_counts(run):
     assert "NOT COMPLETE: 2 of 7 cases." in summary(run)
 
 
+def test_cells_beside_the_plain_one(run):
+    times = {"B=1,H=8": 4e-6, "B=1,H=8,coupled_gates": 5e-6, "B=2,H=8,coupled_gates": 1e-6}
+    cases = [
+        {"case": f"lstm,{words}", "limit": {"seconds": 1e-6}, "contestants": {"gatecell": entry(t, t, 2 * t)}}
+        for words, t in times.items()
+    ]
+    broken = {"gatecell": {"missing": "broke", "failed": True}}
+    cases.append({"case": "lstm,B=1,H=8,peepholes=full", "limit": {"seconds": 1e-6}, "contestants": broken})
+    beside = Run({**run.raw, "contestants": {"gatecell": "1.0"}, "cases": cases})
+    ((result, times),) = beside.beside_plain
+    assert (str(result.case), times) == ("lstm,B=1,T=100,H=8,coupled_gates", pytest.approx(1.25))
+    text = "gatecell takes 1.25 times as long for lstm,B=1,T=100,H=8,coupled_gates as for the plain cell."
+    assert [line for line in summary(beside).splitlines() if "plain cell" in line] == [text]
+    assert "plain cell" not in summary(run)
+
+
 def test_neighbours_are_the_others():
     command = [sys.executable, "-c", "while True: pass"]
     with subprocess.Popen(command) as process:

@@ -8,7 +8,8 @@ import pytest
 
 from contestants import NOT_GIVEN, Built
 from suite import sampling
-from suite.cases import Case
+from suite.cases import Case, make_input, make_weights
+from suite.equations import forward
 from suite.processes import Process, ProcessError
 from suite.rounds import Field, difference
 from suite.worker import Worker
@@ -77,6 +78,20 @@ def test_unsupported_is_no_failure_and_the_next_is_the_reference():
     entries = field([], a={"outputs": y}, b={"unsupported": "no such cell"}).measure(CASE, 1, 0.0, 1.0)
     assert entries["b"] == {"missing": "no such cell"}
     assert entries["a"]["difference"] == 0
+
+
+@pytest.mark.parametrize("text", ["gru,B=2,T=3,H=4,reset=before", "lstm,B=2,T=3,H=4,peepholes=diagonal"])
+def test_a_cell_that_the_reference_has_not_is_compared_with_the_equations(text):
+    case = Case.parse(text)
+    right = forward(case, make_weights(case), make_input(case))
+    wrong = [array + 1e-3 for array in right]
+    entries = field([], a={"outputs": wrong}, b={"unsupported": "no such cell"}, c={"outputs": right}).measure(
+        case, 1, 0.0, 1.0
+    )
+    assert entries["a"] == {"missing": "differs from the equations by 1.0e-03", "failed": True}
+    assert entries["c"]["difference"] == 0
+    entries = field([], b={"outputs": wrong}, c={"outputs": wrong}).measure(case, 1, 0.0, 1.0)
+    assert entries["c"]["difference"] == 0  # ab.py compares two versions, whose reference is the first
 
 
 def test_a_process_that_dies_is_made_anew_for_the_next_case():

@@ -76,7 +76,12 @@ def test_signature_is_torchs(name: str) -> None:
     ours = [(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert ours == torch_signature(name)
     keyword_only = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    assert keyword_only == {"num_threads": None, "isa": None} | ({"reset": "after"} if name == "GRU" else {})
+    own = {
+        "LSTM": {"peepholes": None, "coupled_gates": False, "gate_clip": None, "cell_clip": None},
+        "GRU": {"reset": "after", "gate_clip": None},
+        "RNN": {"gate_clip": None},
+    }
+    assert keyword_only == {"num_threads": None, "isa": None} | own[name.removesuffix("Cell")]
 
 
 def test_positional_arguments() -> None:
@@ -145,15 +150,6 @@ def test_what_torch_refuses_is_refused_alike(options: dict[str, Any]) -> None:
 def test_unknown_nonlinearity(name: str) -> None:
     with pytest.raises(ValueError, match=r"Unknown nonlinearity 'sigmoid'\. Select from 'tanh' or 'relu'"):
         getattr(gatecell, name)(5, 7, nonlinearity="sigmoid")
-
-
-def test_other_resets_of_a_gru() -> None:
-    assert gatecell.GRU(5, 7).reset == "after"
-    for reset in ("before", "none"):
-        with pytest.raises(ValueError, match=f"reset='{reset}' is not supported yet"):
-            gatecell.GRU(5, 7, reset=reset)
-    with pytest.raises(ValueError, match="expected reset='after', got 'later'"):
-        gatecell.GRU(5, 7, reset="later")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -212,7 +212,11 @@ def test_not_strict_ignores_unexpected_keys_and_returns_them() -> None:
 
 @pytest.mark.parametrize(
     ("name", "found", "said"),
-    [("LSTM", "GRU", "a GRU"), ("GRU", "LSTM", "an LSTM"), ("LSTMCell", "RNNCell", "a simple RNN")],
+    [
+        ("LSTM", "GRU", "a GRU, or an LSTM with coupled_gates=True"),
+        ("GRU", "LSTM", "an LSTM"),
+        ("LSTMCell", "RNNCell", "a simple RNN"),
+    ],
 )
 def test_weights_of_another_cell(name: str, found: str, said: str) -> None:
     ours = getattr(gatecell, name)

@@ -9,6 +9,16 @@
 //         h' = (1-z)*n + z*h                                                         gates in memory: r z n
 //   RNN   h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu
 //
+// and what textbooks and other frameworks have beside them, a_i being the sum inside i's s():
+//
+//   LSTM  peepholes (Gers and Schmidhuber 2000): a_i + p_i*c, a_f + p_f*c, a_o + p_o*c'; full ones are matrices, and
+//   all
+//         three see c: a_i + P_i c, ...
+//         coupled gates: f = 1-i, gates in memory i g o;  cell_clip: c' is bounded before o and h' see it
+//   GRU   reset before: n = tanh(W_in x + b_in + b_hn + W_hn (r*h)) (Cho et al. 2014)
+//         no reset: n = tanh(W_in x + b_in + W_hn h + b_hn), gates in memory z n
+//   all   gate_clip: every gate's sum is bounded before its s(), tanh() or relu() (ONNX's clip)
+//
 // Each pre-activation is one chain of multiply-adds (fused where the CPU has them): bias, then the input products in k
 // order, then the recurrent ones. So a row's result has the same bits whatever the batch, the chunking and the number
 // of threads.
@@ -25,6 +35,8 @@
 namespace gatecell {
 
 enum class Cell { rnn_tanh, rnn_relu, gru, lstm };
+enum class Peepholes { none, diagonal, full };
+enum class Reset { after, before, none };  // when r multiplies: after or before the product with W_hn
 
 // What a network is, without its weights. Sizes are counts of features.
 struct Spec {
@@ -34,27 +46,39 @@ struct Spec {
   std::int64_t num_layers = 1;
   bool bias = true;
   bool bidirectional = false;
-  std::int64_t proj_size = 0;  // LSTM only; 0: none
+  std::int64_t proj_size = 0;             // LSTM only; 0: none
+  Peepholes peepholes = Peepholes::none;  // LSTM only
+  Reset reset = Reset::after;             // GRU only
+  bool coupled_gates = false;             // LSTM only
+  double gate_clip = 0, cell_clip = 0;    // 0: none; cell_clip LSTM only
 
-  int gates() const { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
+  int gates() const {
+    return cell == Cell::lstm ? (coupled_gates ? 3 : 4) : cell == Cell::gru ? (reset == Reset::none ? 2 : 3) : 1;
+  }
+  bool textbook() const {  // whether PyTorch has it not
+    return peepholes != Peepholes::none || reset != Reset::after || coupled_gates || gate_clip > 0 || cell_clip > 0;
+  }
+  int peephole_gates() const { return coupled_gates ? 2 : 3; }  // those that see c
   int directions() const { return bidirectional ? 2 : 1; }
   std::int64_t state_size() const { return proj_size ? proj_size : hidden_size; }  // features of h
   std::int64_t output_size() const { return directions() * state_size(); }         // features of y
   std::int64_t layer_input(std::int64_t layer) const { return layer ? output_size() : input_size; }
 };
 
-// Throws std::invalid_argument: a size below 1, proj_size >= hidden_size or not an LSTM, sizes whose product overflows.
+// Throws std::invalid_argument: a size below 1, proj_size >= hidden_size, an option that another cell has, a clip that
+// is not finite and positive, sizes whose product overflows.
 void validate(const Spec& spec);
 
-// One direction of one layer in PyTorch's layout, row-major. Null biases where spec.bias is false, null weight_hr
-// where there is no projection.
+// One direction of one layer in PyTorch's layout, row-major. Null biases where spec.bias is false, null
+// weight_peephole without peepholes, null weight_hr where there is no projection.
 template <class T>
 struct DirectionWeights {
-  const T* weight_ih = nullptr;  // (gates*H, layer input)
-  const T* weight_hh = nullptr;  // (gates*H, state size)
-  const T* bias_ih = nullptr;    // (gates*H)
-  const T* bias_hh = nullptr;    // (gates*H)
-  const T* weight_hr = nullptr;  // (proj_size, H)
+  const T* weight_ih = nullptr;        // (gates*H, layer input)
+  const T* weight_hh = nullptr;        // (gates*H, state size)
+  const T* bias_ih = nullptr;          // (gates*H)
+  const T* bias_hh = nullptr;          // (gates*H)
+  const T* weight_hr = nullptr;        // (proj_size, H)
+  const T* weight_peephole = nullptr;  // (3*H), full (3*H, H), of i f o; with coupled gates (2*H), (2*H, H), of i o
 };
 
 // How a call with lengths finds its rows in x and y.
@@ -146,7 +170,7 @@ class Network {
   void forward(const Call<T>& call, const Plan& plan) const;
 
   // The weights as they came in, bit for bit, in torch's order per direction:
-  // weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, those that exist.
+  // weight_ih, weight_hh, bias_ih, bias_hh, weight_peephole, weight_hr, those that exist.
   std::vector<std::vector<T>> weights() const;
 
  private:

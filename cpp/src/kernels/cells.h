@@ -1,9 +1,10 @@
-// The cells: how many gates, and how the step ends. Gate order and equations are PyTorch's. A cell sees the vectors of
-// one block and one row; `unit` is the block's first hidden unit, and h and c are rows of all units. kApart is the gate
-// whose input part is a chain of its own, -1 for none; `apart` is where that lies.
+// PyTorch's cells: how many gates, and how the step ends. Gate order and equations are PyTorch's. A cell sees the
+// vectors of one row and of one block, whose first hidden unit is `unit`. kApart is the gate whose input part is a
+// chain of its own, -1 for none; `apart` is where that lies.
 #pragma once
 
 #include "activations.h"
+#include "table.h"
 
 namespace gatecell {
 namespace {
@@ -12,9 +13,11 @@ namespace {
 template <class T>
 struct Lstm {
   static constexpr int kGates = 4, kApart = -1;
-  static GATECELL_INLINE Packet<T> finish(const Packet<T> (&a)[4], const T*, const T*, T* c, std::ptrdiff_t unit) {
-    const Packet<T> next = ei::pmadd(sigmoid<T>(a[1]), load(c + unit), sigmoid_tanh<T>(a[0], a[2]));
-    ei::pstore(c + unit, next);
+  static GATECELL_INLINE Packet<T> finish(const StepArgs<T>& s, const Packet<T> (&a)[4], const T*, std::ptrdiff_t row,
+                                          std::ptrdiff_t unit) {
+    T* c = s.c + row * s.c_row + unit;
+    const Packet<T> next = ei::pmadd(sigmoid<T>(a[1]), load(c), sigmoid_tanh<T>(a[0], a[2]));
+    ei::pstore(c, next);
     return sigmoid_tanh<T>(a[3], next);
   }
 };
@@ -24,31 +27,22 @@ struct Lstm {
 template <class T>
 struct Gru {
   static constexpr int kGates = 3, kApart = 2;
-  static GATECELL_INLINE Packet<T> finish(const Packet<T> (&a)[3], const T* apart, const T* h, T*,
-                                          std::ptrdiff_t unit) {
+  static GATECELL_INLINE Packet<T> finish(const StepArgs<T>& s, const Packet<T> (&a)[3], const T* apart,
+                                          std::ptrdiff_t row, std::ptrdiff_t unit) {
     const Packet<T> z = sigmoid<T>(a[1]);
     const Packet<T> n = tanh<T>(ei::pmadd(sigmoid<T>(a[0]), a[2], load(apart)));
-    return ei::pmadd(z, load(h + unit), ei::pmul(ei::psub(broadcast(T(1)), z), n));
+    return ei::pmadd(z, load(s.h + row * s.h_row + unit), ei::pmul(ei::psub(broadcast(T(1)), z), n));
   }
 };
 
-// h' = f(a)
+// h' = tanh(a), or relu: a branch in one kernel is less than a second kernel.
 template <class T>
 struct Rnn {
   static constexpr int kGates = 1, kApart = -1;
-};
-
-template <class T>
-struct RnnTanh : Rnn<T> {
-  static GATECELL_INLINE Packet<T> finish(const Packet<T> (&a)[1], const T*, const T*, T*, std::ptrdiff_t) {
+  static GATECELL_INLINE Packet<T> finish(const StepArgs<T>& s, const Packet<T> (&a)[1], const T*, std::ptrdiff_t,
+                                          std::ptrdiff_t) {
+    if (s.relu) return ei::pmax(a[0], broadcast(T(0)));  // NaN stays NaN: first operand
     return tanh<T>(a[0]);
-  }
-};
-
-template <class T>
-struct RnnRelu : Rnn<T> {
-  static GATECELL_INLINE Packet<T> finish(const Packet<T> (&a)[1], const T*, const T*, T*, std::ptrdiff_t) {
-    return ei::pmax(a[0], broadcast(T(0)));  // NaN stays NaN: first operand
   }
 };
 

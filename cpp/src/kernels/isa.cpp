@@ -1,6 +1,7 @@
 // Compiled once per instruction set, with its flags and GATECELL_ISA set to its name: the whole ISA object.
 #include "project.h"
 #include "step.h"
+#include "textbook.h"
 
 namespace gatecell {
 namespace {
@@ -12,7 +13,7 @@ void map(const T* x, T* y, std::ptrdiff_t n) {
 
 template <class T, class Cell>
 constexpr CellKernels<T> cell_kernels() {
-  return {project<T, Cell::kGates>, step<T, Cell>};
+  return {project<T, Cell::kGates>, nullptr, step<T, Cell>};
 }
 
 template <class T>
@@ -20,8 +21,13 @@ constexpr Kernels<T> kernels() {
   return {kLanes<T>,
           cell_kernels<T, Lstm<T>>(),
           cell_kernels<T, Gru<T>>(),
-          cell_kernels<T, RnnTanh<T>>(),
-          cell_kernels<T, RnnRelu<T>>(),
+          cell_kernels<T, Rnn<T>>(),
+          {project<T, 4>, nullptr, textbook_lstm<T, false>},
+          {project<T, 3>, nullptr, textbook_lstm<T, true>},
+          {project<T, 3>, reset<T>, reset_before_gru<T>},
+          {project<T, 2>, nullptr, no_reset_gru<T>},
+          {project<T, 3>, nullptr, clipped_gru<T>},
+          {project<T, 1>, nullptr, clipped_rnn<T>},
           project<T, 1>,
           map<T, sigmoid<T>>,
           map<T, tanh<T>>};

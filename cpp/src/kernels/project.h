@@ -1,4 +1,4 @@
-// project: out = bias + W x for many rows, before the recurrence starts. Equations: see ProjectArgs.
+// project: out = start + W x for many rows, before the recurrence starts. Equations: see ProjectArgs.
 #pragma once
 
 #include "table.h"
@@ -9,24 +9,23 @@ namespace {
 
 template <class T, int G, int J, int R>
 void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t row, Turn turn) {
-  constexpr int W = kLanes<T>;
   Packet<T> sum[J][G][R];
-  start<T, J, G, R>(p.bias + block * G * W, 0, sum);
+  start<T, J, G, R>(p.start + block * p.block_step + row * p.start_row, p.start_row, p.block_step, sum);
   accumulate_block(p.panels, p.depth, block, turn, Rows<T, R>(p.x, p.x_row, p.x_index, row), sum);
   GATECELL_UNROLL
   for (int r = 0; r < R; ++r) {
-    T* out = p.out + (row + r) * p.out_row + block * G * W;
+    T* out = p.out + (row + r) * p.out_row + block * p.block_step;
     GATECELL_UNROLL
     for (int j = 0; j < J; ++j) {
       GATECELL_UNROLL
-      for (int g = 0; g < G; ++g) ei::pstore(out + (j * G + g) * W, sum[j][g][r]);
+      for (int g = 0; g < G; ++g) ei::pstore(out + j * p.block_step + g * kLanes<T>, sum[j][g][r]);
     }
   }
 }
 
 template <class T, int G>
 void project(const ProjectArgs<T>& p) {
-  for_tiles<G>(p.first_block, p.last_block, p.rows, false,
+  for_tiles<G>(p.first_block, p.last_block, p.rows, p.backwards,
                [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, Turn turn) {
                  project_tile<T, G, j.value, r.value>(p, block, row, turn);
                });

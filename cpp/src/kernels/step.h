@@ -14,13 +14,11 @@ GATECELL_INLINE T* y_of(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff
   return s.y + (s.y_index ? s.y_index[row] : row * s.y_row) + block * kLanes<T>;
 }
 
-// Activations and new state of one block and row, whose pre-activations are a.
-template <class T, class Cell>
-GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGates], const T* apart,
-                            std::ptrdiff_t block, std::ptrdiff_t row) {
+// The new h of one block and row, into the state and y.
+template <class T>
+GATECELL_INLINE void put(const StepArgs<T>& s, const Packet<T>& h, std::ptrdiff_t block, std::ptrdiff_t row) {
   constexpr int W = kLanes<T>;
   const std::ptrdiff_t unit = block * W;
-  const Packet<T> h = Cell::finish(a, apart, s.h + row * s.h_row, s.c + row * s.c_row, unit);
   T* h_next = s.h_next + row * s.h_next_row + unit;
   ei::pstore(h_next, h);
   if (!s.y) return;
@@ -30,6 +28,13 @@ GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGa
   } else {
     store_first(y, h_next, s.units - unit);
   }
+}
+
+// Activations and new state of one block and row, whose pre-activations are a.
+template <class T, class Cell>
+GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGates], const T* apart,
+                            std::ptrdiff_t block, std::ptrdiff_t row) {
+  put(s, Cell::finish(s, a, apart, row, block * kLanes<T>), block, row);
 }
 
 template <class T, class Cell, int J, int R>
@@ -45,14 +50,14 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
   std::ptrdiff_t apart_row = J * W, apart_block = W;
   if (s.projected) {
     const T* projected = s.projected + row * s.projected_row + block * G * W;
-    start<T, J, G, R>(projected, s.projected_row, sum);
+    start<T, J, G, R>(projected, s.projected_row, G * W, sum);
     if constexpr (Cell::kApart >= 0) {
       apart = projected + Cell::kApart * W;
       apart_row = s.projected_row;
       apart_block = G * W;
     }
   } else {
-    start<T, J, G, R>(s.bias + block * G * W, 0, sum);
+    start<T, J, G, R>(s.bias + block * G * W, 0, G * W, sum);
     accumulate_block(s.input_panels, s.input_depth, block, turn, Rows<T, R>(s.x, s.x_row, s.x_index, row), sum);
     if constexpr (Cell::kApart >= 0) {
       GATECELL_UNROLL

@@ -11,19 +11,31 @@ namespace gatecell {
 // Lanes: scalars in a vector register (W). Block: W hidden units. A panel holds the weights of one block, for each k
 // the W lanes of every gate side by side, [k][gate][W]; the panels of a matrix follow each other, [block][k][gate][W].
 
-// Gate pre-activations from one input: out = bias + W x, one chain of multiply-adds per number, in k order.
+// Gate pre-activations from one input: out = start + W x, one chain of multiply-adds per number, in k order.
 template <class T>
 struct ProjectArgs {
   const T* panels;                         // [blocks][depth][gates][W]
-  const T* bias;                           // [blocks][gates][W]
+  const T* start;                          // row r: start + r * start_row, [blocks][gates][W]
+  std::ptrdiff_t start_row;                // 0: a bias, the same for all rows
+  std::ptrdiff_t block_step;               // in start and out, from block to block: gates * W or more
   std::ptrdiff_t first_block, last_block;  // up to last_block - 1; others are another thread's
   std::ptrdiff_t depth;                    // input features
   std::ptrdiff_t rows;
   const T* x;  // row r, feature k: x[r * x_row + k], with an index x[x_index[r] + k]
   std::ptrdiff_t x_row;
   const std::ptrdiff_t* x_index;
-  T* out;  // row r: out + r * out_row, [blocks][gates][W], aligned
+  T* out;  // row r: out + r * out_row, [blocks][gates][W], aligned; may be start
   std::ptrdiff_t out_row;
+  bool backwards;  // as in StepArgs
+};
+
+// What a direction of a cell that PyTorch has not needs as well (cells in textbook.h).
+template <class T>
+struct Extras {
+  const T* candidate_panels;    // GRU's W_hn, [blocks][depth][W]; `panels` has W_hr and W_hz only
+  const T* peepholes[3];        // of i f o, [blocks][W] each; null: none
+  const T* peephole_panels[3];  // of i f o, [blocks][units][W] each; null: none
+  T gate_clip, cell_clip;       // what bounds gates' sums and c; infinite: nothing
 };
 
 // One time step: each chain begins with the input, projected before or here, goes on with W h, and the cell is
@@ -47,25 +59,33 @@ struct StepArgs {
   std::ptrdiff_t h_row;
   T* h_next;  // h(t) in whole blocks, aligned
   std::ptrdiff_t h_next_row;
-  T* c;                  // cell state in whole blocks, aligned, updated in place; null without c
+  T* c;                  // cell state in whole blocks, aligned, updated in place but for Extras; null without c
   std::ptrdiff_t c_row;  // 0 without c
   T* y;                  // null, or where the `units` real features of h(t) go as well; any alignment
   std::ptrdiff_t y_row;
   const std::ptrdiff_t* y_index;  // row r goes to y + y_index[r]; null: y + r * y_row
   std::ptrdiff_t units;           // hidden units, at most blocks * W
-  bool backwards;  // one row: from the last block to the first, where the step before left the cache warm
+  bool backwards;           // one row: from the last block to the first, where the step before left the cache warm
+  bool relu;                // what a simple RNN has instead of tanh
+  const Extras<T>* extras;  // null for PyTorch's cells, and what follows too
+  T* sums;                  // room for the gates of a step, row r: sums + r * sums_row, [blocks][gates][W]
+  std::ptrdiff_t sums_row;
+  T* c_next;   // c(t), c itself unless other blocks read c(t-1) meanwhile
+  T* reset_h;  // GRU: r * h(t-1), or the product with h(t-1) before r; rows as in h_next
 };
 
 template <class T>
 struct CellKernels {
   void (*project)(const ProjectArgs<T>&);
+  void (*reset)(const StepArgs<T>&);  // what all threads must have done before any of them begins the step; or null
   void (*step)(const StepArgs<T>&);
 };
 
 template <class T>
 struct Kernels {
   int lanes;
-  CellKernels<T> lstm, gru, rnn_tanh, rnn_relu;
+  CellKernels<T> lstm, gru, rnn;  // PyTorch's
+  CellKernels<T> textbook_lstm, coupled_lstm, reset_before_gru, no_reset_gru, clipped_gru, clipped_rnn;
   void (*project_hidden)(const ProjectArgs<T>&);  // a matrix without gates: LSTM's projection W_hr
   // y[i] = f(x[i]), for tests and benchmarks; n is a multiple of lanes.
   void (*sigmoid)(const T* x, T* y, std::ptrdiff_t n);

@@ -39,13 +39,14 @@ struct TileShape {
 
 // Each chain's first number: sum[j][g][r] from row r of [J][G][W]; row_stride 0 where all rows begin with the bias.
 template <class T, int J, int G, int R>
-GATECELL_INLINE void start(const T* from, std::ptrdiff_t row_stride, Packet<T> (&sum)[J][G][R]) {
+GATECELL_INLINE void start(const T* from, std::ptrdiff_t row_stride, std::ptrdiff_t block_stride,
+                           Packet<T> (&sum)[J][G][R]) {
   GATECELL_UNROLL
   for (int r = 0; r < R; ++r) {
     GATECELL_UNROLL
     for (int j = 0; j < J; ++j) {
       GATECELL_UNROLL
-      for (int g = 0; g < G; ++g) sum[j][g][r] = load(from + r * row_stride + (j * G + g) * kLanes<T>);
+      for (int g = 0; g < G; ++g) sum[j][g][r] = load(from + r * row_stride + j * block_stride + g * kLanes<T>);
     }
   }
 }

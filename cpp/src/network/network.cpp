@@ -128,21 +128,7 @@ void Network<T>::forward(const Call<T>& call, const Plan& plan) const {
 template <class T>
 std::vector<std::vector<T>> Network<T>::weights() const {
   std::vector<std::vector<T>> all;
-  const auto matrix = [&](const PanelShape& shape, const T* panels) {
-    if (!panels) return;
-    all.emplace_back(static_cast<std::size_t>(shape.units * shape.gates * shape.depth));
-    unpack_panels(shape, panels, all.back().data());
-  };
-  const auto vector = [&](const T* values, std::ptrdiff_t count) {
-    if (values) all.emplace_back(values, values + count);
-  };
-  for (const PackedDirection<T>& d : packed_->directions) {
-    matrix(d.input, d.input_panels);
-    matrix(d.recurrent, d.recurrent_panels);
-    vector(d.raw_bias_ih, d.input.units * d.input.gates);
-    vector(d.raw_bias_hh, d.input.units * d.input.gates);
-    matrix(d.projection, d.projection_panels);
-  }
+  for (const PackedDirection<T>& d : packed_->directions) unpack(d, all);
   return all;
 }
 

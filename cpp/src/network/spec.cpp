@@ -1,4 +1,5 @@
 // Validation of a network's specification.
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -9,6 +10,17 @@ namespace {
 
 void at_least_one(const char* what, std::int64_t value) {
   if (value < 1) throw std::invalid_argument(std::string(what) + " must be at least 1, got " + std::to_string(value));
+}
+
+// An option only this cell has.
+void only_for(bool given, bool its_cell, const char* option, const char* cell) {
+  if (given && !its_cell) throw std::invalid_argument(std::string(option) + " are for " + cell + " only");
+}
+
+void positive_or_none(const char* what, double clip) {
+  if (!(clip >= 0 && clip <= std::numeric_limits<double>::max())) {
+    throw std::invalid_argument(std::string(what) + " must be a finite positive number, got " + std::to_string(clip));
+  }
 }
 
 // Scalars of all panels, or -1 on overflow. Rounded up generously: lanes are at most 16.
@@ -23,7 +35,8 @@ std::int64_t count_weights(const Spec& s) {
   };
   const std::int64_t rows = multiply(add(s.hidden_size, 16), s.gates());
   const std::int64_t output = multiply(s.state_size(), s.directions());
-  const std::int64_t columns = add(add(add(s.input_size, output), s.state_size()), add(s.proj_size, 16));
+  const std::int64_t columns =
+      add(add(add(s.input_size, output), s.state_size()), add(s.proj_size, add(s.hidden_size, 16)));
   return multiply(multiply(rows, columns), multiply(s.num_layers, s.directions()));
 }
 
@@ -40,6 +53,12 @@ void validate(const Spec& s) {
     throw std::invalid_argument("proj_size must be smaller than hidden_size, got proj_size=" +
                                 std::to_string(s.proj_size) + " and hidden_size=" + std::to_string(s.hidden_size));
   }
+  only_for(s.peepholes != Peepholes::none, s.cell == Cell::lstm, "peepholes", "an LSTM");
+  only_for(s.coupled_gates, s.cell == Cell::lstm, "coupled gates", "an LSTM");
+  only_for(s.reset != Reset::after, s.cell == Cell::gru, "other reset gates than 'after'", "a GRU");
+  only_for(s.cell_clip != 0, s.cell == Cell::lstm, "cell clips", "an LSTM");
+  positive_or_none("gate_clip", s.gate_clip);
+  positive_or_none("cell_clip", s.cell_clip);
   const std::int64_t weights = count_weights(s);
   if (weights < 0 || weights > (std::int64_t{1} << 46)) {
     throw std::invalid_argument(

@@ -56,7 +56,7 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
   const std::int64_t part_rows = plan.row_parts == 1 ? rows : (rows - 1) / plan.row_parts + 1;
   const double passes = part_rows <= kGroupRows ? 1 : std::ceil(static_cast<double>(part_rows) / kGroupRows);
   const auto input = static_cast<double>(net.input_weights) / chains;
-  const auto recurrent = static_cast<double>(direction.recurrent.size() + direction.projection.size());
+  const auto recurrent = static_cast<double>(direction.step_weights() + direction.projection.size());
 
   // One step of one direction of an average layer.
   const double flop = rate.flop * sizeof(T) / sizeof(float) * share * static_cast<double>(part_rows);
@@ -69,7 +69,8 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
       plan.fused ? 0 : 2 * gates * share * static_cast<double>(part_rows) * sizeof(T) * rate.l2_byte;
   const double computed = plan.fused ? together(projecting + stepping, reading)
                                      : together(projecting, gate_traffic) + together(stepping, reading);
-  const double meeting = plan.hidden_parts > 1 ? (spec.proj_size ? 2 : 1) * meeting_seconds() : 0;
+  const double meetings = spec.proj_size || spec.reset == Reset::before ? 2 : 1;
+  const double meeting = plan.hidden_parts > 1 ? meetings * meeting_seconds() : 0;
 
   Cost total;
   total.level = all_bytes > kL3 ? Limit::memory : bytes > kL2 ? Limit::l3 : bytes > kL1 ? Limit::l2 : Limit::l1;

@@ -29,6 +29,9 @@ DirectionRun<T>::DirectionRun(const PackedNetwork<T>& net, std::int64_t layer, i
       h_(carver.take<T>(group_rows * weights_->state_stride())),
       h_next_(carver.take<T>(group_rows * weights_->state_stride())),
       c_(net.spec.cell == Cell::lstm ? carver.take<T>(group_rows * weights_->hidden_stride()) : nullptr),
+      c_next_(weights_->peephole.units ? carver.take<T>(group_rows * weights_->hidden_stride()) : c_),
+      sums_(net.spec.textbook() ? carver.take<T>(gates_size(net, 1, group_rows)) : nullptr),
+      reset_h_(weights_->candidate.units ? carver.take<T>(group_rows * weights_->hidden_stride()) : nullptr),
       hidden_(weights_->projection.units ? carver.take<T>(group_rows * weights_->hidden_stride()) : nullptr) {}
 
 template <class T>
@@ -104,6 +107,11 @@ void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, 
   const PackedDirection<T>& w = *weights_;
   if (!fused) project(x, steps, hand.gates);
   StepArgs<T> args{};
+  args.relu = net_->spec.cell == Cell::rnn_relu;
+  args.extras = &w.extras;
+  args.sums = sums_;
+  args.sums_row = gates_size(*net_, 1, 1);
+  args.reset_h = reset_h_;
   args.panels = w.recurrent_panels;
   args.recurrent_bias = w.recurrent_bias;
   args.first_block = hidden_range_.first;
@@ -116,7 +124,6 @@ void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, 
   args.x_row = x.row;
   args.h_row = w.state_stride();
   args.h_next_row = w.hidden_stride();
-  args.c = c_;
   args.c_row = c_ ? w.hidden_stride() : 0;
   args.y_row = y.row;
   args.units = w.recurrent.units;
@@ -157,9 +164,10 @@ void DirectionRun<T>::count(std::ptrdiff_t steps, std::ptrdiff_t row_steps, std:
   done.most_rows = most_rows;
   done.row_steps = row_steps;
   done.tasks = 1;
-  done.weights_read = part(weights_->input, hidden_range_) * (fused ? steps : 1) +
-                      part(weights_->recurrent, hidden_range_) * steps +
-                      (hidden_ ? part(weights_->projection, state_range_) * steps : 0);
+  done.weights_read =
+      part(weights_->input, hidden_range_) * (fused ? steps : 1) +
+      weights_->step_weights() / weights_->recurrent.blocks * (hidden_range_.last - hidden_range_.first) * steps +
+      (hidden_ ? part(weights_->projection, state_range_) * steps : 0);
   counts.add(done);
 }
 
@@ -169,7 +177,8 @@ void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* gates) c
   const std::ptrdiff_t gate_row = gates_size(*net_, 1, 1);
   ProjectArgs<T> args{};
   args.panels = weights_->input_panels;
-  args.bias = weights_->bias;
+  args.start = weights_->bias;
+  args.block_step = weights_->input.gates * weights_->input.lanes;
   args.first_block = hidden_range_.first;
   args.last_block = hidden_range_.last;
   args.depth = weights_->input.depth;
@@ -208,10 +217,17 @@ void DirectionRun<T>::step(StepArgs<T>& args, View<T> y, Meeting& meeting) {
   args.y = hidden_ ? nullptr : y.data;
   args.y_index = y.index;
   args.backwards = backwards_;
+  args.c = c_;
+  args.c_next = c_next_;
+  if (net_->cell.reset) {
+    net_->cell.reset(args);
+    meeting.meet();
+  }
   net_->cell.step(args);
   meeting.meet();
   if (hidden_) project_hidden(y, meeting);
   std::swap(h_, h_next_);
+  std::swap(c_, c_next_);
   backwards_ = !backwards_;
 }
 
@@ -221,7 +237,8 @@ void DirectionRun<T>::project_hidden(View<T> y, Meeting& meeting) const {
   const Range& own = state_range_;
   ProjectArgs<T> args{};
   args.panels = w.projection_panels;
-  args.bias = w.projection_bias;
+  args.start = w.projection_bias;
+  args.block_step = w.projection.lanes;
   args.first_block = own.first;
   args.last_block = own.last;
   args.depth = w.projection.depth;

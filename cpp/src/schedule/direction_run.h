@@ -105,6 +105,9 @@ class DirectionRun {
   T* h_;  // h(t-1): other hidden blocks still read it while h(t) is written
   T* h_next_;
   T* c_;                    // null without c
+  T* c_next_;               // c_ itself unless other hidden blocks read c(t-1) while c(t) is written
+  T* sums_;                 // room for a step's gates, and
+  T* reset_h_;              // for r * h(t-1); null for PyTorch's cells
   T* hidden_;               // o * tanh(c) before the projection; null without one
   bool backwards_ = false;  // every other step: what it read last is still near
 };

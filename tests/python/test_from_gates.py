@@ -1,0 +1,299 @@
+"""from_gates: a textbook's matrices over [h(t-1), x] become weights whose network obeys the textbook's equations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import gatecell
+from textbook import sigmoid
+
+HIDDEN, INPUT, STEPS, ROWS = 4, 3, 6, 2
+Array = NDArray[np.floating]
+CELLS: dict[str, tuple[str, str, dict[str, Any]]] = {  # cell, names of its gates, options of the network
+    "lstm": ("lstm", "fico", {}),
+    "coupled lstm": ("lstm", "ico", {"coupled_gates": True}),
+    "gru": ("gru", "rzn", {}),
+    "gru, reset before": ("gru", "rzn", {"reset": "before"}),
+    "gru without r": ("gru", "zn", {"reset": "none"}),
+    "rnn": ("rnn", "h", {}),
+}
+every_cell = pytest.mark.parametrize("kind", CELLS)
+
+
+def textbook(names: str, dtype: str = "float64", seed: int = 0) -> dict[str, tuple[Array, Array]]:
+    """(W, b) of each gate; b is a column, as some write it."""
+    rng = np.random.default_rng(seed)
+    shapes = (HIDDEN, HIDDEN + INPUT), (HIDDEN, 1)
+    return {name: tuple(rng.uniform(-1, 1, shape).astype(dtype) for shape in shapes) for name in names}  # type: ignore[misc]
+
+
+def network(cell: str, state_dict: Mapping[str, Any], **options: Any) -> Any:
+    return getattr(gatecell, cell.upper()).from_state_dict(state_dict, **options)
+
+
+def step(kind: str, gates: Mapping[str, tuple[Array, Array]], columns: str, x: Array, h: Array, c: Array) -> Any:
+    """The equations over the concatenation, for columns x, h and c."""
+
+    def total(gate: str, h: Array = h) -> Array:
+        weight, bias = gates[gate]
+        return weight @ np.concatenate([h, x] if columns == "hx" else [x, h]) + bias
+
+    if kind == "rnn":
+        return np.tanh(total("h")), c
+    if "lstm" in kind:
+        i, o = sigmoid(total("i")), sigmoid(total("o"))
+        c = (1 - i if "coupled" in kind else sigmoid(total("f"))) * c + i * np.tanh(total("c"))
+        return o * np.tanh(c), c
+    z = sigmoid(total("z"))
+    if kind == "gru without r":
+        n = np.tanh(total("n"))
+    elif kind == "gru, reset before":
+        n = np.tanh(total("n", sigmoid(total("r")) * h))
+    else:
+        n = np.tanh(total("n", 0 * h) + sigmoid(total("r")) * (total("n") - total("n", 0 * h)))
+    return (1 - z) * n + z * h, c
+
+
+@every_cell
+@pytest.mark.parametrize("columns", ["hx", "xh"])
+def test_equations_over_the_concatenation(kind: str, columns: str, dtype: str, isa: str) -> None:
+    cell, names, options = CELLS[kind]
+    gates = textbook(names, dtype)
+    x = np.random.default_rng(1).standard_normal((STEPS, ROWS, INPUT)).astype(dtype)
+    net = network(cell, gatecell.from_gates(cell, gates, columns), isa=isa, **options)
+    assert net.dtype == dtype
+    h = c = np.zeros((HIDDEN, ROWS))
+    y = net(x)[0]
+    for t in range(STEPS):
+        h, c = step(kind, {name: tuple(map(np.float64, pair)) for name, pair in gates.items()}, columns, x[t].T, h, c)
+        np.testing.assert_allclose(y[t], h.T, rtol=0, atol=2e-6 if dtype == "float32" else 4e-13)
+
+
+@every_cell
+def test_rows_and_columns(kind: str) -> None:
+    """Every number stands where torch's order has it; nothing is computed but the zeros."""
+    cell, names, _ = CELLS[kind]
+    gates = textbook(names)
+    order = {"lstm": "ifco", "gru": "rzn", "rnn": "h"}[cell]
+    weights = np.concatenate([gates[name][0] for name in order if name in gates])
+    bias = np.concatenate([gates[name][1][:, 0] for name in order if name in gates])
+    for columns, of_h, of_x in (
+        ("hx", slice(HIDDEN), slice(HIDDEN, None)),
+        ("xh", slice(INPUT, None), slice(INPUT)),
+    ):
+        got = gatecell.from_gates(cell, gates, columns)
+        assert list(got) == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
+        np.testing.assert_array_equal(got["weight_ih_l0"], weights[:, of_x], strict=True)
+        np.testing.assert_array_equal(got["weight_hh_l0"], weights[:, of_h], strict=True)
+        np.testing.assert_array_equal(got["bias_ih_l0"], bias, strict=True)
+        np.testing.assert_array_equal(got["bias_hh_l0"], 0 * bias, strict=True)
+        assert all(array.flags.c_contiguous and array.flags.writeable for array in got.values())
+
+
+def same(got: Mapping[str, Array], expected: Mapping[str, Array]) -> None:
+    assert list(got) == list(expected)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(got[name], array, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("cell", "names", "others"),
+    [("lstm", "fico", ["figo", "ogif", "coif"]), ("gru", "rzn", ["rzh", "ruc", "nur", "hzr"]), ("rnn", "h", ["a"])],
+)
+def test_names_in_any_order(cell: str, names: str, others: list[str]) -> None:
+    gates = textbook(names)
+    meant = {"g": "c"} if cell == "lstm" else {"h": "n", "c": "n", "u": "z"} if cell == "gru" else {"a": "h"}
+    for other in others:
+        same(
+            gatecell.from_gates(cell, {name: gates[meant.get(name, name)] for name in other}),
+            gatecell.from_gates(cell, gates),
+        )
+
+
+def test_columns_are_hx_by_default() -> None:
+    same(gatecell.from_gates("rnn", textbook("h")), gatecell.from_gates("rnn", textbook("h"), columns="hx"))
+
+
+KINDS: dict[str, Callable[[Array, Array], Any]] = {
+    "vector b": lambda weight, bias: (weight, bias[:, 0]),
+    "lists": lambda weight, bias: (weight.tolist(), bias.tolist()),
+    "tensors": lambda weight, bias: (torch.from_numpy(weight), torch.from_numpy(bias)),
+    "parameters": lambda weight, bias: (torch.nn.Parameter(torch.from_numpy(weight)), torch.from_numpy(bias)),
+    "Fortran order": lambda weight, bias: (np.asfortranarray(weight), bias),
+    "read-only": lambda weight, bias: (np.frombuffer(weight.tobytes()).reshape(weight.shape), bias),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_arrays(kind: str) -> None:
+    gates = textbook("fico")
+    given = {name: KINDS[kind](*pair) for name, pair in gates.items()}
+    same(gatecell.from_gates("lstm", given), gatecell.from_gates("lstm", gates))
+
+
+@pytest.mark.parametrize("without", [lambda weight: weight, lambda weight: (weight, None)])
+def test_no_biases(without: Callable[[Array], Any]) -> None:
+    """No gate has one: no keys. Some have: the others' are zeros."""
+    gates = textbook("rzn")
+    got = gatecell.from_gates("gru", {name: without(weight) for name, (weight, _) in gates.items()})
+    full = gatecell.from_gates("gru", gates)
+    same(got, {name: full[name] for name in ("weight_ih_l0", "weight_hh_l0")})
+    assert not network("gru", got).bias
+    some = gatecell.from_gates("gru", gates | {"z": without(gates["z"][0])})
+    same(some, gatecell.from_gates("gru", gates | {"z": (gates["z"][0], np.zeros(HIDDEN))}))
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [(["float32"], "float32"), (["float64"], "float64"), (["float16"], "float16"), (["float32", "float64"], "float64")],
+)
+def test_dtype_is_kept(types: list[str], expected: str) -> None:
+    gates = {
+        name: tuple(array.astype(types[number % len(types)]) for number, array in enumerate(pair))
+        for name, pair in textbook("rzn").items()
+    }
+    assert {array.dtype for array in gatecell.from_gates("gru", gates).values()} == {np.dtype(expected)}
+
+
+def test_bfloat16_becomes_float32() -> None:
+    weight = torch.randn(HIDDEN, HIDDEN + INPUT, dtype=torch.bfloat16)
+    got = gatecell.from_gates("rnn", {"h": weight})
+    assert got["weight_hh_l0"].dtype == np.float32
+    np.testing.assert_array_equal(got["weight_hh_l0"], weight[:, :HIDDEN].float().numpy())
+
+
+def test_arrays_are_fresh() -> None:
+    gates = textbook("h")
+    got = gatecell.from_gates("rnn", gates)
+    before = {name: array.copy() for name, array in got.items()}
+    for array in gates["h"]:
+        array[...] = 7
+    same(got, before)
+
+
+def test_z_of_the_new_state() -> None:
+    """Of a text that writes h' = (1-z) h + z n."""
+    gates = textbook("zrc")
+    x, h = np.random.default_rng(2).standard_normal((ROWS, INPUT)), np.full((HIDDEN, ROWS), 0.5)
+    net = network("gru", gatecell.from_gates("gru", gates), reset="before", z="new")
+    of_hx = {name: weight @ np.concatenate([h, x.T]) + bias for name, (weight, bias) in gates.items()}
+    z, r = sigmoid(of_hx["z"]), sigmoid(of_hx["r"])
+    n = np.tanh(gates["c"][0] @ np.concatenate([r * h, x.T]) + gates["c"][1])
+    np.testing.assert_allclose(net(x[None], h.T[None])[1][0], ((1 - z) * h + z * n).T, rtol=0, atol=4e-13)
+
+
+def lstm(**changes: Any) -> dict[str, Any]:
+    return textbook("fico") | changes
+
+
+def zeros(*shape: int) -> Array:
+    return np.zeros(shape)
+
+
+ERRORS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
+    "cell": (
+        lambda: gatecell.from_gates("LSTM", lstm()),
+        ValueError,
+        "expected cell 'lstm', 'gru' or 'rnn', got 'LSTM'",
+    ),
+    "columns": (lambda: gatecell.from_gates("lstm", lstm(), "x"), ValueError, "expected columns 'hx' or 'xh', got 'x'"),
+    "no mapping": (
+        lambda: gatecell.from_gates("rnn", [zeros(4, 7)]),  # type: ignore[arg-type]
+        TypeError,
+        "expected gates to map names to weights, got list",
+    ),
+    "unknown gate": (
+        lambda: gatecell.from_gates("gru", textbook("rznf")),
+        ValueError,
+        "'gru' has no gate 'f': expected r, z or u, n or h or c",
+    ),
+    "no name": (
+        lambda: gatecell.from_gates("rnn", {0: zeros(4, 7)}),  # type: ignore[dict-item]
+        ValueError,
+        "'rnn' has no gate 0: expected h or a",
+    ),
+    "longer name": (
+        lambda: gatecell.from_gates("lstm", lstm(fi=zeros(4, 7))),
+        ValueError,
+        "'lstm' has no gate 'fi': expected i, f, g or c, o",
+    ),
+    "missing gate": (
+        lambda: gatecell.from_gates("lstm", textbook("fio")),
+        ValueError,
+        "'lstm' lacks the gate g or c, got f, i, o",
+    ),
+    "nothing": (
+        lambda: gatecell.from_gates("gru", {}),
+        ValueError,
+        "'gru' lacks the gates z or u, n or h or c, got none",
+    ),
+    "two names": (
+        lambda: gatecell.from_gates("lstm", lstm(g=zeros(4, 7))),
+        ValueError,
+        "gates 'c' and 'g' are two names of one gate of 'lstm'",
+    ),
+    "three of a kind": (
+        lambda: gatecell.from_gates("lstm", lstm(o=(zeros(4, 7), zeros(4), zeros(4)))),
+        ValueError,
+        "gate 'o': expected (W, b) or W, got a tuple of 3",
+    ),
+    "rank of W": (
+        lambda: gatecell.from_gates("rnn", {"a": zeros(7)}),
+        ValueError,
+        "gate 'a': expected W (H, H + I), more columns than rows, found (7,)",
+    ),
+    "no input": (
+        lambda: gatecell.from_gates("rnn", {"h": zeros(4, 4)}),
+        ValueError,
+        "gate 'h': expected W (H, H + I), more columns than rows, found (4, 4)",
+    ),
+    "no units": (
+        lambda: gatecell.from_gates("rnn", {"h": zeros(0, 4)}),
+        ValueError,
+        "gate 'h': expected W (H, H + I), more columns than rows, found (0, 4)",
+    ),
+    "transposed": (
+        lambda: gatecell.from_gates("rnn", {"h": zeros(7, 4)}),
+        ValueError,
+        "gate 'h': expected W (H, H + I), more columns than rows, found (7, 4): is it transposed?",
+    ),
+    "another W": (
+        lambda: gatecell.from_gates("lstm", lstm(c=zeros(4, 8))),
+        ValueError,
+        "gate 'c': expected W (4, 7) like that of gate 'i', found (4, 8)",
+    ),
+    "b of another size": (
+        lambda: gatecell.from_gates("lstm", lstm(f=(zeros(4, 7), zeros(5)))),
+        ValueError,
+        "gate 'f': expected b (4,) or (4, 1), found (5,)",
+    ),
+    "b as a row": (
+        lambda: gatecell.from_gates("lstm", lstm(f=(zeros(4, 7), zeros(1, 4)))),
+        ValueError,
+        "gate 'f': expected b (4,) or (4, 1), found (1, 4)",
+    ),
+    "integers": (
+        lambda: gatecell.from_gates("lstm", lstm(f=zeros(4, 7).astype(int))),
+        TypeError,
+        "gate 'f': W: expected real floating point numbers, got int64",
+    ),
+    "no array": (
+        lambda: gatecell.from_gates("lstm", lstm(f=(zeros(4, 7), "b"))),
+        TypeError,
+        "gate 'f': b: expected real floating point numbers, got str",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_name_the_gate(name: str) -> None:
+    call, error, message = ERRORS[name]
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message
