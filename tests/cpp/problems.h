@@ -31,7 +31,7 @@ enum class Scale { standard, large, saturated };
 // Values in a register, where sizes turn from one case of a kernel into the next.
 template <class T>
 std::int64_t lanes(Isa isa) {
-  const std::int64_t bytes = isa == Isa::avx512 ? 64 : isa == Isa::avx2 ? 32 : 16;
+  const std::int64_t bytes = isa == Isa::avx512 ? 64 : isa == Isa::avx2 ? 32 : 16;  // sse2, neon
   return bytes / static_cast<std::int64_t>(sizeof(T));
 }
 

@@ -13,6 +13,7 @@
 #include "gatecell/isa.h"
 #include "kernels/table.h"
 #include "problems.h"
+#include "runtime/dispatch.h"
 
 namespace {
 
@@ -20,13 +21,11 @@ using gatecell::Isa;
 
 template <class T>
 const gatecell::Kernels<T>& kernels(Isa isa) {
-  const gatecell::KernelTable* table = isa == Isa::avx512 ? gatecell_kernels_avx512()
-                                       : isa == Isa::avx2 ? gatecell_kernels_avx2()
-                                                          : gatecell_kernels_sse2();
+  const gatecell::KernelTable& table = gatecell::kernel_table(isa);
   if constexpr (std::is_same_v<T, float>) {
-    return table->float32;
+    return table.float32;
   } else {
-    return table->float64;
+    return table.float64;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "problems.h"
+#include "runtime/dispatch.h"
 
 using namespace problems;
 
@@ -54,13 +55,14 @@ TEST_CASE("a network says what it is, also after a move") {
 }
 
 TEST_CASE("ISAs: best first, the baseline always, names read back") {
+  const Isa baseline = gatecell::built_isas[std::size(gatecell::built_isas) - 1];
   const auto& isas = gatecell::available_isas();
   REQUIRE(!isas.empty());
-  CHECK(isas.back() == Isa::sse2);
+  CHECK(isas.back() == baseline);
   for (std::size_t i = 1; i < isas.size(); ++i) CHECK(static_cast<int>(isas[i - 1]) > static_cast<int>(isas[i]));
   for (const Isa isa : isas) CHECK(gatecell::parse_isa(gatecell::name(isa)) == isa);
-  for (const std::string name : {"", "AVX2", "avx", "neon", "avx512 "}) {
+  for (const std::string name : {"", "AVX2", "avx", "NEON", "avx512 "}) {
     CAPTURE(name);
-    CHECK_THROWS_WITH_AS(gatecell::parse_isa(name), doctest::Contains("sse2"), std::invalid_argument);
+    CHECK_THROWS_WITH_AS(gatecell::parse_isa(name), doctest::Contains(gatecell::name(baseline)), std::invalid_argument);
   }
 }

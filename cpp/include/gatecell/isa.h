@@ -6,9 +6,9 @@
 
 namespace gatecell {
 
-enum class Isa { sse2, avx2, avx512 };
+enum class Isa { sse2, avx2, avx512, neon };
 
-// "sse2", "avx2", "avx512".
+// "sse2", "avx2", "avx512", "neon".
 const char* name(Isa isa);
 
 // Built in, supported by the CPU and enabled by the operating system; best first, never empty.

@@ -41,8 +41,7 @@ struct Rnn {
   static constexpr int kGates = 1, kApart = -1;
   static GATECELL_INLINE Packet<T> finish(const StepArgs<T>& s, const Packet<T> (&a)[1], const T*, std::ptrdiff_t,
                                           std::ptrdiff_t) {
-    if (s.relu) return ei::pmax(a[0], broadcast(T(0)));  // NaN stays NaN: first operand
-    return tanh<T>(a[0]);
+    return s.relu ? relu<T>(a[0]) : tanh<T>(a[0]);
   }
 };
 

@@ -36,6 +36,13 @@ constexpr int kRegisters = 32;
 constexpr int kRegisters = 16;
 #endif
 
+// Independent multiply-adds that keep the units busy: latency times units, of which wide ARM cores have four.
+#if defined(__aarch64__)
+constexpr int kChains = 16;
+#else
+constexpr int kChains = 8;
+#endif
+
 template <class T>
 GATECELL_INLINE Packet<T> load(const T* p) {
   return ei::pload<Packet<T>>(p);
@@ -58,6 +65,17 @@ GATECELL_INLINE P keep(P p) {
   asm("" : "+w"(p));
 #endif
   return p;
+}
+
+// max(p, 0), where NaN and -0 stay what they are. Eigen's pmax gives that on x86 only.
+template <class T>
+GATECELL_INLINE Packet<T> relu(const Packet<T>& p) {
+  const Packet<T> zero = broadcast(T(0));
+#if defined(__x86_64__)
+  return ei::pmax(p, zero);
+#else
+  return ei::pselect(ei::pcmp_lt(p, zero), zero, p);
+#endif
 }
 
 // The same bits as another type; compiles to nothing.

@@ -107,4 +107,5 @@ extern "C" {
 const gatecell::KernelTable* gatecell_kernels_sse2();
 const gatecell::KernelTable* gatecell_kernels_avx2();
 const gatecell::KernelTable* gatecell_kernels_avx512();
+const gatecell::KernelTable* gatecell_kernels_neon();
 }

@@ -1,7 +1,7 @@
 // The register tile all kernels share: J blocks x G gates x R rows of accumulators, one chain of multiply-adds each.
 //
 // Shapes fill the registers: with G * R accumulators for several rows every weight is loaded once for R rows; with one
-// row J blocks side by side give the two FMA units (4 cycles latency each) enough independent chains.
+// row J blocks side by side give the FMA units (4 cycles latency each) enough independent chains.
 #pragma once
 
 #include "packet.h"
@@ -32,9 +32,8 @@ struct TileShape {
   static constexpr int kBlocks = G == 1 ? 4 : 1;
   static constexpr int kRows = kAccumulators / (G * kBlocks);
   static constexpr int kFewestRows = kRows < 5 ? (kRows + 1) / 2 : 3;  // of even tiles of 3 rows or more
-  static constexpr int kBlocksOneRow = 8 / G;
-  static constexpr int kBlocksTwoRows =
-      power_of_two(kAccumulators / (2 * G) < kBlocksOneRow ? kAccumulators / (2 * G) : kBlocksOneRow);
+  static constexpr int kBlocksOneRow = G == 1 ? 8 : power_of_two(kChains / G);
+  static constexpr int kBlocksTwoRows = power_of_two(kAccumulators / (2 * G) < 8 / G ? kAccumulators / (2 * G) : 8 / G);
 };
 
 // Each chain's first number: sum[j][g][r] from row r of [J][G][W]; row_stride 0 where all rows begin with the bias.

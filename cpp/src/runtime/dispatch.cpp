@@ -2,13 +2,17 @@
 // registers.
 #include "runtime/dispatch.h"
 
+#ifdef __x86_64__
 #include <cpuid.h>
+#endif
 
 #include <algorithm>
 #include <stdexcept>
 
 namespace gatecell {
 namespace {
+
+#ifdef __x86_64__
 
 // Intel SDM vol. 1, 13.3 and vol. 2, CPUID: leaf 1 ecx, leaf 7 ebx; XCR0 says which register states the OS saves.
 constexpr unsigned kFma = 1u << 12, kOsxsave = 1u << 27, kAvx = 1u << 28;                     // leaf 1 ecx
@@ -29,10 +33,18 @@ std::vector<Isa> detect() {
   return found;
 }
 
+#else
+
+std::vector<Isa> detect() { return {Isa::neon}; }  // every 64-bit ARM has it
+
+#endif
+
 }  // namespace
 
 const char* name(Isa isa) {
   switch (isa) {
+    case Isa::neon:
+      return "neon";
     case Isa::avx512:
       return "avx512";
     case Isa::avx2:
@@ -57,16 +69,14 @@ Isa parse_isa(const std::string& wanted) {
   throw std::invalid_argument("ISA '" + wanted + "' is unknown or not supported by this machine; available: " + list);
 }
 
+#ifdef __x86_64__
 const KernelTable& kernel_table(Isa isa) {
-  switch (isa) {
-    case Isa::avx512:
-      return *gatecell_kernels_avx512();
-    case Isa::avx2:
-      return *gatecell_kernels_avx2();
-    case Isa::sse2:
-      break;
-  }
-  return *gatecell_kernels_sse2();
+  return isa == Isa::avx512 ? *gatecell_kernels_avx512()
+         : isa == Isa::avx2 ? *gatecell_kernels_avx2()
+                            : *gatecell_kernels_sse2();
 }
+#else
+const KernelTable& kernel_table(Isa) { return *gatecell_kernels_neon(); }
+#endif
 
 }  // namespace gatecell

@@ -6,6 +6,14 @@
 
 namespace gatecell {
 
+// Compiled in, best first; this machine need not have all of them.
+#ifdef __x86_64__
+constexpr Isa built_isas[] = {Isa::avx512, Isa::avx2, Isa::sse2};
+#else
+constexpr Isa built_isas[] = {Isa::neon};
+#endif
+
+// Of one that is built.
 const KernelTable& kernel_table(Isa isa);
 
 }  // namespace gatecell

@@ -1,6 +1,5 @@
 #include "runtime/flag.h"
 
-#include <immintrin.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,6 +10,14 @@ namespace gatecell {
 namespace {
 
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "the kernel reads the atomic's own word");
+
+void pause_a_moment() {
+#ifdef __x86_64__
+  __builtin_ia32_pause();
+#else
+  asm volatile("yield");
+#endif
+}
 
 void futex(const std::atomic<std::uint32_t>& word, int operation, std::uint32_t value) {
   syscall(SYS_futex, &word, operation, value, nullptr, nullptr, 0);
@@ -32,7 +39,7 @@ void Flag::wait_for(std::uint32_t target, std::chrono::microseconds spin) const 
   do {
     for (int i = 0; i < 16; ++i) {
       if (reached(target)) return;
-      _mm_pause();
+      pause_a_moment();
     }
   } while (Clock::now() < end);
 

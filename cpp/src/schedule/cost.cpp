@@ -8,8 +8,8 @@
 namespace gatecell {
 namespace {
 
-// Round figures of one core (Zen 5; others differ, but less in what they are to each other): seconds for a float32
-// operation, and for a byte from each cache.
+// Round figures of one core (Zen 5, and for NEON what a Neoverse N1 should do; others differ, but less in what they are
+// to each other): seconds for a float32 operation, and for a byte from each cache.
 struct Rates {
   double flop, l1_byte, l2_byte, l3_byte;
 };
@@ -17,9 +17,10 @@ constexpr Rates kRates[] = {
     {1 / 42e9, 1 / 110e9, 1 / 80e9, 1 / 80e9},     // sse2
     {1 / 115e9, 1 / 230e9, 1 / 130e9, 1 / 95e9},   // avx2
     {1 / 230e9, 1 / 450e9, 1 / 190e9, 1 / 115e9},  // avx512
+    {1 / 40e9, 1 / 80e9, 1 / 40e9, 1 / 20e9},      // neon
 };
 
-const Rates& rates(Isa isa) { return kRates[isa == Isa::avx512 ? 2 : isa == Isa::avx2 ? 1 : 0]; }
+const Rates& rates(Isa isa) { return kRates[static_cast<int>(isa)]; }
 
 constexpr double kMemoryByte = 1 / 30e9;  // beyond every cache
 // Of caches of 48 KB, 1 MB and 32 MB, what weights that are read again and again find there.
