@@ -1,0 +1,122 @@
+// Invariant 2 across machines: these bits are those of every instruction set that has FMA, x86 or ARM. Weights and
+// inputs are integers times powers of two, made by integer arithmetic. Whoever changes the order of summation or an
+// activation changes these hashes: then all ISAs must agree on the new ones.
+#include <doctest/doctest.h>
+
+#include <cinttypes>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+#include "problems.h"
+
+using namespace problems;
+
+namespace {
+
+// Uniform in [-2^exponent, 2^exponent), all bits of the type in use; by Steele, Lea and Flood's SplitMix64.
+class Numbers {
+ public:
+  template <class T>
+  std::vector<T> take(std::size_t count, int exponent) {
+    constexpr int digits = std::numeric_limits<T>::digits;
+    std::vector<T> values(count);
+    for (T& value : values) {
+      const auto integer = static_cast<std::int64_t>(next() >> (64 - digits)) - (std::int64_t{1} << (digits - 1));
+      value = std::ldexp(static_cast<T>(integer), exponent - (digits - 1));
+    }
+    return values;
+  }
+
+ private:
+  std::uint64_t next() {
+    std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+  }
+  std::uint64_t state_ = 0;
+};
+
+template <class T>
+Problem<T> exact_problem(const Spec& spec, std::int64_t steps, std::int64_t rows) {
+  Problem<T> problem = random_problem<T>(spec, steps, rows);  // for the sizes
+  Numbers numbers;
+  for (auto* array : {&problem.x, &problem.h_0, &problem.c_0}) {
+    *array = numbers.take<T>(array->size(), 1);
+  }
+  for (auto& tensor : problem.weights) tensor = numbers.take<T>(tensor.size(), -2);
+  return problem;
+}
+
+// FNV-1a, 64 bits.
+template <class T>
+std::string hash(const Output<T>& output) {
+  std::uint64_t state = 0xcbf29ce484222325;
+  for (const auto* array : {&output.y, &output.h_n, &output.c_n}) {
+    const auto* bytes = reinterpret_cast<const unsigned char*>(array->data());
+    for (std::size_t i = 0; i < array->size() * sizeof(T); ++i) state = (state ^ bytes[i]) * 0x100000001b3;
+  }
+  char text[17];
+  std::snprintf(text, sizeof text, "%016" PRIx64, state);
+  return text;
+}
+
+struct Case {
+  Spec spec;  // cell, input, hidden, layers, bias, both directions, projection
+  std::int64_t steps, rows;
+  bool ragged;
+  const char *float32, *float64;
+};
+
+const Case cases[] = {
+    {{Cell::rnn_tanh, 5, 19, 2, true, false, 0}, 40, 1, false, "8487f48fb1fa8251", "58338bfeac81071b"},
+    {{Cell::rnn_tanh, 21, 40, 1, false, true, 0}, 9, 7, false, "d362d8a0eef64d48", "7d958a6110abfa18"},
+    {{Cell::rnn_relu, 5, 19, 2, true, true, 0}, 6, 2, false, "5f126be04a5ed377", "0172bf5f8ea102f3"},
+    {{Cell::rnn_relu, 21, 33, 1, true, false, 0}, 5, 13, true, "d1f05f77670137df", "2f4f68b3d4de8471"},
+    {{Cell::gru, 5, 19, 2, true, false, 0}, 40, 1, false, "635634c28b730dec", "3baa249979bea53c"},
+    {{Cell::gru, 21, 40, 1, false, true, 0}, 9, 2, false, "4faa7d44a17d8e1b", "0c45bde78a6b2151"},
+    {{Cell::gru, 64, 67, 2, true, true, 0}, 30, 33, true, "6aa286b1405c5a6b", "4d2e3a2efa0e5783"},
+    {{Cell::lstm, 5, 19, 2, true, false, 0}, 40, 1, false, "9ca3780d7f5125b8", "5a06f549a77ad841"},
+    {{Cell::lstm, 21, 40, 1, false, true, 0}, 9, 2, false, "865d75b25a24a4be", "24a1fbc9d2aadd97"},
+    {{Cell::lstm, 64, 67, 2, true, true, 0}, 30, 33, true, "7002fd18cafaf1f5", "714af83aaa5a0c0e"},
+    {{Cell::lstm, 5, 19, 2, true, true, 7}, 40, 1, false, "f60ad7c20d6b148a", "29188e4e268f3c15"},
+    {{Cell::lstm, 21, 40, 1, true, false, 30}, 9, 10, true, "09a2e88aca03c961", "474afd50935ae1fe"},
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("the same bits on every machine with FMA", T, float, double) {
+  for (const Case& item : cases) {
+    const auto problem = exact_problem<T>(item.spec, item.steps, item.rows);
+    CAPTURE(describe(problem));
+    std::vector<std::int64_t> lengths;
+    for (std::int64_t row = 0; row < item.rows; ++row) lengths.push_back((item.steps - 1 + 7 * row) % (item.steps + 1));
+    for (const Isa isa : gatecell::available_isas()) {
+      if (isa == Isa::sse2) continue;  // which has no FMA
+      CAPTURE(describe(isa));
+      Output<T> output;
+      Call<T> call = dense_call(problem, output);
+      if (item.ragged) call.lengths = lengths.data();
+      network(problem, isa).forward(call, 1);
+      CHECK(hash(output) == std::string(sizeof(T) == 4 ? item.float32 : item.float64));
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("relu leaves -0 and NaN as they are", T, float, double) {
+  Problem<T> problem = random_problem<T>(Spec{Cell::rnn_relu, 1, 19, 1}, 1, 3);
+  for (std::size_t i = 0; i < 4; ++i)
+    std::fill(problem.weights[i].begin(), problem.weights[i].end(), i < 2 ? T(-1) : -T(0));
+  std::fill(problem.h_0.begin(), problem.h_0.end(), T(0));
+  problem.x = {T(0), std::numeric_limits<T>::quiet_NaN(), T(1)};
+  for (const Isa isa : gatecell::available_isas()) {
+    CAPTURE(describe(isa));
+    const std::vector<T> y = run(network(problem, isa), problem).y;
+    for (std::size_t unit = 0; unit < 19; ++unit) {
+      CHECK((y[unit] == 0 && std::signbit(y[unit])));
+      CHECK(std::isnan(y[19 + unit]));
+      CHECK((y[38 + unit] == 0 && !std::signbit(y[38 + unit])));
+    }
+  }
+}
