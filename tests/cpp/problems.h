@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -26,6 +27,10 @@ constexpr Cell all_cells[] = {Cell::rnn_tanh, Cell::rnn_relu, Cell::gru, Cell::l
 
 // standard: torch's default initialisation. large: four times that; only for a few steps, beyond them such a network
 // is chaotic. saturated: biases and the first layer's weight_ih times 20.
+// How much less to do of what takes long. An emulator takes 50 times as long as the processor: then the tests' CMake
+// file asks for a tenth of the steps, rounds and arguments; every case still runs.
+inline const std::int64_t less = std::getenv("GATECELL_TEST_LESS") ? 10 : 1;
+
 enum class Scale { standard, large, saturated };
 
 // Values in a register, where sizes turn from one case of a kernel into the next.

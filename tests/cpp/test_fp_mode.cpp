@@ -31,7 +31,7 @@ constexpr Mode kModes[] = {kDefault, 1 << 22, 2 << 22,          3 << 22,
 // Enough work for two threads, and values that raise every exception: NaN, infinities, denormals, saturation.
 template <class T>
 Problem<T> hard_problem(Cell cell) {
-  auto problem = random_problem<T>(Spec{cell, 8, 100, 1, true, true}, 200, 8, Scale::saturated);
+  auto problem = random_problem<T>(Spec{cell, 8, 100, 1, true, true}, 200 / less, 8, Scale::saturated);
   problem.x[8 * 8 * 3] = std::numeric_limits<T>::signaling_NaN();
   problem.x[8 * 8 * 5 + 8] = std::numeric_limits<T>::infinity();
   problem.x[8 * 8 * 7 + 16] = std::numeric_limits<T>::denorm_min();

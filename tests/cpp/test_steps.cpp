@@ -95,7 +95,7 @@ TEST_CASE("the counters count") {
 TEST_CASE_TEMPLATE("10,000 steps on one thread", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
-      const auto problem = random_problem<T>(spec, 10000, 2);
+      const auto problem = random_problem<T>(spec, 10000 / less, 2);
       CAPTURE(describe(problem));
       CAPTURE(describe(isa));
       const auto net = network(problem, isa);
@@ -106,7 +106,7 @@ TEST_CASE_TEMPLATE("10,000 steps on one thread", T, float, double) {
 
       call.steps = 1;
       Counts sum{0, 0};
-      for (int i = 0; i < 10000; ++i) {
+      for (int i = 0; i < 10000 / less; ++i) {
         const Counts counts = count(net, call, 1);
         sum = {sum.allocations + counts.allocations, sum.locks + counts.locks};
       }
@@ -115,7 +115,7 @@ TEST_CASE_TEMPLATE("10,000 steps on one thread", T, float, double) {
       if (spec.bidirectional) continue;
       gatecell::Stream<T> stream(net, problem.rows);
       const Counts before{allocations, locks};
-      for (int i = 0; i < 10000; ++i) stream.step(call.x, call.y);
+      for (int i = 0; i < 10000 / less; ++i) stream.step(call.x, call.y);
       CHECK(Counts{allocations, locks} == before);
     }
   }
@@ -124,7 +124,7 @@ TEST_CASE_TEMPLATE("10,000 steps on one thread", T, float, double) {
 TEST_CASE_TEMPLATE("10,000 steps under seccomp", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
-      const auto problem = random_problem<T>(spec, 10000, 2);
+      const auto problem = random_problem<T>(spec, 10000 / less, 2);
       CAPTURE(describe(problem));
       CAPTURE(describe(isa));
       const auto net = network(problem, isa);
@@ -138,7 +138,7 @@ TEST_CASE_TEMPLATE("10,000 steps under seccomp", T, float, double) {
       if (child == 0) {
         const long refused = prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
         if (!refused) net.forward(call, 1);
-        for (int i = 0; stream && i < 10000; ++i) stream->step(call.x, call.y);
+        for (int i = 0; stream && i < 10000 / less; ++i) stream->step(call.x, call.y);
         syscall(SYS_exit, refused ? 1 : 0);  // _exit() would be exit_group, which strict mode kills
       }
       int status = -1;
@@ -152,14 +152,14 @@ TEST_CASE_TEMPLATE("allocations and locks of a call on two threads do not depend
   for (const Isa isa : gatecell::available_isas()) {
     for (Spec spec : specs()) {
       spec.hidden_size = 100;
-      const auto problem = random_problem<T>(spec, 400, 8);
+      const auto problem = random_problem<T>(spec, 400 / less, 8);
       CAPTURE(describe(problem));
       CAPTURE(describe(isa));
       const auto net = network(problem, isa);
       Output<T> output;
       const Call<T> call = dense_call(problem, output);
       Call<T> shorter = call;
-      shorter.steps = 200;
+      shorter.steps = 200 / less;
       CHECK(net.plan(shorter.steps, problem.rows, 2).threads() == std::min(2, gatecell::usable_cpus()));
       net.forward(call, 2);
       CHECK(count(net, call, 2) == count(net, shorter, 2));

@@ -153,7 +153,7 @@ TEST_CASE("one network called from many threads, with two threads each") {
     std::vector<std::thread> callers;
     for (int caller = 0; caller < 4; ++caller) {
       callers.emplace_back([&] {
-        for (int round = 0; round < 20; ++round) failures += !same_bits(run(net, problem, shape.plan), expected);
+        for (int round = 0; round < 20 / less; ++round) failures += !same_bits(run(net, problem, shape.plan), expected);
       });
     }
     for (auto& caller : callers) caller.join();
@@ -166,7 +166,7 @@ TEST_CASE("a team that is asleep joins a call that has begun") {
   int joined = 0, rounds = 0;
   for (const Spec& spec : specs) {
     for (const std::int64_t rows : {1, 3, 60}) {
-      const auto problem = random_problem<float>(spec, 600, rows);
+      const auto problem = random_problem<float>(spec, 600 / less, rows);
       CAPTURE(describe(problem));
       const auto isa = gatecell::available_isas().front();
       const gatecell::PackedNetwork<float> net(spec, reference::views(problem), isa);
@@ -195,12 +195,12 @@ TEST_CASE("more threads than two, whatever this machine has") {
     std::int64_t steps, rows;
     gatecell::Plan plan;
   };
-  const Shape shapes[] = {{{Cell::lstm, 7, 80, 2}, 600, 11, {3, 1, 1, 5, 2, 1}},
-                          {{Cell::gru, 7, 80, 1}, 600, 3, {1, 1, 5, 5, 3, 1, 1, true}},
-                          {{Cell::lstm, 7, 80, 2, true, false, 50}, 600, 2, {2, 1, 3, 5, 1, 1}},
-                          {{Cell::gru, 7, 64, 2, true, true}, 600, 3, {1, 2, 3, 5, 2, 1}},
-                          {{Cell::lstm, 7, 24, 5}, 600, 3, {1, 1, 1, 5, 3, 1, 3, false}},
-                          {{Cell::gru, 7, 24, 5}, 600, 3, {1, 1, 1, 1, 3, 1, 5, true}}};
+  const Shape shapes[] = {{{Cell::lstm, 7, 80, 2}, 600 / less, 11, {3, 1, 1, 5, 2, 1}},
+                          {{Cell::gru, 7, 80, 1}, 600 / less, 3, {1, 1, 5, 5, 3, 1, 1, true}},
+                          {{Cell::lstm, 7, 80, 2, true, false, 50}, 600 / less, 2, {2, 1, 3, 5, 1, 1}},
+                          {{Cell::gru, 7, 64, 2, true, true}, 600 / less, 3, {1, 2, 3, 5, 2, 1}},
+                          {{Cell::lstm, 7, 24, 5}, 600 / less, 3, {1, 1, 1, 5, 3, 1, 3, false}},
+                          {{Cell::gru, 7, 24, 5}, 600 / less, 3, {1, 1, 1, 1, 3, 1, 5, true}}};
   for (const Shape& shape : shapes) {
     const auto problem = random_problem<float>(shape.spec, shape.steps, shape.rows);
     CAPTURE(describe(problem));
@@ -260,7 +260,7 @@ TEST_CASE("a call in place never begins alone: without memory for the rest, its 
   const gatecell::PackedNetwork<float> net(spec, reference::views(problem), gatecell::available_isas().front());
   const gatecell::Plan plan = {2, 1, 1, 5, 2, 1};
   bool begins_alone = false;
-  for (int round = 0; round < 200 && other_cpus > 0; ++round) {
+  for (int round = 0; round < 200 / less && other_cpus > 0; ++round) {
     Output<float> output;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the team falls asleep
     gatecell::Counts counts;

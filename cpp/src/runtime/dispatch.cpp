@@ -2,7 +2,7 @@
 // registers.
 #include "runtime/dispatch.h"
 
-#ifdef __x86_64__
+#ifdef GATECELL_AVX
 #include <cpuid.h>
 #endif
 
@@ -12,7 +12,7 @@
 namespace gatecell {
 namespace {
 
-#ifdef __x86_64__
+#ifdef GATECELL_AVX
 
 // Intel SDM vol. 1, 13.3 and vol. 2, CPUID: leaf 1 ecx, leaf 7 ebx; XCR0 says which register states the OS saves.
 constexpr unsigned kFma = 1u << 12, kOsxsave = 1u << 27, kAvx = 1u << 28;                     // leaf 1 ecx
@@ -26,7 +26,7 @@ std::vector<Isa> detect() {
   __get_cpuid_count(7, 0, &a, &b7, &c, &d);
   if (c1 & kOsxsave) asm("xgetbv" : "=a"(xcr0), "=d"(d) : "c"(0));
 
-  std::vector<Isa> found = {Isa::sse2};
+  std::vector<Isa> found = {Isa::GATECELL_BASELINE};
   const bool avx2 = (c1 & kFma) && (c1 & kAvx) && (b7 & kAvx2) && (xcr0 & kSavesYmm) == kSavesYmm;
   if (avx2) found.insert(found.begin(), Isa::avx2);
   if (avx2 && (b7 & kAvx512) == kAvx512 && (xcr0 & kSavesZmm) == kSavesZmm) found.insert(found.begin(), Isa::avx512);
@@ -35,7 +35,7 @@ std::vector<Isa> detect() {
 
 #else
 
-std::vector<Isa> detect() { return {Isa::neon}; }  // every 64-bit ARM has it
+std::vector<Isa> detect() { return {Isa::GATECELL_BASELINE}; }
 
 #endif
 
@@ -69,14 +69,15 @@ Isa parse_isa(const std::string& wanted) {
   throw std::invalid_argument("ISA '" + wanted + "' is unknown or not supported by this machine; available: " + list);
 }
 
-#ifdef __x86_64__
-const KernelTable& kernel_table(Isa isa) {
-  return isa == Isa::avx512 ? *gatecell_kernels_avx512()
-         : isa == Isa::avx2 ? *gatecell_kernels_avx2()
-                            : *gatecell_kernels_sse2();
-}
-#else
-const KernelTable& kernel_table(Isa) { return *gatecell_kernels_neon(); }
+#define GATECELL_JOIN(a, b) a##b
+#define GATECELL_KERNELS(isa) GATECELL_JOIN(gatecell_kernels_, isa)
+
+const KernelTable& kernel_table([[maybe_unused]] Isa isa) {
+#ifdef GATECELL_AVX
+  if (isa == Isa::avx512) return *gatecell_kernels_avx512();
+  if (isa == Isa::avx2) return *gatecell_kernels_avx2();
 #endif
+  return *GATECELL_KERNELS(GATECELL_BASELINE)();
+}
 
 }  // namespace gatecell

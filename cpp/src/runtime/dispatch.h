@@ -6,11 +6,11 @@
 
 namespace gatecell {
 
-// Compiled in, best first; this machine need not have all of them.
-#ifdef __x86_64__
-constexpr Isa built_isas[] = {Isa::avx512, Isa::avx2, Isa::sse2};
+// Compiled in, best first; the last one, the baseline, every CPU of this kind has.
+#ifdef GATECELL_AVX
+constexpr Isa built_isas[] = {Isa::avx512, Isa::avx2, Isa::GATECELL_BASELINE};
 #else
-constexpr Isa built_isas[] = {Isa::neon};
+constexpr Isa built_isas[] = {Isa::GATECELL_BASELINE};
 #endif
 
 // Of one that is built.
