@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
+import platform
 import signal
 import statistics
 import time
@@ -19,29 +19,26 @@ import gatecell
 from reference import MODES, Case
 
 pytestmark = pytest.mark.usefixtures("two_cpus")
-FLUSH = 0x8040  # FTZ and DAZ bits of MXCSR
-STATUS = 0x3F  # sticky "inexact" and the like: results, not mode
+# Which word of C's fenv_t holds the mode: MXCSR, or ARM's FPCR; the bits in it that flush denormals to zero, and those
+# that are sticky "inexact" and the like, results, not mode.
+WORD, FLUSH, STATUS = (7, 0x8040, 0x3F) if platform.machine() == "x86_64" else (0, 1 << 24, 0)
+LIBM = ctypes.CDLL("libm.so.6")
 
 
-def machine_code(code: bytes) -> tuple[mmap.mmap, Callable[[object], None]]:
-    memory = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-    memory.write(code)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    return memory, ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
-
-
-STMXCSR = machine_code(b"\x0f\xae\x1f\xc3")  # stmxcsr [rdi]; ret
-LDMXCSR = machine_code(b"\x0f\xae\x17\xc3")  # ldmxcsr [rdi]; ret
+def get_environment() -> ctypes.Array[ctypes.c_uint32]:
+    environment = (ctypes.c_uint32 * 8)()
+    assert LIBM.fegetenv(environment) == 0
+    return environment
 
 
 def get_mode() -> int:
-    register = ctypes.c_uint32()
-    STMXCSR[1](ctypes.byref(register))
-    return register.value & ~STATUS
+    return get_environment()[WORD] & ~STATUS
 
 
 def set_mode(mode: int) -> None:
-    LDMXCSR[1](ctypes.byref(ctypes.c_uint32(mode)))
+    environment = get_environment()
+    environment[WORD] = mode
+    assert LIBM.fesetenv(environment) == 0
 
 
 def big_call(num_threads: int, isa: str | None = None) -> Callable[[], object]:
