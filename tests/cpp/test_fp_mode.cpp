@@ -60,7 +60,7 @@ std::vector<T> run_on(const Network<T>& net, const Problem<T>& problem, int thre
 // y of a relu network that is one product, weight * x.
 template <class T>
 std::vector<T> product(Isa isa, T weight, T x, int threads) {
-  auto problem = random_problem<T>(Spec{Cell::rnn_relu, 1, 100, 1, false, true}, 100, 64);
+  auto problem = random_problem<T>(Spec{Cell::rnn_relu, 1, 100, 1, false, true}, 100 / less, 64);
   for (std::size_t i = 0; i < problem.weights.size(); ++i) {  // weight_ih, weight_hh, in turn
     std::fill(problem.weights[i].begin(), problem.weights[i].end(), i % 2 ? T(0) : weight);
   }
@@ -72,7 +72,7 @@ std::vector<T> product(Isa isa, T weight, T x, int threads) {
 // y of an LSTM that keeps c = 2 * the smallest normal number, where only the last operation, o * tanh(c), is denormal.
 template <class T>
 std::vector<T> denormal_result(Isa isa, int threads) {
-  auto problem = random_problem<T>(Spec{Cell::lstm, 1, 100, 1, true, true}, 100, 64);
+  auto problem = random_problem<T>(Spec{Cell::lstm, 1, 100, 1, true, true}, 100 / less, 64);
   for (auto& tensor : problem.weights) std::fill(tensor.begin(), tensor.end(), T(0));
   for (const std::size_t bias : {2u, 6u}) {
     std::fill_n(problem.weights[bias].begin() + 100, 100, T(50));  // f = 1
