@@ -13,7 +13,7 @@ TEST_CASE("an ISA's kernels are those of its own object") {
     const auto& table = gatecell::kernel_table(isa);
     CHECK(std::string(table.isa) == gatecell::name(isa));
     CHECK(table.float32.lanes == (isa == Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : 4));
-    CHECK(table.float64.lanes == table.float32.lanes / 2);
+    CHECK(table.float64.lanes == (sizeof(void*) == 4 ? 1 : table.float32.lanes / 2));  // 32-bit ARM: no vectors of it
   }
 }
 

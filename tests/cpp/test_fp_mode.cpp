@@ -22,10 +22,14 @@ constexpr Mode kDefault = 0x1f80;  // all exceptions masked, to nearest
 constexpr Mode kModes[] = {kDefault, 0x3f80, 0x5f80, 0x7f80, 0x9fc0, 0x1fbf, 0x0000, 0x6000, 0x203f};
 #else
 constexpr Mode kDefault = 0;
-// FPCR: 3 << 22 rounding, 1 << 24 flush to zero, 1 << 25 default NaN; FPSR, above: 0x9f sticky flags. ARM need not
-// trap.
-constexpr Mode kModes[] = {kDefault, 1 << 22, 2 << 22,          3 << 22,
-                           1 << 24,  1 << 25, Mode{0x9f} << 32, Mode{0x11} << 32 | 1 << 22};
+#ifdef __arm__
+constexpr int kStatus = 0;  // all in FPSCR
+#else
+constexpr int kStatus = 32;  // FPSR above FPCR
+#endif
+// 3 << 22 rounding, 1 << 24 flush to zero, 1 << 25 default NaN; 0x9f sticky flags. ARM need not trap.
+constexpr Mode kModes[] = {
+    kDefault, 1 << 22, 2 << 22, 3 << 22, 1 << 24, 1 << 25, Mode{0x9f} << kStatus, Mode{0x11} << kStatus | 1 << 22};
 #endif
 
 // Enough work for two threads, and values that raise every exception: NaN, infinities, denormals, saturation.

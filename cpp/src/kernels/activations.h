@@ -110,13 +110,13 @@ GATECELL_INLINE Packet<T> expm1_twice(Packet<T> x) {
 
 template <class T>
 GATECELL_INLINE Packet<T> sigmoid(Packet<T> x) {
-  return ei::pdiv(broadcast(T(1)), one_plus_exp_neg<T>(x));
+  return divide<T>(broadcast(T(1)), one_plus_exp_neg<T>(x));
 }
 
 template <class T>
 GATECELL_INLINE Packet<T> tanh(Packet<T> x) {
   const Packet<T> u = expm1_twice<T>(x);
-  return ei::pdiv(u, ei::padd(u, broadcast(T(2))));
+  return divide<T>(u, ei::padd(u, broadcast(T(2))));
 }
 
 // sigmoid(a) * tanh(b) with one division: LSTM's i*g and o*tanh(c). Where the denominator overflows, at sigmoid(a)
@@ -124,7 +124,7 @@ GATECELL_INLINE Packet<T> tanh(Packet<T> x) {
 template <class T>
 GATECELL_INLINE Packet<T> sigmoid_tanh(Packet<T> a, Packet<T> b) {
   const Packet<T> u = expm1_twice<T>(b);
-  return ei::pdiv(u, ei::pmul(one_plus_exp_neg<T>(a), ei::padd(u, broadcast(T(2)))));
+  return divide<T>(u, ei::pmul(one_plus_exp_neg<T>(a), ei::padd(u, broadcast(T(2)))));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <Eigen/Core>
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
 
 #define GATECELL_INLINE inline __attribute__((always_inline))
 #define GATECELL_ALWAYS __attribute__((always_inline))
@@ -17,6 +18,13 @@
 #define GATECELL_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define GATECELL_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+#if defined(__arm__)  // 32 bits: the packet of double is a double, which Eigen 3.4 does not fuse
+template <>
+EIGEN_STRONG_INLINE double Eigen::internal::pmadd(const double& a, const double& b, const double& c) {
+  return __builtin_fma(a, b, c);
+}
 #endif
 
 namespace gatecell {
@@ -61,7 +69,7 @@ GATECELL_INLINE P keep(P p) {
   asm("" : "+v"(p));
 #elif defined(__x86_64__)
   asm("" : "+x"(p));
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) || defined(__arm__)
   asm("" : "+w"(p));
 #endif
   return p;
@@ -87,10 +95,24 @@ GATECELL_INLINE To bit_cast(const From& from) {
   return to;
 }
 
+// Eigen's division of 32-bit ARM is an estimate.
+template <class T>
+GATECELL_INLINE Packet<T> divide(const Packet<T>& a, const Packet<T>& b) {
+#if defined(__arm__)
+  return a / b;
+#else
+  return ei::pdiv(a, b);
+#endif
+}
+
 // Lanes shifted left as 32-bit integers, whatever T is: every Eigen has this shift, not every one the 64-bit one.
 template <int N, class T>
 GATECELL_INLINE Packet<T> shift_left_32(const Packet<T>& p) {
+#if defined(__arm__)
+  using Int = std::conditional_t<sizeof(T) == 4, ei::Packet4i, ei::Packet2i>;
+#else
   using Int = typename ei::unpacket_traits<Packet<float>>::integer_packet;
+#endif
   return bit_cast<Packet<T>>(ei::plogical_shift_left<N>(bit_cast<Int>(p)));
 }
 

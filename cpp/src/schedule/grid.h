@@ -174,7 +174,8 @@ class Grid {
   // From step t on.
   View<T> between(const Part<T>& part, std::int64_t buffer, const Group& group, std::ptrdiff_t t) const {
     const std::ptrdiff_t *starts = group.time.starts(), step = group.time.rows() * spec_.output_size();
-    return {part.between + buffer * between_size(), step, spec_.output_size(), starts ? starts + t : nullptr};
+    return {part.between + buffer * between_size(), step, static_cast<std::ptrdiff_t>(spec_.output_size()),
+            starts ? starts + t : nullptr};
   }
 
   // `steps` steps of the group's rows of x or y, from step t on; with lengths their places go into `index`.
