@@ -11,9 +11,9 @@ class Network32:
     """
     A packed float32 network; immutable.
     """
-    def __init__(self, cell: str, input_size: typing.SupportsInt | typing.SupportsIndex, hidden_size: typing.SupportsInt | typing.SupportsIndex, num_layers: typing.SupportsInt | typing.SupportsIndex, bias: bool, bidirectional: bool, proj_size: typing.SupportsInt | typing.SupportsIndex, weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float32]], isa: str) -> None:
+    def __init__(self, spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex], weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float32]], isa: str) -> None:
         """
-        Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_hr].
+        Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
         """
     def forward(self, x: numpy.typing.NDArray[numpy.float32], h_0: numpy.typing.NDArray[numpy.float32] | None, c_0: numpy.typing.NDArray[numpy.float32] | None, lengths: numpy.typing.NDArray[numpy.int64] | None, out: numpy.typing.NDArray[numpy.float32] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
         """
@@ -43,9 +43,9 @@ class Network64:
     """
     A packed float64 network; immutable.
     """
-    def __init__(self, cell: str, input_size: typing.SupportsInt | typing.SupportsIndex, hidden_size: typing.SupportsInt | typing.SupportsIndex, num_layers: typing.SupportsInt | typing.SupportsIndex, bias: bool, bidirectional: bool, proj_size: typing.SupportsInt | typing.SupportsIndex, weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float64]], isa: str) -> None:
+    def __init__(self, spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex], weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float64]], isa: str) -> None:
         """
-        Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_hr].
+        Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
         """
     def forward(self, x: numpy.typing.NDArray[numpy.float64], h_0: numpy.typing.NDArray[numpy.float64] | None, c_0: numpy.typing.NDArray[numpy.float64] | None, lengths: numpy.typing.NDArray[numpy.int64] | None, out: numpy.typing.NDArray[numpy.float64] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
         """
@@ -225,7 +225,7 @@ def unchanged(parameters: typing.Any, names: typing.Any, weights: typing.Any, ke
     """
     Whether the named tensors are those weights, contiguous, with the addresses, versions and shapes of the key; False also where that cannot be told.
     """
-def validate(cell: str, input_size: typing.SupportsInt | typing.SupportsIndex, hidden_size: typing.SupportsInt | typing.SupportsIndex, num_layers: typing.SupportsInt | typing.SupportsIndex, bias: bool, bidirectional: bool, proj_size: typing.SupportsInt | typing.SupportsIndex) -> None:
+def validate(spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex]) -> None:
     """
-    Raises ValueError for sizes below 1, a projection that is not smaller, or sizes whose product overflows.
+    Raises ValueError for sizes below 1, a projection that is not smaller, options of another cell, or sizes whose product overflows.
     """

@@ -19,18 +19,20 @@ using gatecell::Call;
 using gatecell::Cell;
 using gatecell::Isa;
 using gatecell::Network;
+using gatecell::Peepholes;
+using gatecell::Reset;
 using gatecell::Spec;
 using reference::Output;
 using reference::Problem;
 
 constexpr Cell all_cells[] = {Cell::rnn_tanh, Cell::rnn_relu, Cell::gru, Cell::lstm};
 
-// standard: torch's default initialisation. large: four times that; only for a few steps, beyond them such a network
-// is chaotic. saturated: biases and the first layer's weight_ih times 20.
 // How much less to do of what takes long. An emulator takes 50 times as long as the processor: then the tests' CMake
 // file asks for a tenth of the steps, rounds and arguments; every case still runs.
 inline const std::int64_t less = std::getenv("GATECELL_TEST_LESS") ? 10 : 1;
 
+// standard: torch's default initialisation. large: four times that; only for a few steps, beyond them such a network
+// is chaotic. saturated: biases and the first layer's weight_ih times 20.
 enum class Scale { standard, large, saturated };
 
 // Values in a register, where sizes turn from one case of a kernel into the next.
@@ -60,6 +62,10 @@ Problem<T> random_problem(const Spec& spec, std::int64_t steps, std::int64_t row
       problem.weights.push_back(fill(gates * spec.layer_input(layer), layer ? bound : outer));
       problem.weights.push_back(fill(gates * spec.state_size(), bound));
       for (int i = 0; spec.bias && i < 2; ++i) problem.weights.push_back(fill(gates, outer));
+      if (spec.peepholes != Peepholes::none) {
+        const std::int64_t seen = spec.peepholes == Peepholes::full ? spec.hidden_size : 1;
+        problem.weights.push_back(fill(spec.peephole_gates() * spec.hidden_size * seen, bound));
+      }
       if (spec.proj_size) problem.weights.push_back(fill(spec.proj_size * spec.hidden_size, bound));
     }
   }
@@ -74,6 +80,20 @@ Network<T> network(const Problem<T>& problem, Isa isa) {
   return Network<T>(problem.spec, reference::views(problem), isa);
 }
 
+// The cells that PyTorch has not, each option at least once.
+inline std::vector<Spec> textbook_specs(std::int64_t input, std::int64_t hidden, std::int64_t layers, bool both_ways) {
+  const Reset after = Reset::after;
+  const Peepholes none = Peepholes::none, diagonal = Peepholes::diagonal, full = Peepholes::full;
+  return {{Cell::lstm, input, hidden, layers, true, both_ways, 0, diagonal},
+          {Cell::lstm, input, hidden, layers, true, both_ways, 0, full},
+          {Cell::lstm, input, hidden, layers, true, both_ways, 0, none, after, true, 0.5},
+          {Cell::lstm, input, hidden, layers, true, both_ways, 7, diagonal, after, true, 0, 0.375},
+          {Cell::lstm, input, hidden, layers, true, both_ways, 7, full, after, false, 0.5, 0.375},
+          {Cell::gru, input, hidden, layers, true, both_ways, 0, none, Reset::before},
+          {Cell::gru, input, hidden, layers, true, both_ways, 0, none, Reset::none, false, 0.5},
+          {Cell::rnn_tanh, input, hidden, layers, true, both_ways, 0, none, after, false, 0.5}};
+}
+
 // Options that take different ways through the library, at sizes that leave no tile full.
 inline std::vector<Spec> varied_specs() {
   std::vector<Spec> result;
@@ -82,6 +102,7 @@ inline std::vector<Spec> varied_specs() {
     result.push_back(Spec{cell, 21, 40, 1, false, true, 0});
   }
   result.push_back(Spec{Cell::lstm, 5, 19, 2, true, true, 7});
+  for (const Spec& spec : textbook_specs(5, 19, 2, false)) result.push_back(spec);
   return result;
 }
 
@@ -211,10 +232,14 @@ inline std::string describe(Isa isa) { return gatecell::name(isa); }
 
 inline std::string describe(const Spec& spec) {
   static const char* const cells[] = {"rnn_tanh", "rnn_relu", "gru", "lstm"};
+  static const char* const peepholes[] = {"", " diagonal peepholes", " full peepholes"};
+  static const char* const resets[] = {"", " reset before", " no reset"};
   return std::string(cells[static_cast<int>(spec.cell)]) + " I=" + std::to_string(spec.input_size) +
          " H=" + std::to_string(spec.hidden_size) + " P=" + std::to_string(spec.proj_size) +
          " L=" + std::to_string(spec.num_layers) + (spec.bias ? " bias" : "") +
-         (spec.bidirectional ? " both ways" : "");
+         (spec.bidirectional ? " both ways" : "") + peepholes[static_cast<int>(spec.peepholes)] +
+         resets[static_cast<int>(spec.reset)] + (spec.coupled_gates ? " coupled" : "") +
+         (spec.gate_clip > 0 ? " gate_clip" : "") + (spec.cell_clip > 0 ? " cell_clip" : "");
 }
 
 template <class T>

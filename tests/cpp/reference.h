@@ -1,7 +1,9 @@
-// The oracle of the C++ tests: torch.nn's equations as plain loops, one number at a time, in arithmetic A.
-// It shares nothing with the library but the public header; test_reference.cpp compares it with recorded PyTorch.
+// The oracle of the C++ tests: torch.nn's equations and the textbooks' as plain loops, one number at a time, in
+// arithmetic A. It shares nothing with the library but the public header; test_reference.cpp compares it with recorded
+// PyTorch.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +15,8 @@ namespace reference {
 
 using gatecell::Cell;
 using gatecell::DirectionWeights;
+using gatecell::Peepholes;
+using gatecell::Reset;
 using gatecell::Spec;
 
 // A network and the inputs of one call, everything contiguous.
@@ -40,6 +44,7 @@ std::vector<DirectionWeights<T>> views(const Problem<T>& problem) {
     direction.weight_hh = (next++)->data();
     if (problem.spec.bias) direction.bias_ih = (next++)->data();
     if (problem.spec.bias) direction.bias_hh = (next++)->data();
+    if (problem.spec.peepholes != Peepholes::none) direction.weight_peephole = (next++)->data();
     if (problem.spec.proj_size) direction.weight_hr = (next++)->data();
   }
   return result;
@@ -62,24 +67,76 @@ A sigmoid(A v) {
   return A(1) / (A(1) + std::exp(-v));
 }
 
-// One time step of one row: new h and c from gi = W_ih x + b_ih and gh = W_hh h + b_hh, h not yet projected.
 template <class A>
-void finish(Cell cell, const std::vector<A>& gi, const std::vector<A>& gh, std::vector<A>& h, std::vector<A>& c) {
-  const std::size_t hidden = c.size();
+A bounded(A v, double limit) {
+  return limit > 0 && std::abs(v) > A(limit) ? std::copysign(A(limit), v) : v;  // NaN stays
+}
+
+// What unit u of the gate, counted among those with peepholes, sees of c.
+template <class A, class T>
+A peephole(const Spec& spec, const DirectionWeights<T>& w, std::size_t gate, std::size_t u, const std::vector<A>& c) {
+  const std::size_t row = gate * c.size() + u;
+  if (spec.peepholes == Peepholes::none) return A(0);
+  if (spec.peepholes == Peepholes::diagonal) return A(w.weight_peephole[row]) * c[u];
+  A sum(0);
+  for (std::size_t k = 0; k < c.size(); ++k) sum += A(w.weight_peephole[row * c.size() + k]) * c[k];
+  return sum;
+}
+
+// New h and c of an LSTM from a = W_ih x + b_ih + W_hh h + b_hh, h not yet projected.
+template <class A, class T>
+void finish_lstm(const Spec& spec, const DirectionWeights<T>& w, const std::vector<A>& a, std::vector<A>& h,
+                 std::vector<A>& c) {
+  const std::size_t hidden = c.size(), f_gate = spec.coupled_gates ? 0 : 1, g_gate = f_gate + 1;
+  const std::vector<A> old = c;
+  const auto sum = [&](std::size_t gate, std::size_t u, A seen) {
+    return bounded(a[gate * hidden + u] + seen, spec.gate_clip);
+  };
   for (std::size_t u = 0; u < hidden; ++u) {
-    const auto sum = [&](std::size_t gate) { return gi[gate * hidden + u] + gh[gate * hidden + u]; };
-    if (cell == Cell::rnn_tanh) {
-      h[u] = std::tanh(sum(0));
-    } else if (cell == Cell::rnn_relu) {
-      h[u] = sum(0) < A(0) ? A(0) : sum(0);  // NaN stays
-    } else if (cell == Cell::gru) {
-      const A r = sigmoid(sum(0)), z = sigmoid(sum(1));
-      const A n = std::tanh(gi[2 * hidden + u] + r * gh[2 * hidden + u]);
-      h[u] = (A(1) - z) * n + z * h[u];
-    } else {
-      c[u] = sigmoid(sum(1)) * c[u] + sigmoid(sum(0)) * std::tanh(sum(2));
-      h[u] = sigmoid(sum(3)) * std::tanh(c[u]);
-    }
+    const A i = sigmoid(sum(0, u, peephole(spec, w, 0, u, old)));
+    const A f = spec.coupled_gates ? A(1) - i : sigmoid(sum(f_gate, u, peephole(spec, w, f_gate, u, old)));
+    c[u] = bounded(f * old[u] + i * std::tanh(sum(g_gate, u, A(0))), spec.cell_clip);
+  }
+  const std::vector<A>& seen = spec.peepholes == Peepholes::full ? old : c;
+  for (std::size_t u = 0; u < hidden; ++u) {
+    h[u] = sigmoid(sum(g_gate + 1, u, peephole(spec, w, g_gate, u, seen))) * std::tanh(c[u]);
+  }
+}
+
+// New h of a GRU from gi = W_ih x + b_ih and gh = W_hh h + b_hh.
+template <class A, class T>
+void finish_gru(const Spec& spec, const DirectionWeights<T>& w, const std::vector<A>& gi, std::vector<A> gh,
+                std::vector<A>& h) {
+  const std::size_t hidden = h.size(), z_gate = spec.reset == Reset::none ? 0 : 1, n_gate = z_gate + 1;
+  const auto bound = [&](A a) { return bounded(a, spec.gate_clip); };
+  const auto gate = [&](std::size_t row) { return sigmoid(bound(gi[row] + gh[row])); };
+  std::vector<A> r(hidden, A(1)), reset(hidden);
+  for (std::size_t u = 0; u < hidden && spec.reset != Reset::none; ++u) r[u] = gate(u);
+  if (spec.reset == Reset::before) {
+    for (std::size_t u = 0; u < hidden; ++u) reset[u] = r[u] * h[u];
+    const auto rows = static_cast<std::int64_t>(hidden);
+    const auto part = affine(w.weight_hh + n_gate * hidden * hidden,
+                             spec.bias ? w.bias_hh + n_gate * hidden : static_cast<const T*>(nullptr), rows, reset);
+    std::copy(part.begin(), part.end(), gh.begin() + static_cast<std::ptrdiff_t>(n_gate * hidden));
+  }
+  for (std::size_t u = 0; u < hidden; ++u) {
+    const A of_h = gh[n_gate * hidden + u], z = gate(z_gate * hidden + u);
+    const A n = std::tanh(bound(gi[n_gate * hidden + u] + (spec.reset == Reset::after ? r[u] * of_h : of_h)));
+    h[u] = (A(1) - z) * n + z * h[u];
+  }
+}
+
+// One time step of one row: new h and c from gi = W_ih x + b_ih and gh = W_hh h + b_hh, h not yet projected.
+template <class A, class T>
+void finish(const Spec& spec, const DirectionWeights<T>& w, const std::vector<A>& gi, const std::vector<A>& gh,
+            std::vector<A>& h, std::vector<A>& c) {
+  if (spec.cell == Cell::gru) return finish_gru(spec, w, gi, gh, h);
+  std::vector<A> a = gi;
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] += gh[i];
+  if (spec.cell == Cell::lstm) return finish_lstm(spec, w, a, h, c);
+  for (std::size_t u = 0; u < h.size(); ++u) {
+    const A v = bounded(a[u], spec.gate_clip);
+    h[u] = spec.cell == Cell::rnn_tanh ? std::tanh(v) : v < A(0) ? A(0) : v;  // NaN stays
   }
 }
 
@@ -94,7 +151,7 @@ std::vector<std::vector<A>> run_row(const Spec& spec, const DirectionWeights<T>&
     const std::vector<A> gi = affine(w.weight_ih, w.bias_ih, gates, x[t]);
     const std::vector<A> gh = affine(w.weight_hh, w.bias_hh, gates, h);
     h.resize(c.size());
-    finish(spec.cell, gi, gh, h, c);
+    finish(spec, w, gi, gh, h, c);
     if (spec.proj_size) h = affine(w.weight_hr, static_cast<const T*>(nullptr), spec.proj_size, h);
     y[t] = h;
   }

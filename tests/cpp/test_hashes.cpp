@@ -63,11 +63,14 @@ std::string hash(const Output<T>& output) {
 }
 
 struct Case {
-  Spec spec;  // cell, input, hidden, layers, bias, both directions, projection
+  Spec spec;  // cell, input, hidden, layers, bias, both directions, projection, peepholes, reset, coupled, clips
   std::int64_t steps, rows;
   bool ragged;
   const char *float32, *float64;
 };
+
+constexpr Peepholes none = Peepholes::none, diagonal = Peepholes::diagonal, full = Peepholes::full;
+constexpr Reset after = Reset::after, before = Reset::before, no_reset = Reset::none;
 
 const Case cases[] = {
     {{Cell::rnn_tanh, 5, 19, 2, true, false, 0}, 40, 1, false, "8487f48fb1fa8251", "58338bfeac81071b"},
@@ -82,6 +85,28 @@ const Case cases[] = {
     {{Cell::lstm, 64, 67, 2, true, true, 0}, 30, 33, true, "7002fd18cafaf1f5", "714af83aaa5a0c0e"},
     {{Cell::lstm, 5, 19, 2, true, true, 7}, 40, 1, false, "f60ad7c20d6b148a", "29188e4e268f3c15"},
     {{Cell::lstm, 21, 40, 1, true, false, 30}, 9, 10, true, "09a2e88aca03c961", "474afd50935ae1fe"},
+    {{Cell::lstm, 5, 19, 2, true, false, 0, diagonal}, 40, 1, false, "a6cc94504c72ae17", "e411d167f36eaa25"},
+    {{Cell::lstm, 21, 40, 1, true, true, 30, full}, 9, 10, true, "7d8a62bc518094d7", "e8fc302480c234d0"},
+    {{Cell::lstm, 21, 40, 1, false, false, 0, none, after, true, 1.5, 0.75},
+     9,
+     7,
+     false,
+     "c5f4b3b346f6652b",
+     "1be11ecb38bc40ee"},
+    {{Cell::gru, 21, 40, 1, true, true, 0, none, before}, 9, 7, true, "ae919be1a9daa641", "bb26766f7457ff3b"},
+    {{Cell::gru, 5, 19, 2, true, false, 0, none, no_reset}, 40, 1, false, "7356208b4669eb3c", "94376a729468aff6"},
+    {{Cell::gru, 21, 40, 1, true, false, 0, none, after, false, 0.5},
+     9,
+     7,
+     false,
+     "951b6322fa9ab8ff",
+     "8737ed4d12fd8e49"},
+    {{Cell::rnn_relu, 21, 40, 1, true, false, 0, none, after, false, 0.5},
+     9,
+     7,
+     false,
+     "3c643f04955797e1",
+     "871b1d33c7cb0de4"},
 };
 
 }  // namespace

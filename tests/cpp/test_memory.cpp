@@ -22,6 +22,7 @@ std::vector<Spec> specs() {
   std::vector<Spec> result;
   for (const Cell cell : all_cells) result.push_back(Spec{cell, 5, 19, 2, true, true, 0});
   result.push_back(Spec{Cell::lstm, 5, 19, 2, true, true, 7});
+  for (const Spec& spec : textbook_specs(5, 19, 2, true)) result.push_back(spec);
   return result;
 }
 
@@ -180,6 +181,7 @@ TEST_CASE_TEMPLATE("weights may end where memory ends", T, float, double) {
         direction.weight_hh = (*next++)->data();
         direction.bias_ih = (*next++)->data();
         direction.bias_hh = (*next++)->data();
+        if (spec.peepholes != Peepholes::none) direction.weight_peephole = (*next++)->data();
         if (spec.proj_size) direction.weight_hr = (*next++)->data();
       }
       CHECK(same_bits(run(Network<T>(spec, weights, isa), problem), run(network(problem, isa), problem)));

@@ -49,6 +49,21 @@ TEST_CASE_TEMPLATE("every cell and every option", T, float, double) {
   }
 }
 
+TEST_CASE_TEMPLATE("the textbooks' cells", T, float, double) {
+  for (const std::int64_t hidden : {8, 9, 17, 40}) {
+    for (const bool bidirectional : {false, true}) {
+      for (Spec spec : textbook_specs(5, hidden, 2, bidirectional)) {
+        for (const bool bias : {false, true}) {
+          spec.bias = bias;
+          check_parity(random_problem<T>(spec, 6, 3));
+          check_parity(random_problem<T>(spec, 5, 9, Scale::large));
+          check_parity(random_problem<T>(spec, 6, 4, Scale::saturated));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE_TEMPLATE("sizes around the width of a register", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     const std::int64_t w = lanes<T>(isa);

@@ -45,7 +45,8 @@ void check_execution(const PackedNetwork<T>& net, const Problem<T>& problem, con
     groups += divide_up(last - first, plan.group_rows);
   }
   const std::int64_t runs = chains * groups * plan.hidden_parts;  // a thread, layer, direction and group of rows
-  const std::int64_t meetings_each = 1 + steps * (spec.proj_size ? 2 : 1);
+  const bool meets_twice = spec.proj_size || spec.reset == Reset::before;
+  const std::int64_t meetings_each = 1 + steps * (meets_twice ? 2 : 1);
   CHECK(counts.fused_steps == (plan.fused ? runs * steps : 0));
   CHECK(counts.projected_steps == (plan.fused ? 0 : runs * steps));
   CHECK(counts.most_steps == std::min(plan.chunk, steps));
@@ -88,6 +89,26 @@ const Regime regimes[] = {
      2,
      [](const Plan& p) { return p.hidden_parts == 2; },
      true},
+    {"and a reset before the product",
+     {Cell::gru, 64, 512, 1, true, false, 0, Peepholes::none, Reset::before},
+     60,
+     1,
+     2,
+     [](const Plan& p) { return p.hidden_parts == 2; },
+     true},
+    {"and full peepholes",
+     {Cell::lstm, 64, 512, 1, true, false, 0, Peepholes::full},
+     60,
+     1,
+     2,
+     [](const Plan& p) { return p.hidden_parts == 2; },
+     true},
+    {"textbook cells on one thread",
+     {Cell::lstm, 9, 40, 2, true, false, 0, Peepholes::diagonal, Reset::after, true},
+     700,
+     1,
+     1,
+     [](const Plan& p) { return !p.fused && p.chunk > 1; }},
     {"layers apart", {Cell::gru, 48, 48, 5}, 500, 1, 2, [](const Plan& p) { return p.layer_parts == 2; }, true},
 };
 

@@ -1,6 +1,7 @@
 // What a network may be: validate(), the constructor's checks, names of ISAs.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -26,6 +27,31 @@ TEST_CASE("sizes below 1, a projection that is none and sizes that overflow are 
   CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 1, huge, 1, true, true, huge - 1}), std::invalid_argument);
   CHECK_THROWS_AS(gatecell::validate(Spec{Cell::gru, std::int64_t{1} << 31, std::int64_t{1} << 31, 1}),
                   std::invalid_argument);
+}
+
+TEST_CASE("options of another cell and clips that bound nothing are refused") {
+  const Spec lstm{Cell::lstm, 4, 4}, gru{Cell::gru, 4, 4}, rnn{Cell::rnn_tanh, 4, 4};
+  const auto check = [](Spec spec, auto member, auto value, bool fits) {
+    CAPTURE(describe(spec));
+    spec.*member = value;
+    if (fits) {
+      CHECK_NOTHROW(gatecell::validate(spec));
+    } else {
+      CHECK_THROWS_AS(gatecell::validate(spec), std::invalid_argument);
+    }
+  };
+  for (const Spec& spec : {lstm, gru, rnn}) {
+    const bool is_lstm = spec.cell == Cell::lstm;
+    check(spec, &Spec::peepholes, Peepholes::diagonal, is_lstm);
+    check(spec, &Spec::peepholes, Peepholes::full, is_lstm);
+    check(spec, &Spec::coupled_gates, true, is_lstm);
+    check(spec, &Spec::cell_clip, 0.5, is_lstm);
+    check(spec, &Spec::reset, Reset::before, spec.cell == Cell::gru);
+    check(spec, &Spec::reset, Reset::none, spec.cell == Cell::gru);
+    check(spec, &Spec::gate_clip, 0.5, true);
+    for (const double clip : {-1.0, double(INFINITY), double(NAN)}) check(spec, &Spec::gate_clip, clip, false);
+    for (const double clip : {-1.0, double(INFINITY), double(NAN)}) check(spec, &Spec::cell_clip, clip, false);
+  }
 }
 
 TEST_CASE("the constructor checks the spec and the number of weights") {

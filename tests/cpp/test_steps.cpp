@@ -58,6 +58,7 @@ std::vector<Spec> specs() {
   std::vector<Spec> result;
   for (const Cell cell : all_cells) result.push_back(Spec{cell, 3, 19, 2, true, true, 0});
   result.push_back(Spec{Cell::lstm, 3, 19, 1, true, false, 7});
+  for (const Spec& spec : textbook_specs(3, 19, 1, false)) result.push_back(spec);
   return result;
 }
 

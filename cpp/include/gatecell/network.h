@@ -20,8 +20,8 @@
 //   all   gate_clip: every gate's sum is bounded before its s(), tanh() or relu() (ONNX's clip)
 //
 // Each pre-activation is one chain of multiply-adds (fused where the CPU has them): bias, then the input products in k
-// order, then the recurrent ones. So a row's result has the same bits whatever the batch, the chunking and the number
-// of threads.
+// order, then the recurrent ones, then what peepholes add. So a row's result has the same bits whatever the batch, the
+// chunking and the number of threads.
 #pragma once
 
 #include <cstddef>
