@@ -38,7 +38,8 @@ class Cell(Network, Generic[State]):
         """The values of every gate after its activation, by name, to look at: slow, in plain NumPy and float64.
 
         x and hx are as for a call. Of an LSTMCell i f g o c h, of a GRUCell r z n h (without r if reset="none"), of an
-        RNNCell h: arrays (B, hidden_size) of the network's dtype, unbatched without B. Agrees with a call to rounding.
+        RNNCell h: arrays (B, hidden_size) of the network's dtype, unbatched without B. Agrees with a call to rounding
+        unless float32 overflows.
         Raises as a call does.
         """
         array = self._input(x)

@@ -24,9 +24,9 @@ def from_gates(cell: str, gates: Mapping[str, Any], columns: str = "hx") -> dict
     columns: "hx" if W's first H columns are those of h(t-1), "xh" if its first I are those of x.
     Gives weight_ih_l0 and weight_hh_l0 and, if any gate has a b, bias_ih_l0 (b) and bias_hh_l0 (zeros), fresh arrays in
     the widest of the gates' dtypes, for LSTM.from_state_dict and the like. Where z weighs the new state pass z="new"
-    there. Raises ValueError and TypeError that name the gate, and the shape expected and found.
+    there. Cells take it too. Raises ValueError and TypeError that name the gate, and the shape expected and found.
     """
-    if cell not in _ORDERS:
+    if not isinstance(cell, str) or cell not in _ORDERS:
         raise ValueError(f"expected cell 'lstm', 'gru' or 'rnn', got {cell!r}")
     if columns not in ("hx", "xh"):
         raise ValueError(f"expected columns 'hx' or 'xh', got {columns!r}")
@@ -81,7 +81,11 @@ def _weight_and_bias(name: str, value: Any) -> tuple[Floats, Floats | None]:
     if len(value) != 2:
         raise ValueError(f"gate {name!r}: expected (W, b) or W, got a tuple of {len(value)}")
     weight, bias = value
-    weight = view(weight, f"gate {name!r}: W", force=True)
+    try:
+        weight = view(weight, f"gate {name!r}: W", force=True)
+    except (TypeError, ValueError) as error:
+        hint = "; W and b go in a tuple (W, b)" if isinstance(weight, list) else ""
+        raise type(error)(f"{error}{hint}") from None
     return weight, None if bias is None else view(bias, f"gate {name!r}: b", force=True)
 
 

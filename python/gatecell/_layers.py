@@ -126,7 +126,7 @@ class Layer(Network, Generic[State]):
         x and hx are as for a call, without lengths. Of an LSTM i f g o c h, of a GRU r z n h (without r if
         reset="none"), of an RNN h: arrays (L*D, T, B, hidden_size) of the network's dtype, T and B as x is laid out and
         unbatched without B; h of a projected LSTM has proj_size features. Index t of T belongs to step t of x, in the
-        reverse direction too. Agrees with a call to rounding. Raises as a call does.
+        reverse direction too. Agrees with a call to rounding, unless float32 overflows. Raises as a call does.
         """
         array = self._input(x)
         batched = array.ndim == 3

@@ -211,7 +211,10 @@ def spec_clip(name: str, bound: float | None) -> float:
         return 0.0
     if not isinstance(bound, numbers.Real) or isinstance(bound, bool):
         raise TypeError(f"{name} should be None or a number, got: {type(bound).__name__}")
-    value = float(bound)
+    try:
+        value = float(bound)
+    except OverflowError:
+        value = math.inf
     if not 0 < value < math.inf:
         raise ValueError(f"{name} should be a finite positive number, got: {bound!r}")
     return value

@@ -105,9 +105,9 @@ class Part:
     ) -> tuple[list[Floats], IncompatibleKeys]:
         """The weights in the order of `shapes`, in the types they came in, and the keys left over.
 
-        With `cell_names` the first layer's weights may have a cell's names, without "_l0".
+        With `cell_names` a first layer's weights may have a cell's names, without "_l0", and a cell's those of one.
         """
-        names = {name: name.removesuffix("_l0") if cell_names and name not in self.keys else name for name in shapes}
+        names = {name: _other_name(name) if cell_names and name not in self.keys else name for name in shapes}
         found = {name: self.keys[alias] for name, alias in names.items() if alias in self.keys}
         missing = [f"{self.prefix}{name} {shape}" for name, shape in shapes.items() if name not in found]
         used = set(found.values())
@@ -204,6 +204,13 @@ def _kind(first_layer: Mapping[str, Shape]) -> str | None:
         peepholes = f"peepholes={_peepholes(first_layer['weight_peephole'])!r}"
         return f"an LSTM with {'coupled_gates=True and ' if gates == 3 else ''}{peepholes}"
     return _KINDS.get(gates)
+
+
+def _other_name(name: str) -> str:
+    """A cell's name of a first layer's weight, and a layer's of a cell's."""
+    if name.endswith("_l0"):
+        return name.removesuffix("_l0")
+    return name if re.search(r"_l\d", name) else name + "_l0"
 
 
 def _peepholes(shape: Shape) -> str:

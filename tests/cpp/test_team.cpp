@@ -200,7 +200,12 @@ TEST_CASE("more threads than two, whatever this machine has") {
                           {{Cell::lstm, 7, 80, 2, true, false, 50}, 600 / less, 2, {2, 1, 3, 5, 1, 1}},
                           {{Cell::gru, 7, 64, 2, true, true}, 600 / less, 3, {1, 2, 3, 5, 2, 1}},
                           {{Cell::lstm, 7, 24, 5}, 600 / less, 3, {1, 1, 1, 5, 3, 1, 3, false}},
-                          {{Cell::gru, 7, 24, 5}, 600 / less, 3, {1, 1, 1, 1, 3, 1, 5, true}}};
+                          {{Cell::gru, 7, 24, 5}, 600 / less, 3, {1, 1, 1, 1, 3, 1, 5, true}},
+                          {{Cell::lstm, 7, 80, 1, true, false, 50, Peepholes::full}, 600 / less, 2, {1, 1, 3, 5, 2, 1}},
+                          {{Cell::gru, 7, 80, 2, true, false, 0, Peepholes::none, Reset::before},
+                           600 / less,
+                           3,
+                           {1, 1, 4, 5, 2, 1, 1, true}}};
   for (const Shape& shape : shapes) {
     const auto problem = random_problem<float>(shape.spec, shape.steps, shape.rows);
     CAPTURE(describe(problem));
@@ -235,10 +240,10 @@ TEST_CASE("rows of different lengths, shared in every way") {
                                   {2, 1, 2, 4, 7, 0, 1},
                                   {1, 1, 3, 4, 7, 0, 1},
                                   {1, 1, 1, 4, 7, 0, 3}};
-  for (const gatecell::Plan& plan : plans) {
-    CAPTURE(plan.threads());
-    const Spec spec{Cell::lstm, 5, 40, 3, true, plan.layer_parts == 1, 17};
+  const auto check = [&](const Spec& spec, const gatecell::Plan& plan) {
     const auto problem = random_problem<float>(spec, 400 / less, 7);
+    CAPTURE(describe(problem));
+    CAPTURE(plan.threads());
     const auto isa = gatecell::available_isas().front();
     const gatecell::PackedNetwork<float> net(spec, reference::views(problem), isa);
     Output<float> alone, shared;
@@ -251,6 +256,12 @@ TEST_CASE("rows of different lengths, shared in every way") {
       as_planned += counts.threads == plan.threads();
     }
     CHECK(as_planned == 5);
+  };
+  for (const gatecell::Plan& plan : plans) {
+    const bool both_ways = plan.layer_parts == 1;
+    check(Spec{Cell::lstm, 5, 40, 3, true, both_ways, 17}, plan);
+    check(Spec{Cell::lstm, 5, 40, 3, true, both_ways, 0, Peepholes::full}, plan);
+    check(Spec{Cell::gru, 5, 40, 3, true, both_ways, 0, Peepholes::none, Reset::before}, plan);
   }
   gatecell::pretend_cpus(0);
 }

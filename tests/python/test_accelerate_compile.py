@@ -20,10 +20,16 @@ pytestmark = [
 BACKENDS = ["eager", "aot_eager", "inductor"]
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For what Inductor compiles: nothing is there from another run."""
+    return tmp_path_factory.mktemp("inductor")
+
+
 @pytest.fixture
-def allow_rnn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def allow_rnn(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Without it Dynamo takes no nn.LSTM, nn.GRU or nn.RNN at all, and leaves them to the interpreter."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # nothing compiled before
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(cache))
     torch._dynamo.reset()
     with torch._dynamo.config.patch(allow_rnn=True):
         yield

@@ -76,6 +76,16 @@ def test_equations_over_the_concatenation(kind: str, columns: str, dtype: str, i
 
 
 @every_cell
+def test_cells_take_it_too(kind: str) -> None:
+    cell, names, options = CELLS[kind]
+    state_dict = gatecell.from_gates(cell, textbook(names))
+    x = np.random.default_rng(1).standard_normal((ROWS, INPUT))
+    one = getattr(gatecell, cell.upper() + "Cell").from_state_dict(state_dict, **options)
+    h = one(x)[0] if cell == "lstm" else one(x)
+    np.testing.assert_array_equal(h, network(cell, state_dict, **options)(x[None])[0][0])
+
+
+@every_cell
 def test_rows_and_columns(kind: str) -> None:
     """Every number stands where torch's order has it; nothing is computed but the zeros."""
     cell, names, _ = CELLS[kind]
@@ -283,6 +293,11 @@ ERRORS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         TypeError,
         "gate 'f': W: expected real floating point numbers, got int64",
     ),
+    "another cell": (
+        lambda: gatecell.from_gates(["gru"], {}),
+        ValueError,
+        "expected cell 'lstm', 'gru' or 'rnn', got ['gru']",
+    ),
     "no array": (
         lambda: gatecell.from_gates("lstm", lstm(f=(zeros(4, 7), "b"))),
         TypeError,
@@ -297,3 +312,8 @@ def test_errors_name_the_gate(name: str) -> None:
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message
+
+
+def test_a_pair_in_a_list_is_told_what_it_should_be() -> None:
+    with pytest.raises((TypeError, ValueError), match=r"gate 'h': W: .*; W and b go in a tuple \(W, b\)$"):
+        gatecell.from_gates("rnn", {"h": [zeros(4, 7), zeros(4)]})

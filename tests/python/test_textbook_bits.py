@@ -63,18 +63,6 @@ def test_any_number_of_threads(kind: dict[str, Any], bidirectional: bool, isa: s
             assert_same_bits(network(ended(x, lengths), hx, lengths=lengths), ragged)
 
 
-@pytest.mark.usefixtures("two_cpus")
-@pytest.mark.parametrize("kind", KINDS, ids=kind_id)
-def test_hidden_units_apart(kind: dict[str, Any], dtype: str, isa: str) -> None:
-    """With one row threads take each step together; with r*h or a projection they meet twice a step."""
-    case = Case(**kind, input_size=96, hidden_size=201, steps=60, rows=1, num_layers=2, dtype=dtype)
-    x, hx = case.inputs()
-    alone = case.network(gatecell, isa=isa, num_threads=1)(x, hx)
-    network = case.network(gatecell, isa=isa, num_threads=2)
-    for _ in range(3):
-        assert_same_bits(network(x, hx), alone)
-
-
 @pytest.mark.parametrize("hidden_size", [4, 37])
 @pytest.mark.parametrize("kind", EVERY, ids=kind_id)
 def test_every_isa_with_fma(kind: dict[str, Any], hidden_size: int, dtype: str) -> None:

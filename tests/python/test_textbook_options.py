@@ -100,7 +100,7 @@ BAD_OPTIONS: list[tuple[str, dict[str, Any], type[Exception], tuple[Any, ...]]] 
     *(
         (owner, {name: value}, ValueError, (name, "positive", value))
         for owner, name in (("LSTM", "gate_clip"), ("LSTM", "cell_clip"), ("GRU", "gate_clip"), ("RNN", "gate_clip"))
-        for value in (0, 0.0, -1.5, float("inf"), float("nan"))
+        for value in (0, 0.0, -1.5, float("inf"), float("nan"), 10**400)
     ),
     *(
         (owner, {name: value}, TypeError, (name,))

@@ -67,7 +67,7 @@ struct StepArgs {
   std::ptrdiff_t units;           // hidden units, at most blocks * W
   bool backwards;           // one row: from the last block to the first, where the step before left the cache warm
   bool relu;                // what a simple RNN has instead of tanh
-  const Extras<T>* extras;  // null for PyTorch's cells, and what follows too
+  const Extras<T>* extras;  // this and what follows is for the cells of textbook.h
   T* sums;                  // room for the gates of a step, row r: sums + r * sums_row, [blocks][gates][W]
   std::ptrdiff_t sums_row;
   T* c_next;   // c(t), c itself unless other blocks read c(t-1) meanwhile
