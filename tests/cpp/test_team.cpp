@@ -201,9 +201,9 @@ TEST_CASE("more threads than two, whatever this machine has") {
                           {{Cell::gru, 7, 64, 2, true, true}, 600 / less, 3, {1, 2, 3, 5, 2, 1}},
                           {{Cell::lstm, 7, 24, 5}, 600 / less, 3, {1, 1, 1, 5, 3, 1, 3, false}},
                           {{Cell::gru, 7, 24, 5}, 600 / less, 3, {1, 1, 1, 1, 3, 1, 5, true}},
-                          {{Cell::lstm, 7, 80, 1, true, false, 50, Peepholes::full}, 600 / less, 2, {1, 1, 3, 5, 2, 1}},
+                          {{Cell::lstm, 7, 80, 1, true, false, 50, Peepholes::full}, 200 / less, 2, {1, 1, 3, 5, 2, 1}},
                           {{Cell::gru, 7, 80, 2, true, false, 0, Peepholes::none, Reset::before},
-                           600 / less,
+                           200 / less,
                            3,
                            {1, 1, 4, 5, 2, 1, 1, true}}};
   for (const Shape& shape : shapes) {
@@ -260,6 +260,7 @@ TEST_CASE("rows of different lengths, shared in every way") {
   for (const gatecell::Plan& plan : plans) {
     const bool both_ways = plan.layer_parts == 1;
     check(Spec{Cell::lstm, 5, 40, 3, true, both_ways, 17}, plan);
+    if (plan.hidden_parts == 1) continue;  // else as above
     check(Spec{Cell::lstm, 5, 40, 3, true, both_ways, 0, Peepholes::full}, plan);
     check(Spec{Cell::gru, 5, 40, 3, true, both_ways, 0, Peepholes::none, Reset::before}, plan);
   }

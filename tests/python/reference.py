@@ -64,7 +64,7 @@ class Case:
         return (self.proj_size or self.hidden_size,) + ((self.hidden_size,) if self.mode == "LSTM" else ())
 
     def module(self) -> torch.nn.RNNBase:
-        torch.manual_seed(self.seed)
+        torch.default_generator.manual_seed(self.seed)  # torch.manual_seed keeps a stack trace of each call for CUDA
         module = getattr(torch.nn, self.class_name)(**self.options, dtype=getattr(torch, self.dtype))
         return scaled(module, self.scale, self.mode == "RNN_RELU")
 
