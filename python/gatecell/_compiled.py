@@ -42,29 +42,22 @@ def forward(module: Any, input: Any, hx: Any) -> Any:
     has_c, hidden_size = _has_c(module), module.hidden_size
     if _is_layer(module):
         directions = 2 if module.bidirectional else 1
-        sizes = [module.num_layers * directions, directions, module.proj_size or hidden_size, hidden_size]
-        batch_first = module.batch_first
+        chains, out = module.num_layers * directions, module.proj_size or hidden_size
+        sizes = [has_c, module.batch_first, chains, directions, out, hidden_size]
     else:
-        sizes, batch_first = [0, 1, hidden_size, hidden_size], False
-    number = module._gatecell.number
-    outputs = recurrent(input, _states(hx), _weights(module), number, batch_first, has_c, *sizes)
+        sizes = [has_c, False, 0, 1, hidden_size, hidden_size]
+    outputs = recurrent(input, _states(hx), _weights(module), module._gatecell.number, [int(size) for size in sizes])
     hidden = tuple(outputs[-2:]) if has_c else outputs[-1]
     return (outputs[0], hidden) if _is_layer(module) else hidden
 
 
 def _run(
-    input: torch.Tensor,
-    hx: list[torch.Tensor],
-    weights: list[torch.Tensor],
-    number: torch.Tensor,
-    batch_first: bool,
-    has_c: bool,
-    chains: int,
-    directions: int,
-    out: int,
-    hidden: int,
+    input: torch.Tensor, hx: list[torch.Tensor], weights: list[torch.Tensor], number: torch.Tensor, sizes: list[int]
 ) -> list[torch.Tensor]:
-    """y (of a layer only), h and (of an LSTM) c. `hx` has as many tensors as are given; a cell has no chains."""
+    """y (of a layer only), h and (of an LSTM) c. `hx` has as many tensors as are given.
+
+    sizes: whether there is c and the batch comes first, chains (none of a cell), directions, features of h and of c.
+    """
     module = modules.get(int(number))
     if module is None:
         raise RuntimeError("the module that this graph calls is gone: keep the model as long as what is compiled of it")
@@ -77,23 +70,15 @@ def _run(
         result = twin.forward(input, tuple(hx) if len(hx) == 2 else hx[0] if hx else None)
     finally:
         module._gatecell.count(engine)
-    y, states = ([result[0]], result[1]) if chains else ([], result)
+    y, states = ([result[0]], result[1]) if _is_layer(module) else ([], result)
     return [tensor.contiguous() for tensor in (*y, *_states(states))]
 
 
 def _fake(
-    input: torch.Tensor,
-    hx: list[torch.Tensor],
-    weights: list[torch.Tensor],
-    number: torch.Tensor,
-    batch_first: bool,
-    has_c: bool,
-    chains: int,
-    directions: int,
-    out: int,
-    hidden: int,
+    input: torch.Tensor, hx: list[torch.Tensor], weights: list[torch.Tensor], number: torch.Tensor, sizes: list[int]
 ) -> list[torch.Tensor]:
     """The same tensors without values."""
+    has_c, batch_first, chains, directions, out, hidden = sizes
     *lead, _ = input.shape
     if not chains:
         shapes = [(*lead, hidden)] * (2 if has_c else 1)

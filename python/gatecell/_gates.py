@@ -22,7 +22,7 @@ def values(spec: Spec, weights: Mapping[str, Floats], x: Floats, h_0: Floats | N
     weights: by their names in a layer's state dict; h_0 (L*D, B, S) and c_0 (L*D, B, H), zeros if None.
     """
     steps, rows, _ = x.shape
-    names = {"lstm": "ifgoch", "gru": "znh" if spec.reset == "none" else "rznh"}.get(spec.cell, "h")
+    names = {"lstm": "ifgoch", "gru": spec.gates + "h"}.get(spec.cell, "h")
     sizes = {name: spec.state_size if name == "h" else spec.hidden_size for name in names}
     found: Gates = {name: np.empty((spec.states, steps, rows, size), x.dtype) for name, size in sizes.items()}
     directions = ("", "_reverse") if spec.bidirectional else ("",)
@@ -53,12 +53,11 @@ class _Cell:
             array = weights.get(name + suffix, np.zeros(len(gates)))
             return dict(zip(gates, np.split(array.astype(np.float64), len(gates)), strict=True))
 
-        rows = {"lstm": "igo" if spec.coupled_gates else "ifgo", "gru": "zn" if spec.reset == "none" else "rzn"}
-        order = rows.get(spec.cell, "h")
+        order = spec.gates
         self.spec = spec
         self.of_x, self.bias_x = blocks("weight_ih", order), blocks("bias_ih", order)
         self.of_h, self.bias_h = blocks("weight_hh", order), blocks("bias_hh", order)
-        self.of_c = blocks("weight_peephole", "io" if spec.coupled_gates else "ifo")
+        self.of_c = blocks("weight_peephole", spec.peephole_gates)
         self.projection = weights.get("weight_hr" + suffix)
         # The bounds in the network's dtype, which its own arithmetic uses
         self.gate_clip = float(dtype.type(spec.gate_clip or np.inf))

@@ -45,11 +45,16 @@ class Spec:
         return astuple(self)
 
     @property
-    def gates(self) -> int:
-        """Blocks of rows in weight_ih, weight_hh and the biases."""
+    def gates(self) -> str:
+        """Of whose rows weight_ih, weight_hh and the biases are made, in order."""
         if self.cell == "lstm":
-            return 3 if self.coupled_gates else 4
-        return 1 if self.cell != "gru" else 2 if self.reset == "none" else 3
+            return "igo" if self.coupled_gates else "ifgo"
+        return "h" if self.cell != "gru" else "zn" if self.reset == "none" else "rzn"
+
+    @property
+    def peephole_gates(self) -> str:
+        """Of an LSTM's gates those that see c, in the order of weight_peephole's rows."""
+        return self.gates.replace("g", "")
 
     @property
     def states(self) -> int:
@@ -68,8 +73,7 @@ class Spec:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every weight by its name in torch's state dict, in torch's order."""
-        rows = self.gates * self.hidden_size
-        seeing_c = (2 if self.coupled_gates else 3) * self.hidden_size
+        rows, seeing_c = len(self.gates) * self.hidden_size, len(self.peephole_gates) * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {}
         for layer in range(self.num_layers):
             for direction in ("", "_reverse") if self.bidirectional else ("",):

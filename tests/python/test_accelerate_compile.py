@@ -188,7 +188,7 @@ def test_a_graph_that_outlives_its_module() -> None:
     inputs = [node.name for node in graphs[0].graph.nodes if node.op == "placeholder"]
     assert any("number" in name for name in inputs)
     with pytest.raises(RuntimeError, match="the module that this graph calls is gone"):
-        torch.ops.gatecell.recurrent(X, [], [], torch.tensor(10**9), False, False, 1, 1, 4, 4)
+        torch.ops.gatecell.recurrent(X, [], [], torch.tensor(10**9), [0, 0, 1, 1, 4, 4])
 
 
 def test_strictly_exported_programs_are_torchs() -> None:
