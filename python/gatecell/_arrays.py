@@ -19,7 +19,7 @@ def view(value: Any, name: str, *, force: bool = False) -> Floats:
 
     With `force` (weights) a torch tensor may require grad or live on a GPU.
     """
-    array = value if type(value) is np.ndarray else _to_numpy(value, name, force)
+    array = value if type(value) is np.ndarray else to_numpy(value, name, force)
     if array.dtype.kind != "f":
         alone = array.ndim == 0 and not hasattr(value, "dtype")  # NumPy calls None, a dict or a generator "object"
         got = array.dtype if not alone else "None" if value is None else type(value).__name__
@@ -27,7 +27,7 @@ def view(value: Any, name: str, *, force: bool = False) -> Floats:
     return array
 
 
-def _to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:
+def to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: a masked array has values that do not count: fill it first, with .filled(...)")
     if type(value).__name__ == "PackedSequence":

@@ -167,7 +167,6 @@ def lengths_of(batch_sizes: Ints) -> Ints:
 
 
 def integers(value: Any, name: str) -> NDArray[Any]:
-    """What the caller passed as `name`, as an array of an integer type. Raises TypeError, for bools too."""
     """What the caller passed as `name`, as an array of some integer type. Raises TypeError, for bools too."""
     if isinstance(value, (list, tuple)) and not value:  # NumPy takes it for floats
         return np.zeros(0, np.int64)
@@ -239,7 +238,7 @@ def _numbers(value: Any, name: str) -> NDArray[Any]:
 
 
 def _array(value: Any, name: str, kinds: str, expected: str) -> NDArray[Any]:
-    array = value if type(value) is np.ndarray else _arrays._to_numpy(value, name, False)
+    array = value if type(value) is np.ndarray else _arrays.to_numpy(value, name, False)
     if array.dtype.kind not in kinds:
         got = array.dtype if array.ndim or hasattr(value, "dtype") else type(value).__name__
         raise TypeError(f"{name}: expected {expected}, got {got}")

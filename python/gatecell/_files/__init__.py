@@ -1,0 +1,227 @@
+"""Files of weights: one function, one dict of NumPy arrays, whatever the format, which the content tells.
+
+The readers are imported when they are needed: importing gatecell stays quick.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .._state_dict import with_dot
+
+_LEGACY = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")  # torch's magic number, the first pickle in the file
+_MAX_INDEX = 100_000_000
+_KINDS = ".safetensors, its index .safetensors.index.json, .npz, or what torch.save or torch.jit.save writes"
+_FORMATS = {  # by kind; zip archives have several
+    ".safetensors": "safetensors",
+    "index": "safetensors in shards",
+    "torch": "torch.save, before its zip format",
+}
+_INVALID = {
+    ".safetensors": "not a valid safetensors file: ",
+    ".npz": "not a valid .npz file: ",
+    "index": "not a valid index of shards: ",
+}
+_OTHERS = {
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file (Keras)",
+    b"GGUF": "a GGUF file",
+    b"\x93NUMPY": "a .npy file, which has no names: save a .npz",
+    b"\x1f\x8b": "a gzip file: unpack it",
+}
+
+Read = tuple[dict[str, Any], dict[str, str], dict[str, Any]]  # arrays, skipped, metadata
+
+
+class Weights(dict[str, NDArray[Any]]):
+    """What `load` returns: arrays by name.
+
+    `skipped` maps the paths of objects of foreign classes in a file of torch.save to the names of their classes.
+    `metadata` holds the entries of a checkpoint that are plain data without tensors: {"epoch": 3, "vocabulary": {...}},
+    and the texts that a .safetensors file keeps under that name.
+    """
+
+    def __init__(
+        self, arrays: Mapping[str, NDArray[Any]], skipped: dict[str, str], metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(arrays)
+        self.skipped = skipped
+        self.metadata = metadata or {}
+
+
+def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False) -> Weights:
+    """The arrays by name in a file: `.safetensors` or its index, `.npz`, `.pt` and whatever else torch saves.
+
+    The content tells the format, not the suffix. Arrays are read-only views of the file's memory map; only where NumPy
+    cannot hold them so (bfloat16, which comes as float32, the other byte order, compressed `.npz`) they are converted.
+
+    Nothing in a file is ever executed, and torch is not needed. In a file of torch.save names are paths joined by dots:
+    `{"model": {"lstm": {...}}}` gives "model.lstm.weight_ih_l0", a list counts its members, a saved module has the
+    names of its state dict, and of a TorchScript archive all tensor attributes come. What else a checkpoint's dict has
+    is in `metadata` of the result, if it is plain data (numbers, strings, None, and dicts, lists and tuples of them),
+    as are the texts in a `.safetensors`; `skipped` names the foreign classes.
+
+    prefix: only arrays under it, by their full names. Those elsewhere may be of kinds that NumPy cannot hold.
+    check: read the whole file and compare the checksums of the zip archives (`.pt`, `.npz`) with it. The structure of
+    any file is always checked; `.safetensors` and torch's older format have no checksums. An archive that was written
+    without them (torch.serialization.set_crc32_options) is an error.
+
+    Raises ValueError for a damaged file, one of another format, a tensor that is sparse, quantised or of a type NumPy
+    has not, OSError for a file that cannot be opened. The file must not be shortened while the arrays live.
+    """
+    prefix = with_dot(prefix)
+    arrays, skipped, metadata = _read(Path(path), prefix, check)
+    result = Weights({name: array for name, array in arrays.items() if array is not None}, skipped, metadata)
+    for array in result.values():
+        array.setflags(write=False)
+    if prefix and not result:
+        heads = ", ".join(list(dict.fromkeys(name.partition(".")[0] for name in arrays))[:20])
+        raise ValueError(f"{path}: no array's name starts with {prefix!r}; names start with {_one_line(heads)}")
+    return result
+
+
+def save(path: str | os.PathLike[str], state_dict: Mapping[str, Any]) -> None:
+    """Write the arrays, NumPy's or torch's, to a `.safetensors` file, which then is there as a whole or not at all.
+
+    Every dtype is kept but torch's bfloat16, which NumPy lacks: it becomes float32. Raises TypeError for what is no
+    array or of a type that the format lacks, ValueError for a reserved name, OSError if the file cannot be written.
+    """
+    from .save import write
+
+    write(Path(path), state_dict)
+
+
+def read(path: str | os.PathLike[str], prefix: str) -> dict[str, Any]:
+    """As load, with None for the arrays whose names do not start with `prefix`: they need not even be readable."""
+    return _read(Path(path), prefix, False)[0]
+
+
+def _read(path: Path, prefix: str, check: bool, is_shard: bool = False) -> Read:
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, f"expected a file ({_KINDS}), got a directory", str(path))
+    if not stat.S_ISREG(mode):
+        raise ValueError(f"{path}: expected a file, got a device or a pipe")
+    with path.open("rb") as file:
+        start = file.read(512)
+        kind = _kind(start, path)
+        if is_shard and kind == "index":
+            raise ValueError(f"{path}: expected a shard, found an index")
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if start else None
+    try:
+        if content is None:
+            raise ValueError("the file is empty")
+        if kind == ".safetensors":
+            from .safetensors import load_safetensors
+
+            arrays, metadata = load_safetensors(content, prefix)
+            return arrays, {}, metadata
+        if kind == "torch":
+            from .torch_files import load_legacy
+
+            return load_legacy(content, prefix)
+        if kind != "index":
+            return _load_archive(content, prefix, check, kind)
+        return _load_sharded(path.parent, content, prefix, check)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {_INVALID.get(kind, '')}{_one_line(str(error))}") from error
+
+
+def _one_line(text: str) -> str:
+    """An error's text that can be printed: names in a file may be of any characters."""
+    return "".join(char if char.isprintable() else " " for char in shortened(text))
+
+
+def shortened(text: str) -> str:
+    """An error's text for people: names in a file may be megabytes."""
+    return text if len(text) <= 1000 else f"{text[:600]} ... {text[-300:]}"
+
+
+def format_of(path: Path) -> str:
+    """What a file that load reads is called: "torch.save", "TorchScript", "npz", "safetensors", ..."""
+    with path.open("rb") as file:
+        kind = _kind(file.read(512), path)
+        if names := _FORMATS.get(kind):
+            return names
+        from .zip import Archive
+
+        members = Archive(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)).members
+    ends = {name.rpartition("/")[2] for name in members}
+    return "TorchScript" if "constants.pkl" in ends else "torch.save" if "data.pkl" in ends else "npz"
+
+
+def _kind(start: bytes, path: Path) -> str:
+    """The format by the file's first bytes; the suffix only decides what is said of a damaged one."""
+    if start[:4] in (b"PK\3\4", b"PK\5\6"):
+        return ".npz" if path.suffix == ".npz" else "zip"
+    if start[:1] == b"\x80" and _LEGACY in start[:32]:
+        return "torch"
+    if start[4:9] == b"\0\0\0\0{":  # the length of its header, which is under 4 GB
+        return ".safetensors"
+    if start[:1] == b"{":
+        return "index"
+    if path.suffix in (".safetensors", ".npz"):
+        return path.suffix
+    raise ValueError(f"{path}: {_what(start)}; expected {_KINDS}")
+
+
+def _what(start: bytes) -> str:
+    if not start:
+        return "the file is empty"
+    for magic, what in _OTHERS.items():
+        if start.startswith(magic):
+            return f"this is {what}"
+    if start[257:262] == b"ustar":
+        return "this is a tar file, maybe of PyTorch before 0.1.10: load it there and save it again"
+    if start[:1] == b"\x80":
+        return "this is a pickle, not of torch.save"
+    if all(byte >= 32 or byte in b"\t\r\n\f" for byte in start):
+        return "this looks like text"
+    return f"this is no format known here (it starts with {start[:8]!r})"
+
+
+def _load_archive(content: mmap.mmap, prefix: str, check: bool, kind: str) -> Read:
+    from .zip import Archive
+
+    archive = Archive(content)
+    if check:
+        archive.check()
+    pickled = any(name.endswith("/data.pkl") for name in archive.members)
+    if not pickled and (kind == ".npz" or all(name.endswith(".npy") for name in archive.members)):
+        from .npz import load_npz
+
+        return load_npz(archive, prefix), {}, {}
+    from .torch_files import load_zip
+
+    return load_zip(archive, prefix)
+
+
+def _load_sharded(folder: Path, content: mmap.mmap, prefix: str, check: bool) -> Read:
+    """An index of shards: `weight_map` tells for each name the file beside it that has the array."""
+    import json
+
+    index = json.loads(content[:_MAX_INDEX].decode())
+    places = index["weight_map"] if isinstance(index, dict) and "weight_map" in index else None
+    if not isinstance(places, dict) or not all(isinstance(place, str) for place in places.values()):
+        raise ValueError("expected a weight_map of names to files")
+    arrays: dict[str, Any] = dict.fromkeys(places)
+    wanted = {name: place for name, place in places.items() if name.startswith(prefix)}
+    skipped: dict[str, str] = {}
+    for shard in dict.fromkeys(wanted.values()):
+        if shard in ("", ".", "..") or "/" in shard or "\\" in shard or "\0" in shard:
+            raise ValueError(f"the shard {shard!r} is not a name of a file beside the index")
+        found, foreign, _ = _read(folder / shard, prefix, check, is_shard=True)
+        names = [name for name, place in wanted.items() if place == shard]
+        for name in names:
+            if found.get(name) is None:
+                raise ValueError(f"the shard {shard!r} lacks {name!r}")
+            arrays[name] = found[name]
+        skipped |= foreign
+    return arrays, skipped, {}

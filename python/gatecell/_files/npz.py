@@ -1,0 +1,65 @@
+"""Reads .npz files: a zip archive of .npy files, mapped in place where they are stored uncompressed.
+
+Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from .sizes import are_sizes, overflows
+from .zip import Archive
+
+_HEADER = 1 << 16  # NumPy's own limit is 10,000 characters
+
+
+def load_npz(archive: Archive, prefix: str) -> dict[str, NDArray[Any] | None]:
+    """The arrays by name, read-only; None for those whose names do not start with `prefix`."""
+    arrays: dict[str, NDArray[Any] | None] = {}
+    for member in archive.members:
+        name = member.removesuffix(".npy")
+        if name in arrays:
+            raise ValueError(f"two arrays have the name {name!r}")
+        arrays[name] = _array(name, archive.read(member)) if name.startswith(prefix) else None
+    return arrays
+
+
+def _array(name: str, content: NDArray[np.uint8]) -> NDArray[Any]:
+    start = io.BytesIO(content[:_HEADER].tobytes())
+    try:
+        shape, fortran, dtype = read_header(start)
+        data = content[start.tell() :]
+        check_size(shape, dtype, data.size)
+    except ValueError as error:
+        raise ValueError(f"{name!r}: {error}") from error
+    array = data.view(dtype) if dtype.itemsize else np.empty(math.prod(shape), dtype)
+    return array.reshape(shape, order="F" if fortran else "C")
+
+
+def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The shape, whether in Fortran order, and the dtype of the .npy file that begins here. Raises ValueError."""
+    try:
+        version = npy.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"version {version} of the .npy format, which only names of fields need")
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+    except Exception as error:  # NumPy's header is a Python literal: what can go wrong is open-ended
+        raise ValueError(str(error)) from error
+    if dtype.hasobject:
+        raise ValueError("an array of Python objects, which only a pickle could hold (allow_pickle=False)")
+    if dtype.subdtype is not None:
+        raise ValueError("a dtype of arrays")
+    return shape, fortran, dtype
+
+
+def check_size(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> None:
+    """Raises ValueError unless an array takes `size` bytes."""
+    if not are_sizes(shape) or overflows(shape) or math.prod(shape) * dtype.itemsize != size:
+        raise ValueError(f"{dtype} {shape} does not take the {size} bytes found")

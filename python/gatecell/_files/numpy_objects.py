@@ -1,0 +1,74 @@
+"""NumPy arrays inside torch.save's pickles, made from what the pickle would have called.
+
+The calls are those of ndarray.__reduce__: multiarray._reconstruct and a state, or numeric._frombuffer (protocol 5).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .sizes import are_sizes, overflows
+from .unpickle import Call
+
+_RECONSTRUCT = {f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")}
+_FROM_BUFFER = {f"numpy.{core}.numeric._frombuffer" for core in ("core", "_core")}
+_EMPTY = {"builtins.bytes", "__builtin__.bytes"}
+
+
+def is_array(call: Call) -> bool:
+    """Whether the call makes an array of numbers; others, of text or objects, are as foreign as any class."""
+    parts = _parts(call)
+    return parts is not None and _dtype(parts[1]) is not None
+
+
+def array(call: Call, encoded: dict[int, bytes]) -> NDArray[Any]:
+    """The array, read-only. `encoded` keeps the bytes of texts that calls share, by their identity."""
+    parts = _parts(call)
+    dtype = _dtype(parts[1]) if parts else None
+    if parts is None or dtype is None:
+        raise ValueError("is not an array of numbers")
+    shape, _, order, data = parts
+    if not are_sizes(shape):
+        raise ValueError("is a NumPy array whose shape is not up to 32 sizes")
+    content = _bytes(data, encoded)
+    if overflows(shape) or math.prod(shape) * dtype.itemsize != len(content):
+        raise ValueError(f"{dtype} {tuple(shape)} does not take the {len(content)} bytes found")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if order == "F" else "C")
+
+
+def _parts(call: Call) -> tuple[Any, Any, Any, Any] | None:
+    """Shape, dtype, order and bytes."""
+    if call.name in _FROM_BUFFER and len(call.args) == 4:
+        data, dtype, shape, order = call.args
+        return shape, dtype, order, data
+    if call.name in _RECONSTRUCT and type(call.state) is tuple and len(call.state) == 5:
+        _, shape, dtype, fortran, data = call.state
+        return shape, dtype, "F" if fortran is True else "C", data
+    return None
+
+
+def _dtype(call: Any) -> np.dtype[Any] | None:
+    kind = call.args[0] if type(call) is Call and call.name == "numpy.dtype" and call.args else None
+    if type(kind) is not str or not re.fullmatch("[iu][1248]|f[248]|c8|c16|b1", kind):
+        return None
+    order = call.state[1] if type(call.state) is tuple and len(call.state) > 1 else "="
+    return np.dtype((">" if order == ">" else "<") + kind)
+
+
+def _bytes(data: Any, encoded: dict[int, bytes]) -> bytes:
+    """Bytes, which protocol 2 has only as text to be encoded, or as bytes() if there are none."""
+    if type(data) is bytes:
+        return data
+    if type(data) is Call and data.name in _EMPTY and not data.args:
+        return b""
+    if type(data) is not Call or data.name != "_codecs.encode" or len(data.args) != 2 or type(data.args[0]) is not str:
+        raise ValueError("is a NumPy array without bytes")
+    (text, _) = data.args
+    if id(text) not in encoded:
+        encoded[id(text)] = text.encode("latin-1")
+    return encoded[id(text)]

@@ -1,0 +1,183 @@
+"""Reads what torch.save and torch.jit.save write, as views of the file's memory map: the zip format, and the older one.
+
+torch is not needed, and nothing in the file is executed or trusted: whatever is wrong is a ValueError.
+Formats: https://github.com/pytorch/pytorch/blob/main/torch/serialization.py (_save, _legacy_save)
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import numpy_objects
+from .bfloat16 import widened
+from .metadata import plain
+from .torch_objects import Storage, Tensor, find, storage, tensor
+from .unpickle import Call, Pickle, unpickle
+from .zip import Archive
+
+_DTYPES = {
+    "float64": "f8",
+    "float32": "f4",
+    "float16": "f2",
+    "bfloat16": "u2",  # widened to float32
+    "int64": "i8",
+    "int32": "i4",
+    "int16": "i2",
+    "int8": "i1",
+    "uint64": "u8",
+    "uint32": "u4",
+    "uint16": "u2",
+    "uint8": "u1",
+    "bool": "?",
+    "complex64": "c8",
+    "complex128": "c16",
+}
+_ITEMSIZES = {name: np.dtype(code).itemsize for name, code in _DTYPES.items()} | {
+    "qint8": 1,
+    "quint8": 1,
+    "qint32": 4,
+    "quint4x2": 1,
+    "quint2x4": 1,
+}
+_MAGIC = 0x1950A86A20F9469CFC6C
+_VERSION = 1001
+
+Arrays = dict[str, "NDArray[Any] | None"]
+Read = tuple[Arrays, dict[str, str], dict[str, Any]]  # arrays, names of foreign classes, plain data
+
+
+def load_zip(archive: Archive, prefix: str) -> Read:
+    """The tensors in an archive of torch.save or torch.jit.save, and what else the pickle names, by path."""
+    roots = [name.removesuffix("data.pkl") for name in archive.members if re.fullmatch(r"[^/]*/data\.pkl", name)]
+    if len(roots) != 1:
+        raise ValueError(f"expected one folder with a data.pkl, found {len(roots)}")
+    (root,) = roots
+    order = archive.view(root + "byteorder").tobytes() if root + "byteorder" in archive.members else b"little"
+    if order not in (b"little", b"big"):
+        raise ValueError(f"expected the byte order little or big, found {order[:20]!r}")
+    pickle = unpickle(archive.view(root + "data.pkl").tobytes())
+    if pickle.end != archive.members[root + "data.pkl"].size:
+        raise ValueError("there are bytes behind the pickle")
+
+    def bytes_of(key: object) -> NDArray[np.uint8]:
+        if f"{root}data/{key}" not in archive.members:
+            raise ValueError(f"its storage {str(key)[:100]!r} is not in the archive")
+        return archive.view(f"{root}data/{key}")
+
+    reader = _Reader(bytes_of, "<" if order == b"little" else ">", archive.size)
+    return reader.read(pickle.value, pickle.end, prefix)
+
+
+def load_legacy(content: mmap.mmap, prefix: str) -> Read:
+    """The same from a file of the format before zip: four pickles, the storages' keys as a fifth, their bytes."""
+    magic = unpickle(content)
+    version = unpickle(content, magic.end)
+    if magic.value != _MAGIC or version.value != _VERSION:
+        raise ValueError("expected torch's magic number and version 1001")
+    system = unpickle(content, version.end)
+    objects = unpickle(content, system.end)
+    keys = unpickle(content, objects.end)
+    storages = _legacy_storages(content, objects, keys)
+
+    def bytes_of(key: object) -> NDArray[np.uint8]:
+        if key not in storages:
+            raise ValueError(f"its storage {str(key)[:100]!r} is not in the file")
+        return storages[key]
+
+    reader = _Reader(bytes_of, "<", len(content))
+    return reader.read(objects.value, objects.end - system.end, prefix)
+
+
+def _legacy_storages(content: mmap.mmap, objects: Pickle, keys: Pickle) -> dict[object, NDArray[np.uint8]]:
+    itemsizes: dict[object, int] = {}
+    for pid in objects.persistent:
+        place = storage(pid)
+        itemsizes.setdefault(place.key, _ITEMSIZES[place.dtype])
+    if type(keys.value) is not list or any(type(key) not in (str, int) for key in keys.value):
+        raise ValueError("expected a list of storages")
+    data, at = np.frombuffer(content, np.uint8), keys.end
+    storages: dict[object, NDArray[np.uint8]] = {}
+    for key in keys.value:
+        if key not in itemsizes or key in storages:
+            raise ValueError(f"the storage {str(key)[:100]!r} is unknown, or there twice")
+        begin = at + 8
+        at = begin + int.from_bytes(content[at:begin], "little") * itemsizes[key]
+        if at > data.size:
+            raise ValueError(f"the storage {str(key)[:100]!r} reaches {at - data.size} bytes beyond the file")
+        storages[key] = data[begin:at]
+    return storages
+
+
+class _Reader:
+    """Makes arrays of the tensors in a pickle, given the bytes of its storages."""
+
+    def __init__(self, storages: Callable[[object], NDArray[np.uint8]], order: str, size: int) -> None:
+        self._storages = storages
+        self._order = order
+        self._spare = 8 * size + 1_000  # bytes of conversions: a file whose tensors share storages oddly needs no more
+        self._converted: dict[tuple[object, str, bool, bool], NDArray[Any]] = {}
+        self._encoded: dict[int, bytes] = {}
+
+    def read(self, root: Any, size: int, prefix: str) -> Read:
+        """What is under the object that a pickle of `size` bytes made."""
+        found, foreign = find(root, size)
+        arrays = {path: self._array(path, call) if path.startswith(prefix) else None for path, call in found.items()}
+        skipped = {path: name for path, name in foreign.items() if path.startswith(prefix)}
+        return arrays, skipped, plain(root)
+
+    def _array(self, path: str, call: Call) -> NDArray[Any]:
+        try:
+            if call.name.startswith("numpy."):
+                return numpy_objects.array(call, self._encoded)
+            return self._from_tensor(tensor(call))
+        except ValueError as error:
+            raise ValueError(f"{path!r}: {error}") from error
+
+    def _from_tensor(self, view: Tensor) -> NDArray[Any]:
+        if view.dtype not in _DTYPES:
+            raise ValueError(f"dtype {view.dtype} is not supported; supported: {', '.join(_DTYPES)}")
+        elements = self._elements(view)
+        last = view.offset + sum((n - 1) * step for n, step in zip(view.shape, view.strides, strict=True))
+        if 0 in view.shape:
+            return elements[:0].reshape(view.shape)
+        if last >= elements.size:
+            raise ValueError(f"reaches element {last} of a storage of {elements.size}")
+        strides = [step * elements.itemsize if n > 1 else 0 for n, step in zip(view.shape, view.strides, strict=True)]
+        begin = view.offset * elements.itemsize
+        return np.ndarray(view.shape, elements.dtype, elements.data, begin, strides)
+
+    def _elements(self, view: Tensor) -> NDArray[Any]:
+        """The elements of the tensor's storage, in place if NumPy can hold them so, else converted once for all."""
+        place: Storage = view.storage
+        itemsize = _ITEMSIZES[place.dtype]
+        raw = self._storages(place.key)[place.begin * itemsize : (place.begin + place.size) * itemsize]
+        if raw.size != place.size * itemsize:
+            raise ValueError(f"its storage has {raw.size} bytes, expected {place.size} elements of {itemsize}")
+        dtype = np.dtype(self._order + _DTYPES[view.dtype])
+        elements = raw[: raw.size // dtype.itemsize * dtype.itemsize].view(dtype)
+        if dtype.isnative and view.dtype != "bfloat16" and not view.conjugate and not view.negative:
+            return elements
+        key = (place, view.dtype, view.conjugate, view.negative)
+        if key not in self._converted:
+            self._spare -= 2 * raw.size
+            if self._spare < 0:
+                raise ValueError("is one of so many views of a storage that converting them would fill memory")
+            self._converted[key] = _convert(elements, view)
+        return self._converted[key]
+
+
+def _convert(elements: NDArray[Any], view: Tensor) -> NDArray[Any]:
+    if view.dtype == "bfloat16":
+        elements = widened(elements)
+    elements = elements.astype(elements.dtype.newbyteorder("="), copy=False)
+    if elements.dtype.kind not in "fc" and (view.conjugate or view.negative):
+        raise ValueError(f"is a conjugate or negative view of {view.dtype}")
+    if view.conjugate:
+        elements = elements.conj()
+    return -elements if view.negative else elements
