@@ -1,6 +1,7 @@
 """Every gate's values: the cells' equations in plain NumPy, to look inside a network and to read.
 
-Slow on purpose and apart from the fast path: float64 whatever the network's dtype, one step after the other.
+Slow on purpose and apart from the fast path: float64 whatever the network's dtype, one step after the other. `gatecell
+verify` compares with it, and runs it in float32 to see what rounding alone does.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from ._spec import Spec
 Gates = dict[str, Floats]  # by the gate's name
 
 
-def values(spec: Spec, weights: Mapping[str, Floats], x: Floats, h_0: Floats | None, c_0: Floats | None) -> Gates:
+def values(
+    spec: Spec,
+    weights: Mapping[str, Floats],
+    x: Floats,
+    h_0: Floats | None,
+    c_0: Floats | None,
+    arithmetic: str = "float64",
+) -> Gates:
     """Each gate's values (L*D, T, B, features) in x's dtype; T and B are those of x (T, B, I).
 
     weights: by their names in a layer's state dict; h_0 (L*D, B, S) and c_0 (L*D, B, H), zeros if None.
@@ -26,15 +34,15 @@ def values(spec: Spec, weights: Mapping[str, Floats], x: Floats, h_0: Floats | N
     sizes = {name: spec.state_size if name == "h" else spec.hidden_size for name in names}
     found: Gates = {name: np.empty((spec.states, steps, rows, size), x.dtype) for name, size in sizes.items()}
     directions = ("", "_reverse") if spec.bidirectional else ("",)
-    inputs = x.astype(np.float64)
+    inputs = x.astype(arithmetic)
     with np.errstate(all="ignore"):  # infinities, NaNs and overflow go through, as they do in a call
         for layer in range(spec.num_layers):
-            outputs = np.empty((steps, rows, len(directions), spec.state_size))
+            outputs = np.empty((steps, rows, len(directions), spec.state_size), arithmetic)
             for number, direction in enumerate(directions):
                 block = layer * len(directions) + number
-                h = np.zeros((rows, spec.state_size)) if h_0 is None else h_0[block].astype(np.float64)
-                c = np.zeros((rows, spec.hidden_size)) if c_0 is None else c_0[block].astype(np.float64)
-                cell = _Cell(spec, weights, f"_l{layer}{direction}", x.dtype)
+                h = np.zeros((rows, spec.state_size), arithmetic) if h_0 is None else h_0[block].astype(arithmetic)
+                c = np.zeros((rows, spec.hidden_size), arithmetic) if c_0 is None else c_0[block].astype(arithmetic)
+                cell = _Cell(spec, weights, f"_l{layer}{direction}", x.dtype, arithmetic)
                 for t in reversed(range(steps)) if direction else range(steps):
                     gates = cell.step(inputs[t], h, c)
                     h, c = gates["h"], gates.get("c", c)
@@ -48,17 +56,19 @@ def values(spec: Spec, weights: Mapping[str, Floats], x: Floats, h_0: Floats | N
 class _Cell:
     """One direction of one layer. `step` takes x (B, I), h (B, S) and c (B, H), and gives every gate."""
 
-    def __init__(self, spec: Spec, weights: Mapping[str, Floats], suffix: str, dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self, spec: Spec, weights: Mapping[str, Floats], suffix: str, dtype: np.dtype[Any], arithmetic: str
+    ) -> None:
         def blocks(name: str, gates: str) -> Gates:
             array = weights.get(name + suffix, np.zeros(len(gates)))
-            return dict(zip(gates, np.split(array.astype(np.float64), len(gates)), strict=True))
+            return dict(zip(gates, np.split(array.astype(arithmetic), len(gates)), strict=True))
 
         order = spec.gates
         self.spec = spec
         self.of_x, self.bias_x = blocks("weight_ih", order), blocks("bias_ih", order)
         self.of_h, self.bias_h = blocks("weight_hh", order), blocks("bias_hh", order)
         self.of_c = blocks("weight_peephole", spec.peephole_gates)
-        self.projection = weights.get("weight_hr" + suffix)
+        self.projection = weights["weight_hr" + suffix].astype(arithmetic) if spec.proj_size else None
         # The bounds in the network's dtype, which its own arithmetic uses
         self.gate_clip = float(dtype.type(spec.gate_clip or np.inf))
         self.cell_clip = float(dtype.type(spec.cell_clip or np.inf))
@@ -78,7 +88,7 @@ class _Cell:
         o = sigmoid(self._clip(self._x("o", x) + self._h("o", h) + self._peep("o", seen)))
         h = o * np.tanh(c)
         if self.projection is not None:
-            h = h @ self.projection.astype(np.float64).T
+            h = h @ self.projection.T
         return {"i": i, "f": f, "g": g, "o": o, "c": c, "h": h}
 
     def _gru(self, x: Floats, h: Floats, _: Floats) -> Gates:

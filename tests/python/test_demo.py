@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 import gatecell
 import train_co2
 import train_digits
-from gatecell import __main__, _demo
+from gatecell import _cli, _demo
 
 DATA = Path(str(_demo.DATA))
 
@@ -70,7 +70,7 @@ def test_needs_only_numpy(tmp_path: Path) -> None:
 def test_without_a_command_prints_usage(tmp_path: Path) -> None:
     done = python("-m", "gatecell", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stdout.startswith("usage: python -m gatecell")
+    assert done.stdout.startswith("usage: gatecell")
     assert "demo" in done.stdout
 
 
@@ -105,7 +105,7 @@ def test_fails_when_tampered_with(
 ) -> None:
     monkeypatch.setattr(_demo, "DATA", shutil.copytree(DATA, tmp_path / "data"))
     tamper(tmp_path / "data" / file, name, change)
-    assert __main__.main(["demo"]) == 1
+    assert _cli.main(["demo"]) == 1
     failed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "FAILED" in line]
     assert failed == blamed  # nothing of the other network
 

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import gatecell
+from files import FOLDER
+from gatecell import _cli
 from isolated import run_script
 
 
@@ -28,6 +30,21 @@ def test_import_loads_only_numpy_and_the_standard_library() -> None:
     assert others <= {"gatecell", "numpy"}
 
 
+def test_loading_files_needs_only_numpy_and_the_standard_library() -> None:
+    loaded = run_script(f"""
+        import pathlib, sys, numpy, numpy.random
+        before = set(sys.modules)
+        import gatecell
+        for path in pathlib.Path({str(FOLDER)!r}).iterdir():
+            if path.is_file():
+                assert gatecell.find_layers(gatecell.load(path, check=True)) or "-of-" in path.name
+        print(*set(sys.modules) - before)
+    """).split()
+    others = {name.partition(".")[0] for name in loaded} - sys.stdlib_module_names
+    assert others <= {"gatecell", "numpy"}
+    assert not {"pickle", "zipfile"} & set(loaded), "the readers are our own"
+
+
 def test_import_is_quick() -> None:
     """30 ms beside NumPy are promised, twice that is the bound; the best of five, as other load only adds."""
     script = "import time, numpy; start = time.perf_counter(); import gatecell; print(time.perf_counter() - start)"
@@ -40,3 +57,8 @@ def test_version_is_the_headers() -> None:
     assert version
     assert gatecell.__version__ == version[1] == importlib.metadata.version("gatecell")
     assert gatecell.build_info()["version"] == version[1]
+
+
+def test_the_program_is_installed() -> None:
+    (entry,) = importlib.metadata.entry_points(group="console_scripts", name="gatecell")
+    assert entry.load() is _cli.main

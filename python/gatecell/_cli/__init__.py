@@ -1,0 +1,73 @@
+"""The command line, `gatecell COMMAND ...` or `python -m gatecell`. A command is there when its file is.
+
+A command's module has
+    HELP: str                                                    one line
+    def add_arguments(parser: argparse.ArgumentParser) -> None   its own arguments; --json is there already
+    def execute(arguments: argparse.Namespace) -> int            runs it; the exit code
+and imports lightly, for the help reads HELP of all. With `arguments.json` stdout gets one JSON object and nothing else
+(_output.print_json). Whatever is wrong is raised as one of _outcome.ERRORS. Exit codes: there, and 2: not understood.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from ._outcome import outcome
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line, sys.argv's by default. Returns the exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    return outcome(lambda: _run(words), " ".join(["gatecell", *words[:1]]))
+
+
+def _run(words: list[str]) -> int:
+    names = _commands()
+    known = bool(words) and words[0] in names
+    parser = _parser(words[:1] if known else names)
+    try:
+        if words and not known and not words[0].startswith("-"):
+            expected = f"expected a command ({', '.join(names)}), got {words[0]!r}"
+            parser.error(f"{expected}; to see what a file holds: gatecell info FILE")
+        arguments = parser.parse_args(words)
+    except SystemExit as done:  # help, or a usage error
+        return int(done.code or 0)
+    if arguments.version:
+        from . import _version
+
+        return _version.execute(arguments)
+    if not arguments.command:
+        parser.print_help()
+        return 2
+    return int(arguments.execute(arguments))
+
+
+def _commands() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+
+
+def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "gatecell",
+        description="Trained LSTM, GRU and RNN networks on CPUs.",
+        epilog="The arguments of a command: gatecell COMMAND --help",
+    )
+    parser.add_argument("--version", action="store_true", help="show the version and the build")
+    _add_json(parser, False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name in names:
+        command: Any = importlib.import_module(f"{__name__}.{name}")
+        own = commands.add_parser(name, help=command.HELP, description=command.HELP)
+        own.set_defaults(execute=command.execute)
+        command.add_arguments(own)
+        _add_json(own, argparse.SUPPRESS)  # the one before the command stays
+    return parser
+
+
+def _add_json(parser: argparse.ArgumentParser, default: object) -> None:
+    parser.add_argument("--json", action="store_true", default=default, help="print one JSON object")

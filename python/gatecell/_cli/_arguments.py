@@ -1,0 +1,23 @@
+"""Arguments that commands share, and their types."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+_LARGEST = 2**31 - 1  # an int of the core
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="weights: .pt, .pth, .safetensors, .npz, ...")
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    default = "GATECELL_NUM_THREADS, else the CPUs there are"
+    parser.add_argument("--threads", metavar="N", type=positive, help=f"default: {default}")
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= _LARGEST:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {_LARGEST}, got {text!r}")
+    return int(text)

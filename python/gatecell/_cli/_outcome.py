@@ -1,0 +1,53 @@
+"""How a program ends: with an exit code, and one line on stderr in place of a traceback.
+
+Exit codes: 0; 1 failed; 130 interrupted; 141 nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+
+from ._output import one_line
+
+ERRORS = (ValueError, TypeError, OSError, RuntimeError, MemoryError)
+INTERRUPTED, PIPE_CLOSED = 130, 141  # as of a program that SIGINT or SIGPIPE ended
+
+
+def outcome(run: Callable[[], int | None], name: str) -> int:
+    """Calls `run`, whose result is the exit code; of any of ERRORS prints "name: what is wrong" and returns 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal's encoding lacks
+    try:
+        code = run() or 0
+        if sys.stdout:  # None if the caller closed it
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _discard_output()
+        return PIPE_CLOSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except ERRORS as error:
+        _discard_output()  # if it could not be written
+        print(f"{name}: {one_line(_message(error))}", file=sys.stderr)
+        return 1
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return f"out of memory: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+def _discard_output() -> None:
+    """Empties stdout's buffer, into nowhere if need be, so that the interpreter's end does not complain."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

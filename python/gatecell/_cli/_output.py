@@ -1,0 +1,52 @@
+"""What commands print: facts as JSON, or text in plain columns. Names from files come without control codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gatecell._files import shortened
+
+_WIDEST = 80  # a longer cell sticks out: one huge name must not widen every row
+
+
+def print_json(facts: Mapping[str, Any]) -> None:
+    """One JSON object. Raises ValueError for NaN and infinities: say None instead."""
+    print(json.dumps(facts, allow_nan=False))
+
+
+def print_columns(rows: Sequence[Sequence[object]], indent: str = "  ", right: Sequence[int] = ()) -> None:
+    """Rows of as many cells each, aligned; the columns numbered in `right` to the right."""
+    texts = [[printable(str(cell)) for cell in row] for row in rows]
+    widths = [min(_WIDEST, max(map(len, column))) for column in zip(*texts, strict=True)]
+    for row in texts:
+        cells = [
+            text.rjust(width) if number in right else text.ljust(width)
+            for number, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print((indent + "  ".join(cells)).rstrip())
+
+
+def printable(text: str) -> str:
+    """The text with escapes for line ends, colours and whatever else could steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_line(text: str) -> str:
+    """An error of several lines as one, not too long."""
+    lines = [line.strip() for line in text.splitlines()]
+    return printable(shortened("; ".join(line for line in lines if line).replace(":; ", ": ")))
+
+
+def size(count: float) -> str:
+    """Bytes for people: 512 B, 1.23 kB, 45.6 MB."""
+    units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
+    while count >= 999.5 and len(units) > 1:
+        count, units = count / 1000, units[1:]
+    return f"{count:.0f} B" if units[0] == "B" else f"{count:#.3g}".rstrip(".") + f" {units[0]}"
+
+
+def counted(count: int, what: str) -> str:
+    """1 tensor, 1,234 tensors."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")

@@ -1,0 +1,60 @@
+"""What `gatecell verify` compares with: a layer run by somebody else, in float64, and in float32 for its rounding."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gatecell import _gates
+from gatecell._arrays import Floats
+from gatecell._layers import Layer
+
+Outputs = dict[str, Floats]  # y (T, B, D*S), h_n (L*D, B, S) and, of an LSTM, c_n (L*D, B, H)
+State = tuple[Floats, ...]  # h_0 or h_0, c_0
+
+
+def run_numpy(net: Layer[Any], weights: Mapping[str, Floats], x: Floats, state: State, dtype: str) -> Outputs:
+    """The cells' equations in NumPy, all arithmetic in `dtype`."""
+    spec, directions = net._spec, 2 if net.bidirectional else 1
+    gates = _gates.values(spec, weights, x.astype(dtype), state[0], state[-1], dtype)
+
+    def last(values: Floats) -> Floats:
+        """(L*D, T, B, features) at the end of time, which for the reverse directions is step 0."""
+        return np.stack([block[0 if number % directions else -1] for number, block in enumerate(values)])
+
+    outputs = {"y": np.concatenate(list(gates["h"][-directions:]), axis=2), "h_n": last(gates["h"])}
+    return outputs | ({"c_n": last(gates["c"])} if len(state) > 1 else {})
+
+
+def run_torch(net: Layer[Any], weights: Mapping[str, Floats], x: Floats, state: State, dtype: str) -> Outputs:
+    """PyTorch's layer, computed in `dtype`. Raises RuntimeError without torch."""
+    try:
+        torch: Any = importlib.import_module("torch")
+    except ImportError as error:
+        raise RuntimeError(f"torch cannot be imported ({error}): install it, or verify --against float64") from error
+    module = torch_layer(net, weights, dtype)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its speed
+        h_0 = [torch.from_numpy(array.astype(dtype)) for array in state]
+        return named(*module(torch.from_numpy(x.astype(dtype)), tuple(h_0) if len(h_0) > 1 else h_0[0]))
+
+
+def torch_layer(net: Layer[Any], weights: Mapping[str, Floats], dtype: str) -> Any:
+    """The torch.nn module of a network, whose cell PyTorch has."""
+    torch: Any = importlib.import_module("torch")
+    sizes = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")
+    options = {name: getattr(net, name) for name in sizes if name != "proj_size" or net.proj_size}
+    module = getattr(torch.nn, type(net).__name__)(**options, dtype=getattr(torch, dtype))
+    # Copies: torch wants to write.
+    module.load_state_dict({name: torch.from_numpy(array.astype(dtype)) for name, array in weights.items()})
+    return module
+
+
+def named(y: Any, hidden: Any) -> Outputs:
+    """A layer's two results, NumPy's or torch's, by name."""
+    arrays = map(np.asarray, (y, *(hidden if isinstance(hidden, tuple) else (hidden,))))
+    return dict(zip(("y", "h_n", "c_n"), arrays, strict=False))

@@ -1,0 +1,27 @@
+"""`gatecell --version`: the version, how the core was built, and what of it this machine can run."""
+
+from __future__ import annotations
+
+import argparse
+
+import gatecell
+
+from ._output import print_columns, print_json
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    build, available = gatecell.build_info(), gatecell.available_isas()
+    if arguments.json:
+        print_json({**build, "isas": list(build["isas"]), "available": available})
+        return 0
+    print(f"gatecell {build['version']}")
+    print_columns(
+        [
+            ("commit", build["commit"]),
+            ("compiler", build["compiler"]),
+            ("Eigen", build["eigen"]),
+            ("instruction sets", ", ".join(build["isas"])),
+            ("of those here", ", ".join(available)),
+        ]
+    )
+    return 0

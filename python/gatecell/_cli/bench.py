@@ -1,0 +1,165 @@
+"""`gatecell bench`: how long the layers of a file take here, beside PyTorch where that is installed."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import signal
+import statistics
+import time
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+import gatecell
+from gatecell import FoundLayer
+from gatecell._defaults import choose_threads
+
+from . import _networks
+from ._arguments import add_file, add_threads, positive
+from ._bench_worker import Task, make, turn
+from ._output import counted, print_columns, print_json, printable
+from ._reference import Outputs
+
+HELP = "time the layers of a file, beside PyTorch if it is installed"
+TURN = 0.05  # seconds of calls of one library before the other one's turn
+BUDGET = 1.0  # seconds of turns for a layer
+LEAST_TURNS = 3
+TOLERANCE = {"float32": 1e-4, "float64": 1e-10}  # times max(1, |y|): beyond it is another network, or a chaotic one
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_file(parser)
+    add = parser.add_argument
+    add("--prefix", metavar="P", default="", help="only the layers whose names start with P.")
+    add("-T", metavar="N", dest="steps", type=positive, default=100, help="time steps of a call (default 100)")
+    add("-B", metavar="N", dest="rows", type=positive, default=1, help="rows of the batch (default 1)")
+    add_threads(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    weights = gatecell.load(arguments.file, prefix=arguments.prefix)
+    found = _networks.layers_of(arguments.file, weights)
+    steps, rows, threads = arguments.steps, arguments.rows, choose_threads(arguments.threads)
+    libraries = ["gatecell", *(["torch"] if find_spec("torch") else [])]
+    with workers(libraries) as pools:
+        layers = [measure(Task(arguments.file, layer, steps, rows, threads), pools) for layer in found]
+    facts = {"file": str(arguments.file), "steps": steps, "rows": rows, "threads": threads, "layers": layers}
+    if arguments.json:
+        print_json(facts)
+    else:
+        show(facts)
+    return 1 if any(layer["disagrees"] for layer in layers) else 0
+
+
+@contextmanager
+def workers(libraries: list[str]) -> Iterator[dict[str, ProcessPoolExecutor]]:
+    """A process for each library. An interrupt ends it at once, even in a call that takes minutes."""
+    pools = {
+        library: ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL)
+        )
+        for library in libraries
+    }
+    try:
+        yield pools
+    finally:
+        for pool in pools.values():
+            pool.shutdown(cancel_futures=True)
+
+
+def measure(task: Task, pools: Mapping[str, ProcessPoolExecutor]) -> dict[str, Any]:
+    """A layer's times in seconds, in turns that alternate; without turns if the libraries disagree."""
+    net = _networks.empty(task.layer)
+    expected = pools["gatecell"].submit(make, "gatecell", task).result()
+    missing, difference, disagrees = torch_missing(task.layer, pools), None, False
+    if not missing:
+        try:
+            got = pools["torch"].submit(make, "torch", task).result()
+        except ImportError as error:
+            missing = f"torch cannot be imported: {error}"
+        else:
+            difference = largest_difference(expected, got)
+            disagrees = not difference <= TOLERANCE[str(net.dtype)]
+    names = ["gatecell", *([] if missing else ["torch"])]
+    turns: dict[str, list[float]] = {name: [] for name in names}
+    end = time.monotonic() + BUDGET
+    while not disagrees and (len(turns["gatecell"]) < LEAST_TURNS or time.monotonic() < end):
+        for name in names:
+            turns[name].append(pools[name].submit(turn, TURN).result())
+    products = sum(math.prod(shape) for shape in net._shapes().values() if len(shape) == 2)
+    times = {name: summary(turns[name], task, products) if turns.get(name) else None for name in ("gatecell", "torch")}
+    ratios = [slow / fast for fast, slow in zip(turns["gatecell"], turns.get("torch", []), strict=False)]
+    return {
+        "prefix": task.layer.prefix,
+        "network": str(task.layer),
+        "isa": net.isa,
+        **times,
+        "torch_missing": missing,
+        "ratio": statistics.median(ratios) if ratios else None,
+        "difference": difference if difference is None or math.isfinite(difference) else None,
+        "disagrees": disagrees,
+    }
+
+
+def torch_missing(layer: FoundLayer, libraries: Collection[str]) -> str | None:
+    """Why there is nothing to compare with."""
+    if "torch" not in libraries:
+        return "torch not installed"
+    return "torch has no such cell" if layer.flags else None
+
+
+def largest_difference(expected: Outputs, got: Outputs) -> float:
+    """As a share of max(1, |expected|); NaN if there is one."""
+    differences = [np.abs(got[name] - array) / np.maximum(1, np.abs(array)) for name, array in expected.items()]
+    return float(np.max([np.max(difference, initial=0) for difference in differences]))
+
+
+def summary(turns: list[float], task: Task, products: int) -> dict[str, float]:
+    """`products`: multiply-adds of a row in a step, two operations each."""
+    seconds = statistics.median(turns)
+    return {
+        "seconds": seconds,
+        "fastest": min(turns),
+        "slowest": max(turns),
+        "us_per_step": seconds / task.steps * 1e6,
+        "gflops": 2e-9 * products * task.steps * task.rows / seconds,
+    }
+
+
+def show(facts: Mapping[str, Any]) -> None:
+    shape = f"T={facts['steps']}, B={facts['rows']}, {counted(facts['threads'], 'thread')}"
+    print(f"{printable(facts['file'])}: {shape}; median of turns (fastest to slowest)")
+    for layer in facts["layers"]:
+        print(f"\n{printable(layer['prefix']) or repr('')}: {layer['network']}")
+        if layer["disagrees"]:
+            differ = "not finite" if layer["difference"] is None else f"{layer['difference']:.1e}"
+            print(f"  FAILED: outputs differ from PyTorch's by {differ}, so nothing was timed")
+            continue
+        rows = [("gatecell", *cells(layer["gatecell"]), layer["isa"])]
+        if layer["torch"]:
+            rows.append(("PyTorch", *cells(layer["torch"]), f"takes {layer['ratio']:.2f} times as long"))
+        print_columns(rows, right=(1, 3, 4))
+        if layer["torch_missing"]:
+            print(f"  PyTorch   {layer['torch_missing']}")
+
+
+def cells(times: Mapping[str, float]) -> tuple[str, ...]:
+    spread = f"({duration(times['fastest'])} to {duration(times['slowest'])})"
+    return (
+        duration(times["seconds"]),
+        spread,
+        f"{times['us_per_step']:.3g} us per step",
+        f"{times['gflops']:.3g} GFLOP/s",
+    )
+
+
+def duration(seconds: float) -> str:
+    """Three digits in the unit that suits."""
+    unit, size = next(((unit, size) for unit, size in (("s", 1.0), ("ms", 1e-3)) if seconds >= size), ("us", 1e-6))
+    return f"{seconds / size:#.3g}".rstrip(".") + f" {unit}"

@@ -1,0 +1,96 @@
+"""`gatecell info FILE`: what a file of weights holds. Nothing is copied or packed: a large file answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+import gatecell
+from gatecell import FoundLayer
+from gatecell._files import format_of
+
+from ._arguments import add_file
+from ._networks import empty
+from ._output import counted, print_columns, print_json, printable, size
+from ._packed_size import packed_size, parameters
+
+HELP = "show what a file of weights holds: recurrent layers, tensors, sizes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_file(parser)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    facts = _facts(arguments.file)
+    if arguments.json:
+        print_json(facts)
+    else:
+        _print(facts)
+    return 0
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    weights = gatecell.load(path)
+    tensors = [
+        {
+            "name": name,
+            "shape": list(array.shape),
+            "dtype": str(array.dtype),
+            "bytes": math.prod(array.shape) * array.itemsize,
+        }
+        for name, array in weights.items()
+    ]
+    return {
+        "file": str(path),
+        "format": format_of(path),
+        "bytes": path.stat().st_size,
+        "layers": [_layer(layer) for layer in gatecell.find_layers(weights)],
+        "tensors": tensors,
+        "elements": sum(math.prod(array.shape) for array in weights.values()),
+        "skipped": weights.skipped,
+    }
+
+
+def _layer(layer: FoundLayer) -> dict[str, Any]:
+    net = empty(layer)
+    return {
+        "prefix": layer.prefix,
+        "cell": layer.cell,
+        "network": str(layer),
+        "input_size": layer.input_size,
+        "hidden_size": layer.hidden_size,
+        "num_layers": layer.num_layers,
+        "bidirectional": layer.bidirectional,
+        "proj_size": layer.proj_size,
+        "bias": layer.bias,
+        "dtype": str(layer.dtype),
+        "flags": dict(layer.flags),
+        "choose": list(layer.choose),
+        "parameters": parameters(net),
+        "packed_bytes": packed_size(net),
+        "isa": net.isa,
+    }
+
+
+def _print(facts: dict[str, Any]) -> None:
+    layers, tensors, skipped = facts["layers"], facts["tensors"], facts["skipped"]
+    print(f"{printable(facts['file'])}: {facts['format']}, {size(facts['bytes'])}")
+    print(f"\n{counted(len(layers), 'recurrent layer')}")
+    for layer in layers:
+        packed = f"{size(layer['packed_bytes'])} packed for {layer['isa']}"
+        print(f"  {printable(layer['prefix']) or repr('')}")
+        print(f"    {layer['network']}, {layer['dtype']}, {counted(layer['parameters'], 'parameter')}, {packed}")
+        if layer["choose"]:
+            print(f"    not in the file: {', '.join(layer['choose'])}")
+    total = sum(tensor["bytes"] for tensor in tensors)
+    print(f"\n{counted(len(tensors), 'tensor')}, {counted(facts['elements'], 'element')}, {size(total)}")
+    print_columns(
+        [(tensor["name"], tuple(tensor["shape"]), tensor["dtype"], size(tensor["bytes"])) for tensor in tensors],
+        right=[3],
+    )
+    if skipped:
+        print(f"\n{counted(len(skipped), 'object')} of other classes, left out")
+        print_columns(list(skipped.items()))

@@ -1,0 +1,176 @@
+"""`gatecell run`: a sequence in a .npy file through a layer, chunk by chunk, so that it may be larger than memory.
+
+The bits are those of one call over the whole sequence, however it is cut and wherever it was interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gatecell
+from gatecell import FoundLayer
+from gatecell._layers import Layer
+from gatecell._state_dict import with_dot
+
+from . import _networks, _sequence_file
+from ._arguments import add_file, add_threads, positive
+from ._draft import Draft, Record, States, write_arrays
+from ._output import print_json, printable
+from ._sequence_file import SequenceFile
+from ._streaming import hx_of, identity, resumed, states_of, stream
+
+HELP = "run a layer over a sequence in a .npy file of any size"
+CHUNK_BYTES = 1 << 24  # of input and output in a chunk: large enough for disks, a small part of any memory
+STATES = ("h_n", "c_n")  # names in the state's file
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "A run that was interrupted in any way leaves OUTPUT.part and OUTPUT.resume; --resume goes on from there to "
+        "the same bits, and begins if there is nothing to go on with. --threads and --chunk may be others then."
+    )
+    add_file(parser)
+    add = parser.add_argument
+    add("input", metavar="INPUT.npy", type=Path, help="(T, B, features) or (T, features), of any floating type")
+    add("output", metavar="OUTPUT.npy", type=Path, help="laid out as the input, there when it is whole")
+    add("--layer", metavar="PREFIX", default="", help="prefix of the layer's names, needed if the file has several")
+    add("--batch-first", action="store_true", help="the input is (B, T, features)")
+    add("--nonlinearity", choices=("tanh", "relu"), help="of a simple RNN (default tanh)")
+    add(
+        "--state",
+        metavar="S.npz",
+        type=Path,
+        help="h_n and, for an LSTM, c_n: the initial state if this file exists (else zeros), then the final one",
+    )
+    add(
+        "--chunk",
+        metavar="N",
+        type=positive,
+        help="time steps in memory at a time (default: about 16 MB; of two directions all)",
+    )
+    add_threads(parser)
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    again.add_argument("--force", action="store_true", help="replace the output, drop an interrupted run")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    start = time.monotonic()
+    check_paths(arguments)
+    network = make(arguments)
+    draft = Draft(arguments.output)
+    with _sequence_file.opened(arguments.input, arguments.batch_first) as x, draft.locked() as file:
+        check_leftovers(arguments, draft)
+        if x.shape[-1] != network.input_size:
+            raise ValueError(f"{x.path}: {network._input_error(x.shape)}")
+        chunk = chunk_steps(network, x, arguments.chunk)
+        states = initial(network, x, arguments.state)
+        record = Record(identity(network, x, states), 0, states)
+        resuming = arguments.resume and draft.interrupted
+        if resuming:
+            record = resumed(draft, record, x.steps)
+        else:
+            draft.forget()
+        first = record.step
+        if not (resuming and first == x.steps and draft.has_name(file)):
+            record = stream(network, x, draft, file, record, chunk)
+        if arguments.state:
+            write_arrays(arguments.state, dict(zip(STATES, record.states, strict=False)))
+        draft.finish(file)
+    shape, seconds = (*x.shape[:-1], network._spec.output_size), time.monotonic() - start
+    facts = {
+        "output": str(arguments.output),
+        "shape": shape,
+        "dtype": str(network.dtype),
+        "network": repr(network),
+        "steps": x.steps,
+        "resumed_at": first,
+        "seconds": seconds,
+    }
+    if arguments.json:
+        print_json(facts)
+    else:
+        steps = f"{x.steps - first} of {x.steps} steps" if first else f"{x.steps} steps"
+        print(f"{printable(str(arguments.output))}: {shape} {network.dtype}, {steps} in {seconds:.1f} s")
+    return 0
+
+
+def check_paths(arguments: argparse.Namespace) -> None:
+    """Before anything is read or made: what would be noticed only at the end of a long run. Raises ValueError."""
+    output, state = arguments.output, arguments.state
+    for path in (output, state):
+        if path and path.exists() and not path.is_file():
+            raise ValueError(f"{path}: expected a file, got a directory, a device or a pipe")
+        if path and not path.parent.is_dir():
+            raise ValueError(f"{path}: there is no such directory")
+    read = {"the weights": arguments.file, "the input": arguments.input}
+    for written, others in ((output, {**read, "the state": state}), (state, read)):
+        for what, other in others.items():
+            if written and other and _same(written, other):
+                raise ValueError(f"{written}: this is {what}, which would be lost")
+
+
+def check_leftovers(arguments: argparse.Namespace, draft: Draft) -> None:
+    """What other runs have left is not lost unasked. Raises ValueError."""
+    if arguments.force:
+        return
+    output = arguments.output
+    if draft.interrupted and not arguments.resume:
+        raise ValueError(f"{output}: an interrupted run is there: --resume goes on with it, --force begins anew")
+    if output.exists() and not draft.interrupted:
+        nothing = " and there is no interrupted run" if arguments.resume else ""
+        raise ValueError(f"{output}: exists already{nothing}; --force replaces it")
+
+
+def make(arguments: argparse.Namespace) -> Layer[Any]:
+    weights = gatecell.load(arguments.file, prefix=arguments.layer)
+    layer = choose(_networks.layers_of(arguments.file, weights), arguments.layer)
+    options: dict[str, Any] = {"batch_first": arguments.batch_first, "num_threads": arguments.threads}
+    if arguments.nonlinearity:
+        if not layer.cell.startswith("RNN"):
+            raise ValueError(f"--nonlinearity is for a simple RNN, got {layer!r}")
+        options["nonlinearity"] = arguments.nonlinearity
+    return _networks.network(layer, weights, **options)
+
+
+def choose(layers: Sequence[FoundLayer], prefix: str) -> FoundLayer:
+    """The layer with this prefix, or the only one there is. Raises ValueError."""
+    exact = [layer for layer in layers if layer.prefix == with_dot(prefix)]
+    if len(candidates := exact or layers) == 1:
+        return candidates[0]
+    names = [repr(layer.prefix) for layer in layers[:10]] + ["..."][: len(layers) > 10]
+    raise ValueError(f"{len(layers)} layers found, choose one with --layer: {', '.join(names)}")
+
+
+def chunk_steps(network: Layer[Any], x: SequenceFile, chunk: int | None) -> int:
+    """Time steps in a chunk. Two directions need the whole sequence at once."""
+    if network.bidirectional:
+        if chunk:
+            raise ValueError("a bidirectional network cannot run in chunks: it needs a sequence's end at its beginning")
+        return max(1, x.steps)
+    rows = x.step_bytes // max(1, network.input_size * x.dtype.itemsize)
+    step = rows * (network.input_size + network._spec.output_size) * network.dtype.itemsize
+    return chunk or max(1, CHUNK_BYTES // max(1, step))
+
+
+def initial(network: Layer[Any], x: SequenceFile, path: Path | None) -> States:
+    """The state before the first step, checked. Raises OSError, ValueError."""
+    hx = None
+    if path and path.exists():
+        arrays = gatecell.load(path)
+        names = STATES[: 2 if isinstance(network, gatecell.LSTM) else 1]
+        if set(arrays) != set(names):
+            raise ValueError(f"{path}: expected arrays {' and '.join(names)}, got {', '.join(arrays) or 'none'}")
+        hx = hx_of([arrays[name] for name in names])
+    try:
+        return states_of(network(x.read(0, 0), hx)[1])
+    except (ValueError, TypeError) as error:  # of hx: x was checked
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))

@@ -1,0 +1,148 @@
+"""`gatecell verify FILE`: its checksums, and what gatecell computes with its layers beside what others do.
+
+The bound for float32 is 4 times the larger of the other's own float32 error and 2.5e-7 * max(1, |reference|), for
+float64 4e-13 * max(1, |reference|). Where float32 alone costs 1e-4 the network is chaotic: comparing says nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gatecell
+from gatecell import FoundLayer
+from gatecell._arrays import Floats, cast, view
+from gatecell._files import format_of
+
+from ._arguments import add_file
+from ._networks import layers_of, network, own_weights
+from ._output import counted, print_columns, print_json, printable
+from ._reference import Outputs, named, run_numpy, run_torch
+
+HELP = "check a file's checksums, and its recurrent layers against another implementation"
+STEPS, SEED = 20, 0
+CHAOTIC = 1e-4
+_OTHERS = {"float64": ("float64 NumPy", run_numpy), "torch": ("float64 PyTorch", run_torch)}
+_CHECKED = ("torch.save", "TorchScript", "npz")  # formats with checksums, which load has compared
+_ASSUMED = {  # by the first word of what FoundLayer.choose says
+    "batch_first": "batch_first=False",
+    "nonlinearity": "nonlinearity='tanh'",
+    "reset": "reset='after'",
+    "or": "no LSTM with coupled_gates=True",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_file(parser)
+    parser.add_argument("--prefix", default="", metavar="P", help="only the layers whose names start with P.")
+    parser.add_argument(
+        "--against", choices=_OTHERS, default="float64", help="NumPy's float64 (the default) or PyTorch's"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    path: Path = arguments.file
+    weights = gatecell.load(path, prefix=arguments.prefix, check=True)
+    with np.errstate(all="ignore"):  # infinities and NaNs are results, too
+        layers = [_verify(layer, weights, arguments.against) for layer in layers_of(path, weights)]
+    kind = format_of(path)
+    facts = {
+        "file": str(path),
+        "format": kind,
+        "checksums": "right" if kind in _CHECKED else "none",
+        "against": arguments.against,
+        "steps": STEPS,
+        "seed": SEED,
+        "layers": layers,
+        "ok": all(layer["ok"] for layer in layers),
+    }
+    if arguments.json:
+        print_json(facts)
+    else:
+        _print(facts)
+    return 0 if facts["ok"] else 1
+
+
+def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict[str, Any]:
+    if against == "torch" and layer.flags:
+        raise ValueError(f"torch has no {layer}: verify --against float64")
+    net = network(layer, weights)
+    dtype = str(net.dtype)
+    own = {name: cast(view(array, name), net.dtype) for name, array in own_weights(layer, weights).items()}
+    rng = np.random.default_rng(SEED)
+    rows = 16 + 512 // net.hidden_size  # of few numbers the rounding may be small by luck
+    spec = net._spec
+    x = rng.standard_normal((STEPS, rows, net.input_size)).astype(dtype)
+    sizes = (spec.state_size, spec.hidden_size) if spec.cell == "lstm" else (spec.state_size,)
+    state = tuple(rng.uniform(-1, 1, (spec.states, rows, size)).astype(dtype) for size in sizes)
+    other = _OTHERS[against][1]
+    reference = other(net, own, x, state, "float64")
+    got = named(*net(x, state if len(state) > 1 else state[0]))
+    rounding = _difference(other(net, own, x, state, "float32"), reference)
+    differences = {name: _number(np.abs(np.float64(got[name]) - reference[name]).max()) for name in reference}
+    share = _share(got, reference, rounding, dtype)
+    largest = max(float(np.abs(array).max()) for array in reference.values())
+    problem = ""
+    if not math.isfinite(largest):
+        problem = "the outputs are not finite: the weights hold NaN, infinities or very large numbers"
+    elif not rounding < CHAOTIC * max(1, largest):
+        problem = f"undecided: the network is chaotic, float32 alone changes its outputs by {rounding:.1e}"
+    elif not share <= 1:
+        problem = "out of bounds"
+    return {
+        "prefix": layer.prefix,
+        "network": str(layer),
+        "dtype": dtype,
+        "isa": net.isa,
+        "rows": rows,
+        "assumed": [_ASSUMED[choice.partition(" ")[0]] for choice in layer.choose],
+        "differences": differences,
+        "share_of_bound": _number(share),
+        "rounding": _number(rounding),
+        "ok": not problem,
+        "problem": problem or None,
+    }
+
+
+def _share(got: Outputs, reference: Outputs, rounding: float, dtype: str) -> float:
+    """The largest difference as a share of what is allowed there; NaN if there is one."""
+
+    def share(value: Floats, expected: Floats) -> float:
+        unit = np.maximum(1, np.abs(expected))
+        allowed = 4 * np.maximum(rounding, 2.5e-7 * unit) if dtype == "float32" else 4e-13 * unit
+        return float(np.max(np.abs(np.float64(value) - expected) / allowed))
+
+    return float(np.max([share(got[name], expected) for name, expected in reference.items()]))
+
+
+def _difference(got: Outputs, reference: Outputs) -> float:
+    return float(np.max([np.abs(np.float64(got[name]) - expected).max() for name, expected in reference.items()]))
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _print(facts: dict[str, Any]) -> None:
+    checksums = {"none": "this format has no checksums", "right": "checksums right"}[facts["checksums"]]
+    print(f"{printable(facts['file'])}: {facts['format']}, {checksums}")
+    print(f"random input of {STEPS} steps, random initial state, compared with {_OTHERS[facts['against']][0]}")
+    for layer in facts["layers"]:
+        print(f"\n{printable(layer['prefix']) or repr('')}: {layer['network']}, {layer['dtype']} on {layer['isa']}")
+        share = "" if layer["share_of_bound"] is None else f", {layer['share_of_bound']:.2f} of the bound"
+        rows = [("assumed", ", ".join(layer["assumed"]))] if layer["assumed"] else []
+        shown = ", ".join(f"{name} {_shown(value)}" for name, value in layer["differences"].items())
+        rows += [("largest differences", shown + share), ("float32 alone", _shown(layer["rounding"]))]
+        print_columns([*rows, ("result", "FAILED: " + layer["problem"] if layer["problem"] else "agrees")])
+    failed = sum(not layer["ok"] for layer in facts["layers"])
+    if failed:
+        print(f"\n{failed} of {counted(len(facts['layers']), 'layer')} FAILED")
+
+
+def _shown(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.1e}"

@@ -1,0 +1,159 @@
+"""`gatecell bench`: both libraries run a file's layers and agree; what it says where they do not or one is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gatecell
+from gatecell import _demo
+from gatecell._cli import bench, main
+from gatecell._cli._bench_worker import Task, make, turn
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "TURN", 0.001)
+    monkeypatch.setattr(bench, "BUDGET", 0.01)
+
+
+def test_layers_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.ModuleDict(
+        {
+            "a": torch.nn.LSTM(5, 8, 2, bidirectional=True, proj_size=3),
+            "b": torch.nn.GRUCell(4, 6),
+            "c": torch.nn.RNN(4, 6).double(),
+        }
+    )
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    assert main(["bench", str(tmp_path / "model.pt"), "-T", "7", "-B", "2", "--threads", "1", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert [facts[name] for name in ("steps", "rows", "threads")] == [7, 2, 1]
+    assert [layer["prefix"] for layer in facts["layers"]] == ["a.", "b.", "c."]
+    for name, layer in zip("abc", facts["layers"], strict=True):
+        products = sum(weight.numel() for weight in model[name].parameters() if weight.ndim == 2)
+        assert layer["torch_missing"] is None
+        assert layer["difference"] < 1e-5
+        assert layer["ratio"] > 0
+        for library in ("gatecell", "torch"):
+            times = layer[library]
+            assert 0 < times["fastest"] <= times["seconds"] <= times["slowest"]
+            assert times["us_per_step"] == pytest.approx(times["seconds"] * 1e6 / 7)
+            assert times["gflops"] == pytest.approx(2 * products * 7 * 2 / times["seconds"] / 1e9)
+
+
+def test_text(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(_demo.DATA / "digits.safetensors")
+    assert main(["bench", path, "--prefix", "lstm", "-T", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{path}: T=5, B=1, ")
+    assert lines[2] == "lstm.: LSTM(8, 32, bidirectional=True)"
+    assert lines[3].startswith("  gatecell  ")
+    assert "GFLOP/s" in lines[3]
+    assert lines[4].startswith("  PyTorch   ")
+    assert lines[4].endswith(" times as long")
+
+
+def test_without_torch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(bench, "find_spec", lambda name: None)
+    assert main(["bench", str(_demo.DATA / "co2.safetensors"), "-T", "5"]) == 0
+    assert "\n  PyTorch   torch not installed\n" in capsys.readouterr().out
+
+
+def test_cells_that_torch_has_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = {"weight_ih_l0": (12, 4), "weight_hh_l0": (12, 6), "bias_ih_l0": (12,), "bias_hh_l0": (12,)}
+    gatecell.save(tmp_path / "w", {name: np.zeros(shape, np.float32) for name, shape in weights.items()})
+    assert main(["bench", str(tmp_path / "w"), "-T", "5"]) == 0
+    assert "\n  PyTorch   torch has no such cell\n" in capsys.readouterr().out
+
+
+class Pool:
+    """In place of a process: `outputs` are what the library computes, and a turn takes so many seconds."""
+
+    def __init__(self, name: str, log: list[str], outputs: Callable[[], Any], seconds: float = 1.0) -> None:
+        self.name, self.log, self.outputs, self.seconds = name, log, outputs, seconds
+        self.job: Any = None
+
+    def submit(self, job: Any, *arguments: Any) -> Pool:
+        self.job = job
+        return self
+
+    def result(self) -> Any:
+        self.log.append(f"{self.job.__name__} {self.name}")
+        return self.outputs() if self.job is make else self.seconds
+
+
+def measured(torch_outputs: Callable[[], Any]) -> tuple[dict[str, Any], list[str]]:
+    path = _demo.DATA / "co2.safetensors"
+    [layer] = gatecell.find_layers(gatecell.load(path))
+    log: list[str] = []
+    pools: Any = {
+        "gatecell": Pool("gatecell", log, lambda: {"y": np.ones(3), "h_n": np.full(2, 9.0)}),
+        "torch": Pool("torch", log, torch_outputs, 3.0),
+    }
+    return bench.measure(Task(path, layer, 10, 1, 1), pools), log
+
+
+def test_they_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "BUDGET", 0)
+    layer, log = measured(lambda: {"y": np.ones(3), "h_n": np.full(2, 9.0)})
+    assert log == ["make gatecell", "make torch", *["turn gatecell", "turn torch"] * bench.LEAST_TURNS]
+    assert (layer["ratio"], layer["difference"]) == (3, 0)
+
+
+@pytest.mark.parametrize(("wrong", "difference"), [(9.9, 0.1), (math.nan, None)])
+def test_wrong_results_are_not_timed(wrong: float, difference: float | None) -> None:
+    layer, log = measured(lambda: {"y": np.ones(3), "h_n": np.array([9.0, wrong])})
+    assert log == ["make gatecell", "make torch"]
+    assert layer["disagrees"]
+    assert layer["difference"] == (difference if difference is None else pytest.approx(difference))
+    assert layer["gatecell"] is layer["torch"] is layer["ratio"] is None
+
+
+def test_wrong_results_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pools = {name: Pool(name, [], lambda y=y: {"y": np.full(3, y)}) for name, y in (("gatecell", 1.0), ("torch", 1.5))}
+    monkeypatch.setattr(bench, "workers", lambda libraries: contextlib.nullcontext(pools))
+    assert main(["bench", str(_demo.DATA / "co2.safetensors"), "-T", "5"]) == 1
+    assert "  FAILED: outputs differ from PyTorch's by 5.0e-01, so nothing was timed\n" in capsys.readouterr().out
+
+
+def test_torch_that_cannot_be_imported() -> None:
+    def broken() -> Any:
+        raise ImportError("libtorch.so: no such file")
+
+    layer, log = measured(broken)
+    assert layer["torch_missing"] == "torch cannot be imported: libtorch.so: no such file"
+    assert layer["torch"] is layer["ratio"] is None
+    assert log.count("turn gatecell") >= bench.LEAST_TURNS
+    assert "turn torch" not in log
+
+
+def test_an_interrupt_ends_a_long_call() -> None:
+    with bench.workers(["gatecell"]) as pools:
+        worker = pools["gatecell"].submit(os.getpid).result()
+        call = pools["gatecell"].submit(time.sleep, 60)
+        os.kill(worker, signal.SIGINT)
+        with pytest.raises(BrokenProcessPool):
+            call.result(timeout=10)
+
+
+def test_worker() -> None:
+    path = _demo.DATA / "co2.safetensors"
+    [layer] = gatecell.find_layers(gatecell.load(path))
+    outputs = make("gatecell", Task(path, layer, 3, 2, 1))
+    assert outputs["y"].shape == (3, 2, layer.hidden_size)
+    assert outputs["h_n"].shape == (layer.num_layers, 2, layer.hidden_size)
+    assert 0 < turn(0) < 1
