@@ -6,10 +6,13 @@
 Equations, gate order, shapes and argument names are torch.nn's.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ._accelerate import accelerate
 from ._cells import GRUCell, LSTMCell, RNNCell
 from ._core import available_isas, build_info
-from ._files import load
+from ._files import Weights, load, save
+from ._find import FoundLayer, find_layers
 from ._from_gates import from_gates
 from ._layers import GRU, LSTM, RNN
 from ._packed import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
@@ -17,26 +20,42 @@ from ._stream import Stream
 from ._stream_pool import StreamPool
 from ._torch import from_torch
 
+if TYPE_CHECKING:
+    from . import nn
+
 __version__: str = build_info()["version"]
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "FoundLayer",
     "GRUCell",
     "LSTMCell",
     "PackedSequence",
     "RNNCell",
     "Stream",
     "StreamPool",
+    "Weights",
     "__version__",
     "accelerate",
     "available_isas",
     "build_info",
+    "find_layers",
     "from_gates",
     "from_torch",
     "load",
+    "nn",
     "pack_padded_sequence",
     "pack_sequence",
     "pad_packed_sequence",
+    "save",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "nn":  # imported when first used: it takes a third of the time of all the rest
+        from importlib import import_module
+
+        return import_module(".nn", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -34,6 +34,8 @@ class Cell(Network, Generic[State]):
         row = 0 if lead else (0, 0)
         return h_n[row] if c_n is None else (h_n[row], c_n[row])  # type: ignore[return-value]
 
+    forward = __call__
+
     def gates(self, x: ArrayLike, hx: Any = None) -> dict[str, Floats]:
         """The values of every gate after its activation, by name, to look at: slow, in plain NumPy and float64.
 

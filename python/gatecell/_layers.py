@@ -106,6 +106,8 @@ class Layer(Network, Generic[State]):
             y, h_n, c_n = y[:, 0], h_n[:, 0], None if c_n is None else c_n[:, 0]
         return y if out is None else out, self._hidden(h_n, c_n)
 
+    forward = __call__
+
     def _packed(self, core: Any, x: PackedSequence, hx: Any) -> tuple[PackedSequence, State]:
         data = _arrays.contiguous(_arrays.cast(x.data, self.dtype))
         if data.shape[1] != self.input_size:

@@ -16,6 +16,8 @@ from . import _arrays, _defaults, _gates
 from ._arrays import Floats
 from ._core import Network32, Network64
 from ._files import read
+from ._module import Module
+from ._parameter import Unloaded
 from ._spec import Spec
 from ._state_dict import IncompatibleKeys, Part, negate_z, with_dot
 
@@ -26,10 +28,18 @@ if TYPE_CHECKING:
 _OWN = {"peepholes": None, "coupled_gates": False, "reset": "after", "gate_clip": None, "cell_clip": None}
 
 
-class Network:
-    """Base of layers and cells. Attributes are to be read, not set; a call may run in many threads at once."""
+class Network(Module):
+    """Base of layers and cells: modules whose weights the core holds.
+
+    Attributes are to be read, not set; a call may run in many threads at once.
+    """
 
     _axes: str  # of batched input and state, features aside: "TB", "BT", or for a cell "B"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "forward" in vars(cls) and "__call__" not in vars(cls):  # a user's own, to be run by calls as in torch
+            cls.__call__ = Module.__call__  # type: ignore[method-assign]
 
     def __init__(self, spec: Spec, device: object, dtype: Any, num_threads: int | None, isa: str | None) -> None:
         _defaults.check_device(device)
@@ -70,7 +80,7 @@ class Network:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, prefix: str = "", **flags: Any) -> Self:
-        """`from_state_dict` of what `gatecell.load` reads from a `.safetensors` or `.npz` file.
+        """`from_state_dict` of what `gatecell.load` reads from a file: `.pt`, `.safetensors`, `.npz` and others.
 
         Only arrays under `prefix` are read: those elsewhere may be of types that gatecell does not support.
         """
@@ -95,13 +105,24 @@ class Network:
         self._core = self._pack(self._sense(arrays, z))
         return incompatible
 
-    def state_dict(self) -> dict[str, NDArray[Any]]:
+    def state_dict(self, *, prefix: str = "") -> dict[str, NDArray[Any]]:
         """Fresh arrays of all weights, in PyTorch's names, order and layout, bit for bit as they were loaded."""
-        return dict(zip(self._shapes(), self._loaded().weights(), strict=True))
+        weights = self._loaded().weights()
+        return {prefix + name: array for name, array in zip(self._shapes(), weights, strict=True)}
 
-    def eval(self) -> Self:
-        """Does nothing: a network is always in inference mode."""
-        return self
+    def _values(self) -> dict[str, Any]:
+        shapes = self._shapes()
+        if self._core is None:
+            return {name: Unloaded(name, shape, self.dtype) for name, shape in shapes.items()}
+        return dict(zip(shapes, self._core.weights(), strict=True))
+
+    def _convert(self, dtype: np.dtype[Any], converted: dict[int, tuple[Any, Any]]) -> None:
+        weights = None if self._core is None else self._core.weights()
+        self.dtype = dtype
+        self._core = None if weights is None else self._pack(weights)
+
+    def _take(self, values: dict[str, NDArray[Any]]) -> None:
+        self._core = self._pack(list({**self._values(), **values}.values()))
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every weight by its key in the state dict."""

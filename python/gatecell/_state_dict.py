@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 
 # What the keys of a module with re-parametrised weights look like, and how to get its plain weights back.
 _PREFIX = r"(|.*?\.)"
-_NAME = r"((?:weight|bias)_[ih][hr]\w*)"
+_NAME = r"((?:weight|bias)(?:_[ih][hr]\w*?)?)"
 _CURES = {
     rf"{_PREFIX}parametrizations\.{_NAME}\.original[01]?": "parametrize.remove_parametrizations(module, {!r})",
     rf"{_PREFIX}{_NAME}_mask": "prune.remove(module, {!r})",
@@ -65,7 +65,7 @@ class Part:
         self.keys = {key[len(self.prefix) :]: key for key in state_dict if key.startswith(self.prefix)}
         if not self.keys:
             lines = [f"{owner}: no key of the state dict starts with {self.prefix!r}: {self._whereabouts()}"]
-            raise ValueError("\n".join(lines + self._cures()))
+            raise ValueError("\n".join(lines + self.cures()))
 
     def sizes(self) -> dict[str, Any]:
         """The constructor arguments that the tensors tell, from a layer's names or a cell's."""
@@ -115,13 +115,13 @@ class Part:
         misshaped = [
             f"{key}: expected {shapes[name]}, found {shape}"
             for name, key in found.items()
-            if (shape := self._shape(key)) != shapes[name]
+            if (shape := self.shape(key)) != shapes[name]
         ]
         if missing or misshaped or (strict and unexpected):
             raise self._error(missing, unexpected if strict else [], misshaped, shapes)
         return [view(self.state_dict[key], key, force=True) for key in found.values()], IncompatibleKeys([], unexpected)
 
-    def _shape(self, key: str) -> Shape:
+    def shape(self, key: str) -> Shape:
         value = self.state_dict[key]
         return tuple(value.shape) if hasattr(value, "shape") else view(value, key, force=True).shape
 
@@ -132,16 +132,16 @@ class Part:
         """Shapes of the first layer's matrices and of any peepholes, by a cell's names."""
         names = {name: key for key in ("weight_ih", "weight_hh", "weight_hr") for name in (key + "_l0", key)}
         names |= {name: "weight_peephole" for name in self.keys if re.fullmatch(_PEEPHOLES, name)}
-        return {key: self._shape(self.keys[name]) for name, key in names.items() if name in self.keys}
+        return {key: self.shape(self.keys[name]) for name, key in names.items() if name in self.keys}
 
     def _error(
         self, missing: list[str], unexpected: list[str], misshaped: list[str], shapes: Mapping[str, Shape] | None = None
     ) -> ValueError:
         lines = [f"{self.owner}: the state dict does not fit" + (f" under {self.prefix!r}:" if self.prefix else ":")]
-        lines += _cut([f"  missing: {key}" for key in missing])
-        lines += _cut([f"  unexpected: {key}" for key in unexpected])
-        lines += _cut([f"  wrong shape: {problem}" for problem in misshaped])
-        lines += self._cures()
+        lines += cut([f"  missing: {key}" for key in missing])
+        lines += cut([f"  unexpected: {key}" for key in unexpected])
+        lines += cut([f"  wrong shape: {problem}" for problem in misshaped])
+        lines += self.cures()
         kind = _kind(self._first_layer())
         if shapes and kind and kind != _kind({name.removesuffix("_l0"): shape for name, shape in shapes.items()}):
             lines.append(f"it looks like {_PLAIN.get((self.owner.removesuffix('Cell'), kind), kind)}")
@@ -153,15 +153,16 @@ class Part:
             lines.append(self._whereabouts())
         return ValueError("\n".join(lines))
 
-    def _cures(self) -> list[str]:
+    def cures(self, all_layers: bool = False) -> list[str]:
+        """How to get plain weights back, of the recurrent layers or of all."""
         meant = self._meant()
         found = {
             cure.format(match[2]): None
             for key in self.state_dict
             for pattern, cure in _CURES.items()
-            if (match := re.fullmatch(pattern, key)) and match[1] in meant
+            if (match := re.fullmatch(pattern, key)) and (all_layers or match[1] in meant)
         }
-        return _cut([f"to get the plain weight back before saving: torch.nn.utils.{cure}" for cure in found])
+        return cut([f"to get the plain weight back before saving: torch.nn.utils.{cure}" for cure in found])
 
     def _meant(self) -> list[str]:
         """The prefixes of recurrent weights that could have been meant: ours, else those under ours, else all."""
@@ -174,12 +175,12 @@ class Part:
     def _whereabouts(self) -> str:
         """Where recurrent weights are, if not here: under other prefixes, maybe in a mapping inside the dict."""
         if meant := self._meant():
-            return "its recurrent weights are under " + ", ".join(_cut([f"prefix={prefix!r}" for prefix in meant]))
+            return "its recurrent weights are under " + ", ".join(cut([f"prefix={prefix!r}" for prefix in meant]))
         if nested := [key for key, value in self.state_dict.items() if isinstance(value, Mapping)]:
             hints = [f"{key!r} holds a mapping: pass state_dict[{key!r}]" for key in nested]
-            return "it has no recurrent weights, but " + ", ".join(_cut(hints))
+            return "it has no recurrent weights, but " + ", ".join(cut(hints))
         prefixes = dict.fromkeys(key[: key.rfind(".") + 1] for key in self.state_dict)
-        return "it has no recurrent weights, only prefixes " + ", ".join(_cut([repr(prefix) for prefix in prefixes]))
+        return "it has no recurrent weights, only prefixes " + ", ".join(cut([repr(prefix) for prefix in prefixes]))
 
 
 def with_dot(prefix: str) -> str:
@@ -189,7 +190,7 @@ def with_dot(prefix: str) -> str:
     return prefix + "." if prefix and not prefix.endswith(".") else prefix
 
 
-def _cut(lines: list[str]) -> list[str]:
+def cut(lines: list[str]) -> list[str]:
     return lines if len(lines) <= _SHOWN else [*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} more"]
 
 

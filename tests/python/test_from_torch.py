@@ -85,8 +85,8 @@ def own_forward() -> torch.nn.Module:
 
 OTHERS = {
     "own forward": own_forward,
-    "another module": lambda: torch.nn.Linear(3, 4),
-    "a module around one": lambda: torch.nn.Sequential(torch.nn.LSTM(3, 4)),
+    "another module": lambda: torch.nn.Conv2d(3, 4, 1),
+    "a module around one": lambda: torch.nn.ModuleDict({"lstm": torch.nn.LSTM(3, 4)}),
     "quantizable": lambda: torch.ao.nn.quantizable.LSTM(3, 4),
     "a class": lambda: torch.nn.LSTM,
     "a state dict": lambda: torch.nn.LSTM(3, 4).state_dict(),

@@ -1,0 +1,56 @@
+"""The inference half of torch.nn for models around recurrent layers: port a model class by changing its imports.
+
+Class names, constructor arguments, attributes and state-dict keys are torch's; arrays are NumPy's.
+"""
+
+from .._cells import GRUCell, LSTMCell, RNNCell
+from .._layers import GRU, LSTM, RNN
+from .._module import Module
+from .._parameter import Parameter
+from . import functional, init, utils
+from ._activations import GELU, LeakyReLU, LogSoftmax, PReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from ._containers import ModuleList, Sequential
+from ._conv import Conv1d, ConvTranspose1d
+from ._embedding import Embedding
+from ._linear import Linear
+from ._norm import BatchNorm1d, LayerNorm
+from ._pooling import AdaptiveAvgPool1d, AdaptiveMaxPool1d, AvgPool1d, MaxPool1d
+from ._shape import Dropout, Flatten, Identity
+
+__all__ = [
+    "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "AdaptiveAvgPool1d",
+    "AdaptiveMaxPool1d",
+    "AvgPool1d",
+    "BatchNorm1d",
+    "Conv1d",
+    "ConvTranspose1d",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GRUCell",
+    "Identity",
+    "LSTMCell",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "MaxPool1d",
+    "Module",
+    "ModuleList",
+    "PReLU",
+    "Parameter",
+    "RNNCell",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "functional",
+    "init",
+    "utils",
+]

@@ -1,0 +1,49 @@
+"""Linear: the affine map of the last axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _arrays
+from .._arrays import Floats
+from .._defaults import check_device, choose_dtype
+from .._module import Module
+from .._parameter import Unloaded
+from .._spec import check_bool, check_int
+from ._product import product
+
+
+def linear(input: Any, weight: Floats, bias: Floats | None = None) -> Floats:
+    """y = x W^T + b, as torch.nn.functional.linear. input: (..., in), weight: (out, in), bias: (out); y: (..., out)."""
+    x = _arrays.floats(input, weight.dtype, "input")
+    if x.ndim == 0 or x.shape[-1] != weight.shape[-1]:
+        raise ValueError(f"expected input (..., {weight.shape[-1]}), got {x.shape}")
+    # Two axes make one product of matrices; NumPy would make one for each index of the axes before.
+    y = product(x.reshape(-1, x.shape[-1]) if x.ndim > 2 else x, weight.T)
+    if bias is not None:
+        y += bias
+    return y.reshape(*x.shape[:-1], len(weight)) if x.ndim > 2 else y
+
+
+class Linear(Module):
+    """torch.nn.Linear: y = x W^T + b over the last axis of (..., in_features)."""
+
+    weight: Floats
+    bias: Floats | None
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: object = None, dtype: Any = None
+    ) -> None:
+        check_device(device)
+        check_bool("bias", bias)
+        self.in_features = check_int("in_features", in_features)
+        self.out_features = check_int("out_features", out_features)
+        kind = choose_dtype(dtype)
+        self.register_parameter("weight", Unloaded("weight", (out_features, in_features), kind))
+        self.register_parameter("bias", Unloaded("bias", (out_features,), kind) if bias else None)
+
+    def forward(self, input: Any) -> Floats:
+        return linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

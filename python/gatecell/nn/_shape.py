@@ -1,0 +1,59 @@
+"""Layers that compute nothing: Identity, Dropout (inference drops nothing) and Flatten."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .._module import Module
+
+
+def dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
+    """The input: inference drops nothing."""
+    return input
+
+
+class Identity(Module):
+    """torch.nn.Identity: takes any arguments, returns its input."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def forward(self, input: Any) -> Any:
+        return input
+
+
+class Dropout(Module):
+    """torch.nn.Dropout without effect."""
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"expected p from 0 to 1, got {p}")
+        self.p = p
+        self.inplace = inplace
+
+    def forward(self, input: Any) -> Any:
+        return input
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Flatten(Module):
+    """torch.nn.Flatten: the axes from start_dim to end_dim as one."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, input: Any) -> Any:
+        x = np.asarray(input)
+        start, end = (dim + x.ndim if dim < 0 else dim for dim in (self.start_dim, self.end_dim))
+        if not 0 <= start <= end < x.ndim:
+            raise ValueError(f"expected axes {self.start_dim} to {self.end_dim} of the input, got shape {x.shape}")
+        return x.reshape(*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :])
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

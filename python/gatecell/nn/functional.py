@@ -1,0 +1,67 @@
+"""torch.nn.functional: what forward methods of models around recurrent layers call, on NumPy arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _arrays
+from .._arrays import Floats
+from .._packed import integers
+from .._spec import check_int
+from ._activations import gelu, leaky_relu, log_softmax, prelu, relu, sigmoid, silu, softmax, tanh
+from ._conv import conv1d, conv_transpose1d
+from ._embedding import embedding
+from ._linear import linear
+from ._norm import batch_norm, layer_norm
+from ._pad import pad
+from ._pooling import adaptive_avg_pool1d, adaptive_max_pool1d, avg_pool1d, max_pool1d
+from ._shape import dropout
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_max_pool1d",
+    "avg_pool1d",
+    "batch_norm",
+    "conv1d",
+    "conv_transpose1d",
+    "dropout",
+    "embedding",
+    "gelu",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "max_pool1d",
+    "normalize",
+    "one_hot",
+    "pad",
+    "prelu",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "tanh",
+]
+
+
+def one_hot(tensor: Any, num_classes: int = -1) -> NDArray[np.int64]:
+    """Integers of any shape (*) as (*, num_classes) with a 1 each; -1 classes are as many as the largest tells."""
+    numbers = integers(tensor, "tensor")
+    if num_classes == -1:
+        num_classes = int(numbers.max(initial=-1)) + 1
+    if num_classes < 1 or (numbers.size and not 0 <= numbers.min() <= numbers.max() < num_classes):
+        raise ValueError(f"expected numbers from 0 to below num_classes={num_classes}, got some outside, or none")
+    classes: NDArray[np.int64] = np.arange(num_classes)
+    hot: NDArray[np.int64] = (numbers[..., None] == classes).astype(np.int64)
+    return hot
+
+
+def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Floats:
+    """x / max(norm, eps), the norm of order p over the axis dim."""
+    x = _arrays.view(input, "input")
+    norm = np.linalg.norm(x, p, check_int("dim", dim), keepdims=True)
+    y: Floats = x / np.maximum(norm, np.asarray(eps, x.dtype))
+    return y

@@ -1,0 +1,35 @@
+"""torch.nn.utils.rnn for NumPy arrays: gatecell's packing functions, and pad_sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..._packed import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
+
+__all__ = ["PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence"]
+
+
+def pad_sequence(
+    sequences: Iterable[ArrayLike],
+    batch_first: bool = False,
+    padding_value: float = 0.0,
+    padding_side: str = "right",
+) -> NDArray[Any]:
+    """Sequences (L, ...) of different lengths as one array (T, B, ...), or (B, T, ...), T the longest length.
+
+    The dtype is the sequences'. padding_side: "right" pads behind their ends, "left" before their beginnings.
+    """
+    arrays = [np.asarray(sequence) for sequence in sequences]
+    if not arrays or any(array.shape[1:] != arrays[0].shape[1:] or not array.ndim for array in arrays):
+        raise ValueError(f"expected sequences (L, ...) alike but for L, got {[array.shape for array in arrays]}")
+    if padding_side not in ("right", "left"):
+        raise ValueError(f"expected padding_side 'right' or 'left', got {padding_side!r}")
+    steps = max(map(len, arrays))
+    padded = np.full((len(arrays), steps, *arrays[0].shape[1:]), padding_value, np.result_type(*arrays))
+    for row, array in zip(padded, arrays, strict=True):
+        row[steps - len(array) if padding_side == "left" else 0 :][: len(array)] = array
+    return padded if batch_first else padded.swapaxes(0, 1)
