@@ -1,0 +1,195 @@
+"""When somebody speaks: Silero VAD (Silero Team, MIT) over a recording, chunk by chunk as it would arrive live.
+
+    pip install --no-deps silero-vad==6.2.3
+    python -m gatecell.examples.silero_vad [speech.wav]
+
+Frames of 32 ms, each with the last 4 ms of the one before, go through a short-time Fourier transform and four
+convolutions; an LSTM remembers, and a probability of speech comes out. Only the LSTM has a state, so all else takes the
+frames of a chunk, or those of many streams, as one batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import wave
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+import gatecell
+from gatecell import nn
+from gatecell.examples._start import package_file, start
+
+Floats = NDArray[np.floating[Any]]
+
+REQUIREMENT = "silero-vad==6.2.3"
+FILE = "silero_vad/data/silero_vad.jit"
+RATE = 16_000
+FRAME, CONTEXT = 512, 64  # samples
+CHUNK = 8  # frames in a call
+BLOCK = 34  # frames in an array: memory of larger ones may go back to the system in each call, a third of the time
+SPEECH = 0.5  # least probability of a frame in which somebody speaks
+PAUSE = 4  # frames: a shorter silence belongs to the speech around it
+BARS = " ▁▂▃▄▅▆▇█"
+WANTED = "a WAV file of 16000 Hz with 8 or 16 bits (ffmpeg -i FILE -ar 16000 -c:a pcm_s16le speech.wav makes one)"
+
+
+class STFT(nn.Module):
+    """Magnitudes of a short-time Fourier transform. The package multiplies by its basis: an FFT takes half as long."""
+
+    forward_basis_buffer: Floats
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("forward_basis_buffer", np.zeros((258, 1, 256), np.float32))  # windowed cos, then -sin
+
+    def forward(self, x: Floats) -> Floats:
+        """Samples (B, 576) give magnitudes (B, 129, 4)."""
+        x = nn.functional.pad(x, (0, 64), "reflect")
+        halves = x.reshape(-1, 5, 128)  # each window is two of them
+        windows = np.concatenate([halves[:, :-1], halves[:, 1:]], axis=2)
+        windows *= self.forward_basis_buffer[0, 0]  # Hann's window, times cos(0)
+        spectrum = np.fft.rfft(windows)
+        power = spectrum.real**2
+        power += spectrum.imag**2
+        return np.sqrt(power, out=power).swapaxes(1, 2)
+
+
+class Block(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.reparam_conv = nn.Conv1d(in_channels, out_channels, 3, stride, padding=1)
+
+    def forward(self, x: Floats) -> Floats:
+        return nn.functional.relu(self.reparam_conv(x))
+
+
+class Decoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(128, 128)
+        self.decoder = nn.Sequential(nn.Dropout(0.1), nn.ReLU(), nn.Conv1d(128, 1, 1), nn.Sigmoid())
+
+    def probabilities(self, y: Floats) -> Any:
+        """What the LSTM says (B, 128) as probabilities (B)."""
+        return self.decoder(y[:, :, None])[:, 0, 0]
+
+
+class SileroVAD(nn.Module):
+    """The network for 16 kHz, in the classes of its TorchScript file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stft = STFT()
+        self.encoder = nn.Sequential(Block(129, 128, 1), Block(128, 64, 2), Block(64, 64, 2), Block(64, 128, 1))
+        self.decoder = Decoder()
+
+    def features(self, frames: Floats) -> Any:
+        """What the LSTM gets (B, 128) of frames (B, 576), samples from -1 to 1."""
+        if len(frames) > BLOCK:
+            blocks = [frames[first : first + BLOCK] for first in range(0, len(frames), BLOCK)]
+            return np.concatenate([self.features(block) for block in blocks])
+        return self.encoder(self.stft(frames))[:, :, 0]
+
+    def forward(self, frames: Floats, state: Any = None) -> tuple[Floats, Any]:
+        """Frames (T, 576) of one stream give probabilities (T) and the state, to go on with."""
+        y, state = self.decoder.rnn(self.features(frames), state)
+        return self.decoder.probabilities(y), state
+
+
+class Streams:
+    """Many streams at once, each with a state of its own: all take a frame, or any of them."""
+
+    def __init__(self, model: SileroVAD, capacity: int) -> None:
+        self.model = model
+        self.pool = gatecell.StreamPool(model.decoder.rnn, capacity)
+
+    def step(self, ids: Any, frames: Floats) -> Any:
+        """The next frames (n, 576) of the streams `ids` of the pool give probabilities (n)."""
+        return self.model.decoder.probabilities(self.pool.step(ids, self.model.features(frames)))
+
+
+def load() -> SileroVAD:
+    """The network with the package's weights. What is an LSTMCell there is an LSTM here, for many frames in a call."""
+    weights = gatecell.load(package_file(REQUIREMENT, FILE), prefix="_model")
+    named = {name + "_l0" * (".rnn." in name): array for name, array in weights.items()}
+    model = SileroVAD()
+    model.load_state_dict(named, prefix="_model")
+    return model
+
+
+def framed(audio: Floats) -> Any:
+    """All frames (T, 576) of a recording: zeros come before its beginning and behind its end."""
+    padded = np.pad(audio, (CONTEXT, -len(audio) % FRAME))
+    return sliding_window_view(padded, CONTEXT + FRAME)[::FRAME]
+
+
+def read_wav(file: str | IO[bytes]) -> Floats:
+    """The samples of a WAV file, from -1 to 1, its channels averaged. Raises ValueError unless it is as WANTED."""
+    try:
+        with wave.open(file) as recording:
+            rate, width, channels = recording.getframerate(), recording.getsampwidth(), recording.getnchannels()
+            data = recording.readframes(recording.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"{file}: expected {WANTED}: {str(error) or 'it is cut off'}") from None
+    if rate != RATE or width not in (1, 2):
+        raise ValueError(f"{file}: expected {WANTED}, got {rate} Hz of {8 * width} bits")
+    data = data[: len(data) // (width * channels) * (width * channels)]
+    if not data:
+        raise ValueError(f"{file}: expected a recording, got one without samples")
+    kind, zero = ("<i2", 0) if width == 2 else ("u1", 128)
+    samples = (np.frombuffer(data, kind).astype(np.float32) - zero) / 2 ** (8 * width - 1)
+    mono: Floats = samples.reshape(-1, channels).mean(axis=1)
+    return mono
+
+
+def listen(model: SileroVAD, frames: Floats) -> Iterator[float]:
+    """The probability of every frame, computed a chunk at a time."""
+    state = None
+    for first in range(0, len(frames), CHUNK):
+        probabilities, state = model(frames[first : first + CHUNK], state)
+        yield from probabilities.tolist()
+
+
+def segments(probabilities: Iterable[float]) -> list[tuple[int, int]]:
+    """First frame of each stretch of speech, and the frame behind its last."""
+    found: list[tuple[int, int]] = []
+    for frame in (frame for frame, value in enumerate(probabilities) if value >= SPEECH):
+        if found and frame - found[-1][1] < PAUSE:
+            found[-1] = found[-1][0], frame + 1
+        else:
+            found.append((frame, frame + 1))
+    return found
+
+
+def main() -> None:
+    about = "Tells when somebody speaks in a recording."
+    parser = argparse.ArgumentParser(prog="python -m gatecell.examples.silero_vad", description=about)
+    parser.add_argument("audio", nargs="?", help="WAV file of 16 kHz (default: two sentences spoken by a machine)")
+    audio = parser.parse_args().audio
+    if audio is None:
+        with (files("gatecell") / "data" / "speech.wav").open("rb") as file:
+            samples = read_wav(file)
+    else:
+        samples = read_wav(audio)
+    seconds = FRAME / RATE
+    probabilities = []
+    for frame, value in enumerate(listen(load(), framed(samples))):
+        if frame % 50 == 0:
+            print(f"{chr(10) * (frame > 0)}{frame * seconds:6.1f} s  ", end="")
+        print(BARS[round(value * 8)], end="", flush=True)
+        probabilities.append(value)
+    print()
+    found = segments(probabilities)
+    for first, end in found:
+        print(f"speech from {first * seconds:.2f} s to {end * seconds:.2f} s")
+    if not found:
+        print("no speech")
+
+
+if __name__ == "__main__":
+    start(main)
