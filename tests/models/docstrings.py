@@ -1,0 +1,56 @@
+"""English prose out of docstrings of installed packages: read as text, never imported. For the training scripts.
+
+The standard library, NumPy and PyTorch: three authors whom a reader can tell apart. A file is wholly for training or
+wholly held out, so that no held-out paragraph has neighbours among the others.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+import sysconfig
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+LIBRARIES = ("python", "numpy", "torch")
+HELD_OUT = 5  # every fifth file
+LEFT_OUT = ("test", "-packages", "idlelib", "_vendor")  # in paths: other people's, or hardly prose
+PROSE = re.compile(r"(?!.*--)[A-Z`][A-Za-z0-9 ,.;:'\"()`_/*-]+[.:]")  # no headings with their underlines
+
+
+def paragraphs(held_out: bool, words: range) -> dict[str, list[str]]:
+    """By library, each paragraph once, with that many words (divided by spaces), in an order drawn from a seed."""
+    found = {library: set(_prose(library, held_out)) for library in LIBRARIES}
+    if held_out:  # not a sentence that is also in another file
+        for library in LIBRARIES:
+            found[library] -= set(_prose(library, False))
+    chosen = {}
+    for library, texts in found.items():
+        chosen[library] = [text for text in sorted(texts) if len(text.split()) in words]
+        random.Random(0).shuffle(chosen[library])
+    return chosen
+
+
+def _prose(library: str, held_out: bool) -> Iterator[str]:
+    root = Path(sysconfig.get_path("stdlib") if library == "python" else sysconfig.get_path("purelib") + "/" + library)
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if any(part in name for part in LEFT_OUT) or (zlib.crc32(name.encode()) % HELD_OUT == 0) != held_out:
+            continue
+        for docstring in _docstrings(path):
+            for paragraph in docstring.split("\n\n"):
+                text = " ".join(paragraph.split())
+                if PROSE.fullmatch(text):
+                    yield text
+
+
+def _docstrings(path: Path) -> Iterator[str]:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError):  # a few files are meant to be wrong
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield ast.get_docstring(node) or ""

@@ -1,0 +1,38 @@
+"""Paragraphs of different lengths in one batch: two-layer bidirectional LSTM and GRU, packed and with lengths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import text_classifier
+import text_classifier_torch
+from end_to_end import WEIGHTS, assert_beats_majority, assert_model_parity, load
+from text import labelled, padded, tokens
+from text_classifier_torch import LIBRARIES, SIZES
+
+TEXTS, LABELS = labelled("paragraphs")
+BATCH = padded([tokens(text) for text in TEXTS])
+
+
+@pytest.fixture(params=["lstm", "gru"], scope="module")
+def models(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    """The ported model and its twin."""
+    name = f"{request.param.capitalize()}Classifier"
+    both = getattr(text_classifier, name)(**SIZES), getattr(text_classifier_torch, name)(**SIZES)
+    return load(*both, WEIGHTS / f"text_{request.param}.pt")
+
+
+def test_parity_and_accuracy_on_held_out_paragraphs(models: tuple[Any, Any]) -> None:
+    logits = assert_model_parity(*models, *BATCH)
+    assert_beats_majority([LIBRARIES[i] for i in logits.argmax(1)], LABELS)
+
+
+def test_padding_says_nothing(models: tuple[Any, Any]) -> None:
+    """Neither how much there is, nor which words."""
+    batch, lengths = BATCH
+    wider = np.pad(batch, ((0, 0), (0, 7)))
+    wider[np.arange(wider.shape[1]) >= lengths[:, None]] = 1
+    np.testing.assert_array_equal(models[0](wider, lengths), models[0](batch, lengths))
