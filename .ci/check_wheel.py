@@ -7,6 +7,7 @@ import zipfile
 
 LARGEST_EXTENSION = 1_500_000
 REQUIRED = {"gatecell/py.typed", "gatecell/_core.pyi", "gatecell/data/README.md", "gatecell/data/digits.safetensors"}
+REQUIRED |= {"gatecell/data/speech.wav", "gatecell/examples/silero_vad.py"}
 NOTICES = ("Eigen", "Mozilla Public License 2.0", "pybind11", "CC BY 4.0", "Mauna Loa")
 
 with zipfile.ZipFile(sys.argv[1]) as wheel:

@@ -89,8 +89,13 @@ CONTESTANTS = {
     "gatecell.accelerate": Contestant("PyTorch accelerated", "gatecell", "gatecell", "build_accelerated"),
     "gatecell.own": Contestant("gatecell's own call", "gatecell", "gatecell", "build_own"),
     "torch.model": Contestant("PyTorch", "torch", "torch", "build_model"),
+    "gatecell.classifier": Contestant("gatecell", "gatecell", "gatecell", "build_classifier"),
+    "torch.classifier": Contestant("PyTorch", "torch", "torch", "build_classifier"),
     "torch.full": Contestant("PyTorch full batch", "torch", "torch", "build_full"),
     "onnxruntime.batch": Contestant("ONNX Runtime batch", "onnxruntime", "onnxruntime", "build_batch", from_onnx=True),
+    "gatecell.vad": Contestant("gatecell", "gatecell", "gatecell", "build_vad"),
+    "onnxruntime.vad": Contestant("ONNX Runtime", "onnxruntime", "onnxruntime", "build_vad"),
+    "onnxruntime.vad_at_once": Contestant("ONNX Runtime at once", "onnxruntime", "onnxruntime", "build_vad_at_once"),
 }
 # Other ways of a library than the one it is judged by.
 ON_REQUEST = tuple(name for name in CONTESTANTS if "." in name)

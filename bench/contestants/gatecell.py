@@ -10,7 +10,7 @@ import numpy as np
 import gatecell
 from suite.cases import Arrays, Case
 
-from . import NOT_GIVEN, Built, UnsupportedError, valid
+from . import NOT_GIVEN, Built, UnsupportedError, vad, valid
 
 LAYERS = {"lstm": gatecell.LSTM, "gru": gatecell.GRU, "rnn": gatecell.RNN}
 
@@ -78,6 +78,43 @@ def build_own(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Buil
         return model.run(case, net, inputs)
     torch.set_num_threads(threads)
     return model.run(case, model.Tagger(case, layer).eval(), model.tensors(inputs))
+
+
+def build_classifier(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """A whole model; its layers take their number of threads from the CPUs of the process."""
+    from . import classifier
+
+    model = classifier.make("text_classifier", case)
+    model.load_state_dict(classifier.state_dict(case, weights))
+    words, lengths = classifier.words(case, inputs["lengths"]), inputs["lengths"]
+    return Built(lambda: model(words, lengths), lambda logits: [logits])
+
+
+def build_vad(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """Silero VAD as in gatecell.examples; its LSTM takes its number of threads from the CPUs of the process."""
+    from gatecell.examples import silero_vad
+
+    frames = vad.frames(case)
+    try:
+        model = silero_vad.load()
+    except FileNotFoundError as why:
+        raise UnsupportedError(str(why)) from None
+    if case.batch == 1:
+        chunk, state = frames[:, 0], None
+
+        def run() -> list[np.ndarray]:
+            nonlocal state
+            probabilities, state = model(chunk, state)
+            return [probabilities[:, None], *state]
+
+        return Built(run, lambda outputs: outputs)
+    streams = silero_vad.Streams(model, case.batch)
+    ids = np.array([streams.pool.open() for _ in range(case.batch)])
+
+    def step() -> list[np.ndarray]:
+        return [streams.step(ids, frame) for frame in frames]
+
+    return Built(step, lambda steps: [np.stack(steps), *(state[0] for state in streams.pool.state(ids))])
 
 
 def _network(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> tuple[Any, np.ndarray, Any]:

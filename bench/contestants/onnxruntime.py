@@ -9,7 +9,7 @@ import onnxruntime
 
 from suite.cases import Arrays, Case
 
-from . import Built, UnsupportedError
+from . import Built, UnsupportedError, vad
 from .onnx_model import join_outputs, split_inputs
 
 
@@ -47,7 +47,69 @@ def build_batch(case: Case, model: bytes, inputs: Arrays, threads: int) -> Built
     return _streams(case, _session(case, model, threads), inputs["x"], size=case.batch)
 
 
-def _session(case: Case, model: bytes, threads: int) -> onnxruntime.InferenceSession:
+def build_vad(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """Silero VAD stream by stream and frame by frame."""
+    return _vad(case, _session(case, vad.model("silero_vad"), threads), vad.frames(case), size=1)
+
+
+def build_vad_at_once(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """All streams as one batch; of a single stream all frames of a call, by the package's model for that."""
+    if case.batch > 1:
+        return _vad(case, _session(case, vad.model("silero_vad"), threads), vad.frames(case), size=case.batch)
+    session = _session(case, vad.model("silero_vad_16k_sequence"), threads)
+    states = {name: np.zeros((1, 1, 128), np.float32) for name in ("h", "c")}
+    outputs = {"speech_probs": np.empty(case.steps, np.float32)} | {f"{name}n": a.copy() for name, a in states.items()}
+    binding = _bound(session, {"input": vad.frames(case)[:, 0], **states}, outputs)
+
+    def call() -> list[np.ndarray]:
+        session.run_with_iobinding(binding)
+        for name, state in states.items():
+            state[:] = outputs[f"{name}n"]
+        return list(outputs.values())
+
+    return Built(call, lambda found: [found[0][:, None], *(state[0] for state in found[1:])])
+
+
+def _vad(case: Case, session: onnxruntime.InferenceSession, frames: np.ndarray, size: int) -> Built:
+    """A call of the session for each step and each group of `size` streams, all bound beforehand as in `_streams`."""
+    groups = case.batch // size
+    frames = frames.reshape(case.steps, groups, size, -1)
+    probabilities = np.empty((case.steps, groups, size, 1), np.float32)
+    states = np.zeros((case.steps + 1, groups, 2, size, 128), np.float32)
+    rate = np.array(16_000)
+    bindings = [
+        _bound(
+            session,
+            {"input": frames[step, group], "state": states[step, group], "sr": rate},
+            {"output": probabilities[step, group], "stateN": states[step + 1, group]},
+        )
+        for step in range(case.steps)
+        for group in range(groups)
+    ]
+
+    def call() -> list[np.ndarray]:
+        states[0] = states[-1]
+        for binding in bindings:
+            session.run_with_iobinding(binding)
+        return [probabilities, *states[-1].swapaxes(0, 1)]
+
+    def read(found: list[np.ndarray]) -> list[np.ndarray]:
+        return [found[0].reshape(case.steps, -1), *(state.reshape(-1, 128) for state in found[1:])]
+
+    return Built(call, read)
+
+
+def _bound(session: onnxruntime.InferenceSession, inputs: Arrays, outputs: Arrays) -> onnxruntime.IOBinding:
+    """Reads and writes these arrays, without copies."""
+    binding = session.io_binding()
+    for name, array in inputs.items():
+        binding.bind_cpu_input(name, array)  # keeps the array
+    for name, array in outputs.items():
+        binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+    return binding
+
+
+def _session(case: Case, model: bytes | str, threads: int) -> onnxruntime.InferenceSession:
     if case.float64:
         raise UnsupportedError(f"no float64 {case.cell.upper()} on CPUs")
     options = onnxruntime.SessionOptions()
@@ -73,12 +135,7 @@ def _streams(case: Case, session: onnxruntime.InferenceSession, x: np.ndarray, s
         inputs, outputs = {"x": x[step, group]}, {y_name: y[step, group]}
         for final, array in states.items():
             inputs[final.removesuffix("_n")], outputs[final] = array[step, group], array[step + 1, group]
-        binding = session.io_binding()
-        for name, array in inputs.items():
-            binding.bind_cpu_input(name, array)  # no copy, and keeps the array
-        for name, array in outputs.items():
-            binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-        return binding
+        return _bound(session, inputs, outputs)
 
     bindings = [bind(step, group) for step in range(case.steps) for group in range(groups)]
 

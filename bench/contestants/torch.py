@@ -62,6 +62,23 @@ def build_model(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Bu
     return model.build(case, weights, inputs, threads, lambda network: network)
 
 
+def build_classifier(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+    """A whole model, which packs its rows."""
+    from . import classifier
+
+    torch.set_num_threads(threads)
+    twin = classifier.make("text_classifier_torch", case).eval()
+    named = classifier.state_dict(case, weights).items()
+    twin.load_state_dict({name: torch.from_numpy(array) for name, array in named})
+    words, lengths = map(torch.from_numpy, (classifier.words(case, inputs["lengths"]), inputs["lengths"]))
+
+    def call() -> Any:
+        with torch.inference_mode():
+            return twin(words, lengths)
+
+    return Built(call, lambda logits: [logits.numpy()])
+
+
 def build_jit(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
     return _build(case, weights, inputs, threads, _trace)
 

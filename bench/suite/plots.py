@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -26,7 +26,7 @@ LIBRARIES = {
 }
 COLOURS = {name: LIBRARIES[name.partition(".")[0]] for name in CONTESTANTS}
 TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100)
-MARKERS = dict(zip(CONTESTANTS, "os^DvphXP<>8d*", strict=True))
+MARKERS = dict(zip(CONTESTANTS, cycle("os^DvphXP<>8d*"), strict=False))  # the colour tells libraries apart
 
 mpl.rcParams.update({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True, "savefig.dpi": 130})
 mpl.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})

@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from contestants import CONTESTANTS, UnsupportedError
+from packages import installed
 from suite.cases import Case, make_input, make_lengths, make_weights
 from suite.equations import forward
 from suite.rounds import difference
 
-# The environment of the tests has PyTorch, that of the benchmarks, in which CI runs this file again, all others too.
+# The environment of the tests has PyTorch and ONNX Runtime, that of the benchmarks, where CI runs this too, all others.
 ONNX_RUNTIME = ["onnxruntime"] if find_spec("onnxruntime") and find_spec("onnx") else []
 OPENVINO = ["openvino"] if find_spec("openvino") and find_spec("onnx") else []
 
@@ -81,6 +82,20 @@ WAYS += [(f"{name}.batch", STREAMS[0]) for name in ONNX_RUNTIME]
 @pytest.mark.parametrize(("name", "text"), WAYS)
 def test_other_ways(name: str, text: str) -> None:
     assert difference(outputs(name, text), alone(text)) < 1e-5
+
+
+CLASSIFIERS = [f"{cell},B=5,T=20,I=3,H=8,layers=2,bidirectional,batch_first,no_hx,ragged" for cell in ("lstm", "gru")]
+
+
+@pytest.mark.parametrize("text", CLASSIFIERS)
+def test_classifiers_agree(text: str) -> None:
+    assert difference(outputs("gatecell.classifier", text), outputs("torch.classifier", text)) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["gatecell.classifier", "torch.classifier"])
+def test_a_classifier_of_other_layers_is_refused(name: str) -> None:
+    with pytest.raises(UnsupportedError, match="only for lstm or gru with layers=2"):
+        outputs(name, RAGGED[0])
 
 
 def equations(text: str) -> list[np.ndarray]:
@@ -186,3 +201,23 @@ def test_models_agree(text):
     for name in ("gatecell.accelerate", "gatecell.own"):
         for got, wanted in zip(outputs(name, text), expected, strict=True):
             np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime.vad", "onnxruntime.vad_at_once"])
+@pytest.mark.parametrize("text", ["lstm,B=1,T=5,H=128,streams", "lstm,B=3,T=2,H=128,streams"])
+def test_voice_activity_detectors_agree(name: str, text: str) -> None:
+    """In their second call, which goes on from the first."""
+    installed("silero_vad")
+    found = []
+    for contestant in (CONTESTANTS["gatecell.vad"], CONTESTANTS[name]):
+        built = contestant.build(Case.parse(text), {}, {}, 1)
+        built.call()
+        found.append(built.read(built.call()))
+    assert difference(*found) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["gatecell.vad", "onnxruntime.vad", "onnxruntime.vad_at_once"])
+def test_other_cases_are_no_voice_activity_detectors(name: str) -> None:
+    installed("silero_vad")
+    with pytest.raises(UnsupportedError, match="only for lstm,H=128,streams"):
+        outputs(name, STREAMS[0])

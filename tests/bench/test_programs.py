@@ -9,7 +9,9 @@ import pytest
 import ab
 import accelerate
 import compare
+import models
 import ragged
+import silero_vad
 import streams
 from suite import options
 from suite.cases import GRIDS, Case, make_lengths
@@ -195,7 +197,7 @@ def test_contest_keeps_and_prints(tolerance, status, tmp_path, monkeypatch, caps
     assert len(saved["cases"][0]["contestants"]["gatecell"].get("turns", [])) == (0 if status else 2)
 
 
-@pytest.mark.parametrize("program", [accelerate, ragged, streams])
+@pytest.mark.parametrize("program", [accelerate, models, ragged, silero_vad, streams])
 def test_fixed_cases_are_written_as_they_print(program):
     assert [str(Case.parse(text)) for text in program.CASES] == list(program.CASES)
 
@@ -206,3 +208,17 @@ def test_row_of_accelerate():
     assert accelerate.row(CaseResult(case_of("lstm,B=1,T=1,H=8", **turns)))[1:] == [*times, "4.0 us"]
     assert accelerate.row(CaseResult(case_of("lstm,B=1,T=10,H=8,streams", **turns)))[1:] == [*times, "0.4 us"]
     assert accelerate.row(CaseResult(case_of("gru,B=10,T=10,H=8,ragged", **turns)))[1:] == [*times, "-"]
+
+
+def test_row_of_models():
+    turns = {"gatecell.classifier": (1e-3, 2e-3), "torch.classifier": (2e-3, 4e-3)}
+    result = CaseResult(case_of(models.CASES[0], **turns))
+    assert models.row(result) == [models.CASES[0], "1.50 ms", "3.00 ms", "2.00 (2.00 to 2.00)"]
+
+
+def test_row_of_silero_vad():
+    turns = {"gatecell.vad": (1e-3, 2e-3), "onnxruntime.vad": (4e-3, 8e-3)}
+    assert silero_vad.row(CaseResult(case_of("lstm,B=100,T=2,H=128,streams", **turns))) == [
+        *["100", "2", "133,333", "33,333", "-"],
+        *["4.00 (4.00 to 4.00)", "-"],
+    ]
