@@ -15,7 +15,6 @@ from ._state_dict import Part, Shape
 
 _FIRST = ("weight_hh_l0", "weight_hh")  # a layer's and a cell's
 _GATES = {4: "LSTM", 3: "GRU", 2: "GRU", 1: "RNN"}  # blocks of rows in weight_hh
-_LSTM = "LSTM"
 
 
 @dataclass(frozen=True)
@@ -79,10 +78,10 @@ def _layer(prefix: str, group: dict[str, Any]) -> FoundLayer | None:
         sizes, peepholes = part.sizes(), part.peepholes()
         rows = (shapes["weight_hh" if is_cell else "weight_hh_l0"] or (0,))[0]
         gates = rows // max(1, sizes["hidden_size"])
-        kind = _LSTM if peepholes or sizes["proj_size"] else _GATES[gates]
+        kind = "LSTM" if peepholes or sizes["proj_size"] else _GATES[gates]
         flags: dict[str, Any] = {
             "peepholes": peepholes,
-            "coupled_gates": kind == _LSTM and gates == 3,
+            "coupled_gates": kind == "LSTM" and gates == 3,
             "reset": "none" if kind == "GRU" and gates == 2 else "after",
         }
         cell = "rnn_tanh" if kind == "RNN" else kind.lower()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import _arrays
 from ._parameter import Unloaded
-from ._state_dict import IncompatibleKeys, Part, cut
+from ._state_dict import IncompatibleKeys, Part
 
 if TYPE_CHECKING:
     from ._module import Module
@@ -66,10 +66,8 @@ def load(root: Module, state_dict: Mapping[str, Any], strict: bool, prefix: str)
         if (shape := part.shape(key)) != slot.value.shape
     ]
     if lost or misshaped or (strict and unexpected):
-        lines = [f"{part.owner}: the state dict does not fit" + (f" under {part.prefix!r}:" if part.prefix else ":")]
-        lines += cut([f"  missing: {part.prefix}{slot.key} {slot.value.shape} of {_kind(slot)}" for slot in lost])
-        lines += cut([f"  unexpected: {key}" for key in unexpected if strict])
-        lines += cut([f"  wrong shape: {problem}" for problem in misshaped])
+        absent_keys = [f"{part.prefix}{slot.key} {slot.value.shape} of {_kind(slot)}" for slot in lost]
+        lines = part.misfit(absent_keys, unexpected if strict else [], misshaped)
         raise ValueError("\n".join(lines + part.cures(all_layers=True) + _elsewhere(places, state_dict)))
     # By what they replace, so that tied weights stay tied.
     values = {id(slot.value): slot.converted(state_dict[key], key) for slot, key in pairs}

@@ -137,11 +137,7 @@ class Part:
     def _error(
         self, missing: list[str], unexpected: list[str], misshaped: list[str], shapes: Mapping[str, Shape] | None = None
     ) -> ValueError:
-        lines = [f"{self.owner}: the state dict does not fit" + (f" under {self.prefix!r}:" if self.prefix else ":")]
-        lines += cut([f"  missing: {key}" for key in missing])
-        lines += cut([f"  unexpected: {key}" for key in unexpected])
-        lines += cut([f"  wrong shape: {problem}" for problem in misshaped])
-        lines += self.cures()
+        lines = self.misfit(missing, unexpected, misshaped) + self.cures()
         kind = _kind(self._first_layer())
         if shapes and kind and kind != _kind({name.removesuffix("_l0"): shape for name, shape in shapes.items()}):
             lines.append(f"it looks like {_PLAIN.get((self.owner.removesuffix('Cell'), kind), kind)}")
@@ -152,6 +148,13 @@ class Part:
         if missing and self.prefix not in self._meant():
             lines.append(self._whereabouts())
         return ValueError("\n".join(lines))
+
+    def misfit(self, missing: list[str], unexpected: list[str], misshaped: list[str]) -> list[str]:
+        """The error's lines about what does not fit."""
+        lines = [f"{self.owner}: the state dict does not fit" + (f" under {self.prefix!r}:" if self.prefix else ":")]
+        lines += cut([f"  missing: {key}" for key in missing])
+        lines += cut([f"  unexpected: {key}" for key in unexpected])
+        return lines + cut([f"  wrong shape: {problem}" for problem in misshaped])
 
     def cures(self, all_layers: bool = False) -> list[str]:
         """How to get plain weights back, of the recurrent layers or of all."""

@@ -1,8 +1,7 @@
-"""Packages that tests need beside those of gatecell's extra [test]: without them they are skipped, in CI they fail."""
+"""Packages that tests need beside those of the extra [test]: without them skipped, which in CI fails (conftest.py)."""
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
@@ -19,8 +18,6 @@ def need(requirement: str) -> None:
         found = None
     if found != wanted:
         what = f"found {package} {found}: pip install --no-deps -r tests/models/requirements.txt"
-        if os.environ.get("CI") == "true":
-            raise ImportError(what)
         pytest.skip(what, allow_module_level=True)
 
 

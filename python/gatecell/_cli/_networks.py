@@ -13,6 +13,7 @@ import gatecell
 from gatecell import FoundLayer, Weights
 from gatecell._layers import Layer
 
+SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")  # torch's arguments
 _SHOWN = 10  # names of tensors in an error
 
 
@@ -28,8 +29,7 @@ def layers_of(path: str | os.PathLike[str], weights: Weights) -> list[FoundLayer
 def empty(layer: FoundLayer, **how: Any) -> Layer[Any]:
     """The network without weights; `how` is what the file does not tell: nonlinearity, num_threads, ..."""
     made: type[Any] = getattr(gatecell, layer.cell.removesuffix("Cell"))
-    sizes = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")
-    options = {name: getattr(layer, name) for name in sizes if name in inspect.signature(made).parameters}
+    options = {name: getattr(layer, name) for name in SIZES if name in inspect.signature(made).parameters}
     dtype = np.float64 if layer.dtype.itemsize >= 8 else np.float32
     net: Layer[Any] = made(**options, dtype=dtype, **dict(layer.flags), **how)
     return net

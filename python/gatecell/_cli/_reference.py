@@ -13,6 +13,8 @@ from gatecell import _gates
 from gatecell._arrays import Floats
 from gatecell._layers import Layer
 
+from ._networks import SIZES
+
 Outputs = dict[str, Floats]  # y (T, B, D*S), h_n (L*D, B, S) and, of an LSTM, c_n (L*D, B, H)
 State = tuple[Floats, ...]  # h_0 or h_0, c_0
 
@@ -46,8 +48,7 @@ def run_torch(net: Layer[Any], weights: Mapping[str, Floats], x: Floats, state: 
 def torch_layer(net: Layer[Any], weights: Mapping[str, Floats], dtype: str) -> Any:
     """The torch.nn module of a network, whose cell PyTorch has."""
     torch: Any = importlib.import_module("torch")
-    sizes = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")
-    options = {name: getattr(net, name) for name in sizes if name != "proj_size" or net.proj_size}
+    options = {name: getattr(net, name) for name in SIZES if name != "proj_size" or net.proj_size}
     module = getattr(torch.nn, type(net).__name__)(**options, dtype=getattr(torch, dtype))
     # Copies: torch wants to write.
     module.load_state_dict({name: torch.from_numpy(array.astype(dtype)) for name, array in weights.items()})
