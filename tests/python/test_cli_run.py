@@ -279,7 +279,7 @@ def refused(
         (["--state", "{}/states.npz"], "y.npy", "expected arrays h_n and c_n, got h"),
         (["--state", "{}/rows.npz"], "y.npy", "rows.npz: expected h_0 (1, 2, 7), got (1, 3, 7)"),
         (["--nonlinearity", "relu"], "y.npy", "--nonlinearity is for a simple RNN, got <'': LSTM(5, 7)"),
-        (["--layer", "encoder"], "y.npy", "no array's name starts with 'encoder.'"),
+        (["--layer", "encoder"], "y.npy", "expected arrays whose names start with 'encoder.'"),
     ],
 )
 def test_refusals(

@@ -279,13 +279,23 @@ def test_a_pipe_as_a_shard(tmp_path: Path) -> None:
 
 def test_damaged_index(tmp_path: Path) -> None:
     write(tmp_path / "a.safetensors", FILE)
-    damaged = [b"{", b'{"a": 1}', b'{"weight_map": [1]}', b'{"a":' * 100_000, b'{"\xff": 1}', b"{" + b"9" * 10_000]
+    damaged = [
+        b"{",
+        b'{"weight_map": 1}',
+        b'{"weight_map": [1]}',
+        b'{"a":' * 100_000,
+        b'{"\xff": 1}',
+        b"{" + b"9" * 10_000,
+    ]
     for content in damaged:
         with pytest.raises(ValueError, match=r"i\.json: not a valid index of shards: ."):
             gatecell.load(write(tmp_path / "i.json", content))
+    for content in (b'{"a": 1}', b'{"state_dict": {"rec.weight_ih_l0": [[1.0, 2.0]]}}'):
+        with pytest.raises(ValueError, match=r"i\.json: this is JSON without a weight_map.*read it with json\.load"):
+            gatecell.load(write(tmp_path / "i.json", content))
     with pytest.raises(ValueError, match=r"the shard 'a\.safetensors' lacks 'other'"):
         gatecell.load(index(tmp_path / "i.json", {"other": "a.safetensors"}))
-    with pytest.raises(ValueError, match=r"i\.json: .*i\.json: expected a shard, found an index"):
+    with pytest.raises(ValueError, match=r"i\.json: .*i\.json: expected a shard, got an index"):
         gatecell.load(index(tmp_path / "i.json", {"other": "i.json"}))
 
 
@@ -344,7 +354,7 @@ def test_the_content_tells_the_format(name: str, tmp_path: Path) -> None:
         b"\x93NUMPY\1\0": r"this is a \.npy file",
         b"\x80\x04N.": r"this is a pickle, not of torch\.save",
         b"\1\2\3\4": r"this is no format known here \(it starts with b'\\x01",
-        bytes(257) + b"ustar": "this is a tar file",
+        bytes(257) + b"ustar": "this is a damaged tar file",
     }.items(),
 )
 def test_files_of_other_kinds(content: bytes, what: str, tmp_path: Path) -> None:

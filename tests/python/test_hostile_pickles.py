@@ -99,9 +99,6 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     "append to a dict": (b"}Na.", "expected a list, found dict"),
     "item of a list": (b"]NNs.", "expected a dict and pairs, found list"),
     "odd items": (b"}(Nu.", "expected a dict and pairs"),
-    "list in itself": (LOOP + b".", "contains itself"),
-    "dict in itself": (b"}q\0" + text("a") + b"h\0s.", "'a' contains itself"),
-    "two lists in each other": (b"]q\0]q\1h\0aa.", "contains itself"),
     "marks": (b"(" * 20_000 + b".", "nested deeper than 10000"),
     "stack": (b"N" * 1_000_002 + b".", "more than 1000000 objects at a time"),
     "steps": (b"N0" * 5_000_001 + b"N.", "more than 10000000 steps"),
@@ -140,6 +137,9 @@ def test_pickles(name: str, tmp_path: Path) -> None:
 
 
 HARMLESS: dict[str, bytes] = {
+    "list in itself": LOOP + b".",
+    "dict in itself": b"}q\0" + text("a") + b"h\0s.",
+    "two lists in each other": b"]q\0]q\1h\0aa.",
     "deep tuple as a key": b"})" + b"\x85" * DEEP + b"Ns.",
     "keys that collide": b"}("
     + b"".join(b"\x8a\x0a" + (i * (2**61 - 1)).to_bytes(10, "little") + b"N" for i in range(100_000))

@@ -16,6 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .._state_dict import with_dot
+from .content import Content
 
 _LEGACY = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")  # torch's magic number, the first pickle in the file
 _MAX_INDEX = 100_000_000
@@ -25,35 +26,38 @@ _FORMATS = {  # by kind; zip archives have several
     "index": "safetensors in shards",
     "torch": "torch.save, before its zip format",
 }
-_INVALID = {
-    ".safetensors": "not a valid safetensors file: ",
-    ".npz": "not a valid .npz file: ",
-    "index": "not a valid index of shards: ",
-}
+_INVALID = {".safetensors": "not a valid safetensors file: ", ".npz": "not a valid .npz file: "}
 _OTHERS = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file (Keras)",
     b"GGUF": "a GGUF file",
     b"\x93NUMPY": "a .npy file, which has no names: save a .npz",
-    b"\x1f\x8b": "a gzip file: unpack it",
 }
-
-Read = tuple[dict[str, Any], dict[str, str], dict[str, Any]]  # arrays, skipped, metadata
+_GZIP = b"\x1f\x8b"
+_NO_INDEX = "not a valid index of shards: "
 
 
 class Weights(dict[str, NDArray[Any]]):
     """What `load` returns: arrays by name.
 
-    `skipped` maps the paths of objects of foreign classes in a file of torch.save to the names of their classes.
-    `metadata` holds the entries of a checkpoint that are plain data without tensors: {"epoch": 3, "vocabulary": {...}},
+    `skipped` names what was left out, by path: the classes of objects that are not torch's, the packed weights of
+    quantised layers, tensors that a saved module holds outside its state dict.
+    `metadata` holds the plain data of a checkpoint: {"epoch": 3, "hyper_parameters": {"lr": 0.1}, "vocabulary": {...}},
     and the texts that a .safetensors file keeps under that name.
+    `options` holds, by prefix, what a saved module or TorchScript tells of its recurrent layers beside the weights:
+    {"encoder.": {"batch_first": True, "bidirectional": False}}, of a simple RNN nonlinearity, too.
     """
 
     def __init__(
-        self, arrays: Mapping[str, NDArray[Any]], skipped: dict[str, str], metadata: dict[str, Any] | None = None
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        skipped: dict[str, str],
+        metadata: dict[str, Any] | None = None,
+        options: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(arrays)
         self.skipped = skipped
         self.metadata = metadata or {}
+        self.options = options or {}
 
 
 def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False) -> Weights:
@@ -64,11 +68,13 @@ def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False)
 
     Nothing in a file is ever executed, and torch is not needed. In a file of torch.save names are paths joined by dots:
     `{"model": {"lstm": {...}}}` gives "model.lstm.weight_ih_l0", a list counts its members, a saved module has the
-    names of its state dict, and of a TorchScript archive all tensor attributes come. What else a checkpoint's dict has
-    is in `metadata` of the result, if it is plain data (numbers, strings, None, and dicts, lists and tuples of them),
-    as are the texts in a `.safetensors`; `skipped` names the foreign classes.
+    names of its state dict. Of a TorchScript archive all tensor attributes come, and the constants of its code as
+    "CONSTANTS.c0": in a module saved after torch.jit.freeze these are the weights, which have lost their names.
+    What else a checkpoint has is in `metadata` of the result, if it is plain data (numbers, strings, None, and dicts,
+    lists and tuples of them), as are the texts in a `.safetensors`. Every tensor of a file is in the result, named in
+    `skipped`, or an error.
 
-    prefix: only arrays under it, by their full names. Those elsewhere may be of kinds that NumPy cannot hold.
+    prefix: only arrays under it, by their full names. What is elsewhere is not looked at: it may be of any kind.
     check: read the whole file and compare the checksums of the zip archives (`.pt`, `.npz`) with it. The structure of
     any file is always checked; `.safetensors` and torch's older format have no checksums. An archive that was written
     without them (torch.serialization.set_crc32_options) is an error.
@@ -77,13 +83,14 @@ def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False)
     has not, OSError for a file that cannot be opened. The file must not be shortened while the arrays live.
     """
     prefix = with_dot(prefix)
-    arrays, skipped, metadata = _read(Path(path), prefix, check)
-    result = Weights({name: array for name, array in arrays.items() if array is not None}, skipped, metadata)
+    arrays, *rest = _read(Path(path), prefix, check)
+    result = Weights({name: array for name, array in arrays.items() if array is not None}, *rest)
     for array in result.values():
         array.setflags(write=False)
     if prefix and not result:
         heads = ", ".join(list(dict.fromkeys(name.partition(".")[0] for name in arrays))[:20])
-        raise ValueError(f"{path}: no array's name starts with {prefix!r}; names start with {_one_line(heads)}")
+        names = f"names start with {_one_line(heads)}" if heads else "there is none"
+        raise ValueError(f"{path}: expected arrays whose names start with {prefix!r}: {names}")
     return result
 
 
@@ -98,12 +105,13 @@ def save(path: str | os.PathLike[str], state_dict: Mapping[str, Any]) -> None:
     write(Path(path), state_dict)
 
 
-def read(path: str | os.PathLike[str], prefix: str) -> dict[str, Any]:
+def read(path: str | os.PathLike[str], prefix: str) -> Weights:
     """As load, with None for the arrays whose names do not start with `prefix`: they need not even be readable."""
-    return _read(Path(path), prefix, False)[0]
+    arrays, *rest = _read(Path(path), prefix, False)
+    return Weights(arrays, *rest)  # type: ignore[arg-type]
 
 
-def _read(path: Path, prefix: str, check: bool, is_shard: bool = False) -> Read:
+def _read(path: Path, prefix: str, check: bool, is_shard: bool = False) -> Content:
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, f"expected a file ({_KINDS}), got a directory", str(path))
@@ -113,7 +121,7 @@ def _read(path: Path, prefix: str, check: bool, is_shard: bool = False) -> Read:
         start = file.read(512)
         kind = _kind(start, path)
         if is_shard and kind == "index":
-            raise ValueError(f"{path}: expected a shard, found an index")
+            raise ValueError(f"{path}: expected a shard, got an index")
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if start else None
     try:
         if content is None:
@@ -122,7 +130,7 @@ def _read(path: Path, prefix: str, check: bool, is_shard: bool = False) -> Read:
             from .safetensors import load_safetensors
 
             arrays, metadata = load_safetensors(content, prefix)
-            return arrays, {}, metadata
+            return Content(arrays, {}, metadata, {})
         if kind == "torch":
             from .torch_files import load_legacy
 
@@ -169,25 +177,29 @@ def _kind(start: bytes, path: Path) -> str:
         return "index"
     if path.suffix in (".safetensors", ".npz"):
         return path.suffix
-    raise ValueError(f"{path}: {_what(start)}; expected {_KINDS}")
+    raise ValueError(f"{path}: {_what(start, path)}; expected {_KINDS}")
 
 
-def _what(start: bytes) -> str:
+def _what(start: bytes, path: Path) -> str:
     if not start:
         return "the file is empty"
     for magic, what in _OTHERS.items():
         if start.startswith(magic):
             return f"this is {what}"
-    if start[257:262] == b"ustar":
-        return "this is a tar file, maybe of PyTorch before 0.1.10: load it there and save it again"
+    if start.startswith(_GZIP) or start[257:262] == b"ustar":
+        from .archives import describe_tar
+
+        if archive := describe_tar(path, compressed=start.startswith(_GZIP)):
+            return f"this is {_one_line(archive)}"
+        return "this is a gzip file: unpack it" if start.startswith(_GZIP) else "this is a damaged tar file"
     if start[:1] == b"\x80":
-        return "this is a pickle, not of torch.save"
+        return "this is a pickle, not of torch.save: unpickle it where it can be trusted, and save its arrays as .npz"
     if all(byte >= 32 or byte in b"\t\r\n\f" for byte in start):
         return "this looks like text"
     return f"this is no format known here (it starts with {start[:8]!r})"
 
 
-def _load_archive(content: mmap.mmap, prefix: str, check: bool, kind: str) -> Read:
+def _load_archive(content: mmap.mmap, prefix: str, check: bool, kind: str) -> Content:
     from .zip import Archive
 
     archive = Archive(content)
@@ -197,31 +209,46 @@ def _load_archive(content: mmap.mmap, prefix: str, check: bool, kind: str) -> Re
     if not pickled and (kind == ".npz" or all(name.endswith(".npy") for name in archive.members)):
         from .npz import load_npz
 
-        return load_npz(archive, prefix), {}, {}
+        return Content(load_npz(archive, prefix), {}, {}, {})
+    if not pickled:
+        from .archives import describe_zip
+
+        names = [name for name, member in archive.members.items() if member.size]
+        raise ValueError(f"this is {describe_zip(names)}; expected {_KINDS}")
     from .torch_files import load_zip
 
     return load_zip(archive, prefix)
 
 
-def _load_sharded(folder: Path, content: mmap.mmap, prefix: str, check: bool) -> Read:
+def _load_sharded(folder: Path, content: mmap.mmap, prefix: str, check: bool) -> Content:
     """An index of shards: `weight_map` tells for each name the file beside it that has the array."""
     import json
 
-    index = json.loads(content[:_MAX_INDEX].decode())
-    places = index["weight_map"] if isinstance(index, dict) and "weight_map" in index else None
+    try:
+        index = json.loads(content[:_MAX_INDEX].decode())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{_NO_INDEX}{error}") from error
+    if not isinstance(index, dict) or "weight_map" not in index:
+        raise ValueError(
+            "this is JSON without a weight_map, so it is no index of shards; if it holds a state dict in lists of "
+            "numbers, read it with json.load and pass that part to from_state_dict"
+        )
+    places = index["weight_map"]
     if not isinstance(places, dict) or not all(isinstance(place, str) for place in places.values()):
-        raise ValueError("expected a weight_map of names to files")
+        raise ValueError(f"{_NO_INDEX}expected a weight_map of names to files")
     arrays: dict[str, Any] = dict.fromkeys(places)
     wanted = {name: place for name, place in places.items() if name.startswith(prefix)}
     skipped: dict[str, str] = {}
+    options: dict[str, dict[str, Any]] = {}
     for shard in dict.fromkeys(wanted.values()):
         if shard in ("", ".", "..") or "/" in shard or "\\" in shard or "\0" in shard:
-            raise ValueError(f"the shard {shard!r} is not a name of a file beside the index")
-        found, foreign, _ = _read(folder / shard, prefix, check, is_shard=True)
+            raise ValueError(f"{_NO_INDEX}the shard {shard!r} is not a name of a file beside the index")
+        found, foreign, _, told = _read(folder / shard, prefix, check, is_shard=True)
         names = [name for name, place in wanted.items() if place == shard]
         for name in names:
             if found.get(name) is None:
-                raise ValueError(f"the shard {shard!r} lacks {name!r}")
+                raise ValueError(f"{_NO_INDEX}the shard {shard!r} lacks {name!r}")
             arrays[name] = found[name]
         skipped |= foreign
-    return arrays, skipped, {}
+        options |= told
+    return Content(arrays, skipped, {}, options)

@@ -35,7 +35,7 @@ def array(call: Call, encoded: dict[int, bytes]) -> NDArray[Any]:
     shape, _, order, data = parts
     if not are_sizes(shape):
         raise ValueError("is a NumPy array whose shape is not up to 32 sizes")
-    content = _bytes(data, encoded)
+    content = encoded_bytes(data, encoded)
     if overflows(shape) or math.prod(shape) * dtype.itemsize != len(content):
         raise ValueError(f"{dtype} {tuple(shape)} does not take the {len(content)} bytes found")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if order == "F" else "C")
@@ -60,7 +60,7 @@ def _dtype(call: Any) -> np.dtype[Any] | None:
     return np.dtype((">" if order == ">" else "<") + kind)
 
 
-def _bytes(data: Any, encoded: dict[int, bytes]) -> bytes:
+def encoded_bytes(data: Any, encoded: dict[int, bytes]) -> bytes:
     """Bytes, which protocol 2 has only as text to be encoded, or as bytes() if there are none."""
     if type(data) is bytes:
         return data

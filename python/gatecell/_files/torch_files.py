@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 
 from . import numpy_objects
 from .bfloat16 import widened
+from .content import Arrays, Content
 from .metadata import plain
-from .torch_objects import Storage, Tensor, find, storage, tensor
+from .options import options_of
+from .torch_objects import Storage, Tensor, storage, tensor
 from .unpickle import Call, Pickle, unpickle
+from .walk import find
 from .zip import Archive
 
 _DTYPES = {
@@ -48,11 +52,10 @@ _ITEMSIZES = {name: np.dtype(code).itemsize for name, code in _DTYPES.items()} |
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
 
-Arrays = dict[str, "NDArray[Any] | None"]
-Read = tuple[Arrays, dict[str, str], dict[str, Any]]  # arrays, names of foreign classes, plain data
+CONSTANTS = "CONSTANTS"  # what TorchScript's code calls them
 
 
-def load_zip(archive: Archive, prefix: str) -> Read:
+def load_zip(archive: Archive, prefix: str) -> Content:
     """The tensors in an archive of torch.save or torch.jit.save, and what else the pickle names, by path."""
     roots = [name.removesuffix("data.pkl") for name in archive.members if re.fullmatch(r"[^/]*/data\.pkl", name)]
     if len(roots) != 1:
@@ -61,20 +64,38 @@ def load_zip(archive: Archive, prefix: str) -> Read:
     order = archive.view(root + "byteorder").tobytes() if root + "byteorder" in archive.members else b"little"
     if order not in (b"little", b"big"):
         raise ValueError(f"expected the byte order little or big, found {order[:20]!r}")
-    pickle = unpickle(archive.view(root + "data.pkl").tobytes())
-    if pickle.end != archive.members[root + "data.pkl"].size:
-        raise ValueError("there are bytes behind the pickle")
+    sign = "<" if order == b"little" else ">"
 
-    def bytes_of(key: object) -> NDArray[np.uint8]:
-        if f"{root}data/{key}" not in archive.members:
-            raise ValueError(f"its storage {str(key)[:100]!r} is not in the archive")
-        return archive.view(f"{root}data/{key}")
+    def read(name: str, arrange: Callable[[Any], Any]) -> Content:
+        pickle = unpickle(archive.view(f"{root}{name}.pkl").tobytes())
+        if pickle.end != archive.members[f"{root}{name}.pkl"].size:
+            raise ValueError("there are bytes behind the pickle")
 
-    reader = _Reader(bytes_of, "<" if order == b"little" else ">", archive.size)
-    return reader.read(pickle.value, pickle.end, prefix)
+        def bytes_of(key: object) -> NDArray[np.uint8]:
+            if f"{root}{name}/{key}" not in archive.members:
+                raise ValueError(f"its storage {str(key)[:100]!r} is not in the archive")
+            return archive.view(f"{root}{name}/{key}")
+
+        return _Reader(bytes_of, code, sign, archive.size).read(arrange(pickle.value), pickle.end, prefix)
+
+    def code(name: str) -> str:
+        return archive.read(root + name).tobytes().decode(errors="replace") if root + name in archive.members else ""
+
+    data = read("data", lambda value: value)
+    if root + "constants.pkl" not in archive.members:
+        return data
+    constants = read("constants", _constants)  # of TorchScript; those of a frozen module are its weights
+    return data._replace(arrays=data.arrays | constants.arrays, skipped=data.skipped | constants.skipped)
 
 
-def load_legacy(content: mmap.mmap, prefix: str) -> Read:
+def _constants(value: Any) -> Any:
+    """The constants by the names they have in the code."""
+    if type(value) is not tuple:
+        raise ValueError("expected a tuple of constants")
+    return {CONSTANTS: {f"c{number}": constant for number, constant in enumerate(value)}}
+
+
+def load_legacy(content: mmap.mmap, prefix: str) -> Content:
     """The same from a file of the format before zip: four pickles, the storages' keys as a fifth, their bytes."""
     magic = unpickle(content)
     version = unpickle(content, magic.end)
@@ -90,7 +111,7 @@ def load_legacy(content: mmap.mmap, prefix: str) -> Read:
             raise ValueError(f"its storage {str(key)[:100]!r} is not in the file")
         return storages[key]
 
-    reader = _Reader(bytes_of, "<", len(content))
+    reader = _Reader(bytes_of, lambda name: "", "<", len(content))
     return reader.read(objects.value, objects.end - system.end, prefix)
 
 
@@ -117,19 +138,25 @@ def _legacy_storages(content: mmap.mmap, objects: Pickle, keys: Pickle) -> dict[
 class _Reader:
     """Makes arrays of the tensors in a pickle, given the bytes of its storages."""
 
-    def __init__(self, storages: Callable[[object], NDArray[np.uint8]], order: str, size: int) -> None:
+    def __init__(
+        self, storages: Callable[[object], NDArray[np.uint8]], code: Callable[[str], str], order: str, size: int
+    ) -> None:
         self._storages = storages
+        self._code = code
         self._order = order
         self._spare = 8 * size + 1_000  # bytes of conversions: a file whose tensors share storages oddly needs no more
         self._converted: dict[tuple[object, str, bool, bool], NDArray[Any]] = {}
         self._encoded: dict[int, bytes] = {}
 
-    def read(self, root: Any, size: int, prefix: str) -> Read:
+    def read(self, root: Any, size: int, prefix: str) -> Content:
         """What is under the object that a pickle of `size` bytes made."""
-        found, foreign = find(root, size)
-        arrays = {path: self._array(path, call) if path.startswith(prefix) else None for path, call in found.items()}
-        skipped = {path: name for path, name in foreign.items() if path.startswith(prefix)}
-        return arrays, skipped, plain(root)
+        found = find(root, size, prefix)
+        arrays: Arrays = {path: self._array(path, call) for path, call in found.tensors.items()}
+        arrays |= dict.fromkeys(found.beside)
+        if prefix and not found.tensors:  # only an error can follow: it shall tell what is there
+            with suppress(ValueError):
+                arrays = dict.fromkeys(find(root, size, "").tensors)
+        return Content(arrays, found.skipped, plain(root), options_of(found.modules, self._code))
 
     def _array(self, path: str, call: Call) -> NDArray[Any]:
         try:

@@ -51,6 +51,9 @@ class Pickle(NamedTuple):
     end: int
 
 
+_MAX_KEY_DEPTH, _MAX_KEY_PARTS = 4, 16  # of a key that is shown
+_FROZENSETS = ("builtins.frozenset", "__builtin__.frozenset")
+
 PERSISTENT = "a persistent id"
 RESULT = "the result of a call"
 _GETATTR = ("builtins.getattr", "__builtin__.getattr")
@@ -66,15 +69,29 @@ class OddKey:
 
     def name(self) -> str | None:
         """What stands for the key in a path; None for an object that holds more than a few plain values."""
-        key = self._key
-        parts = key if type(key) is tuple else key.args if type(key) is Call else (key,)
-        if type(key) is Name:
-            return key.name
-        if len(parts) > 16 or not all(_is_short(part) for part in parts):
-            return None
-        if type(key) is Call:  # a member of an enum, say
-            return f"{key.name}({', '.join(map(repr, parts))})"
-        return str(key)
+        return _shown(self._key, _MAX_KEY_DEPTH)
+
+
+def _shown(key: Any, depth: int) -> str | None:
+    """A key as repr shows it."""
+    if type(key) is Name:
+        return key.name
+    if _is_short(key):
+        return repr(key)
+    if type(key) is Call and key.name in _FROZENSETS and len(key.args) == 1:
+        key = key.args[0]  # before protocol 4
+    parts = key.args if type(key) is Call else key
+    if type(parts) not in (list, tuple) or len(parts) > _MAX_KEY_PARTS or not depth:
+        return None
+    texts = [_shown(part, depth - 1) for part in parts]
+    if None in texts:
+        return None
+    text = ", ".join(filter(None, texts))
+    if type(key) is Call:  # a member of an enum, say
+        return f"{key.name}({text})"
+    if type(key) is list:
+        return f"frozenset({{{text}}})" if texts else "frozenset()"
+    return f"({text},)" if len(texts) == 1 else f"({text})"
 
 
 def unpickle(data: bytes | mmap.mmap, begin: int = 0) -> Pickle:
