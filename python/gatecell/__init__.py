@@ -12,7 +12,7 @@ from ._accelerate import accelerate
 from ._cells import GRUCell, LSTMCell, RNNCell
 from ._core import available_isas, build_info
 from ._files import Weights, load, save
-from ._find import FoundLayer, find_layers
+from ._find import FoundLayer, FoundLayers, find_layers
 from ._from_gates import from_gates
 from ._layers import GRU, LSTM, RNN
 from ._packed import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
@@ -30,6 +30,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "FoundLayer",
+    "FoundLayers",
     "GRUCell",
     "LSTMCell",
     "PackedSequence",

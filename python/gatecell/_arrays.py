@@ -17,14 +17,24 @@ _OVERLAP_EFFORT: Any = 10_000
 def view(value: Any, name: str, *, force: bool = False) -> Floats:
     """`value` as a NumPy array of real floats, sharing its memory where NumPy can.
 
-    With `force` (weights) a torch tensor may require grad or live on a GPU.
+    With `force` (weights) a torch tensor may require grad or live on a GPU. Lists of numbers are then float32, as in
+    torch.
     """
     array = value if type(value) is np.ndarray else to_numpy(value, name, force)
+    if force and array.dtype.kind in "iuf" and isinstance(value, (list, tuple)) and _holds_numbers(value):
+        array = cast(array, np.dtype(np.float32))
     if array.dtype.kind != "f":
         alone = array.ndim == 0 and not hasattr(value, "dtype")  # NumPy calls None, a dict or a generator "object"
         got = array.dtype if not alone else "None" if value is None else type(value).__name__
         raise TypeError(f"{name}: expected real floating point numbers, got {got}")
     return array
+
+
+def _holds_numbers(value: Any) -> bool:
+    """Whether nested lists hold plain numbers: what has a dtype keeps it."""
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    return type(value) in (float, int)
 
 
 def to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from ._files import read
 from ._module import Module
 from ._parameter import Unloaded
 from ._spec import Spec
-from ._state_dict import IncompatibleKeys, Part, negate_z, with_dot
+from ._state_dict import IncompatibleKeys, Part, negate_z
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -56,13 +56,21 @@ class Network(Module):
 
     @classmethod
     def from_state_dict(
-        cls, state_dict: Mapping[str, Any], *, prefix: str = "", dtype: Any = None, z: str = "old", **flags: Any
+        cls,
+        state_dict: Mapping[str, Any],
+        *,
+        prefix: str = "",
+        strict: bool = True,
+        dtype: Any = None,
+        z: str = "old",
+        **flags: Any,
     ) -> Self:
         """A network whose sizes, and an LSTM's peepholes, are read off the tensors under `prefix`.
 
         dtype=None takes the tensors' type: float64 if any is float64, else float32. `flags` are the constructor's other
         arguments, what a state dict does not tell: batch_first, nonlinearity, coupled_gates, reset, num_threads, ...
-        z and errors are as for load_state_dict.
+        What `gatecell.load` found of these in a saved module or TorchScript (`Weights.options`) need not be given.
+        strict, z and errors are as for load_state_dict.
         """
         part = Part(cls.__name__, state_dict, prefix)
         parameters = inspect.signature(cls).parameters
@@ -71,8 +79,11 @@ class Network(Module):
         sizes = {name: size for name, size in part.sizes().items() if name in parameters}
         if given := sizes.keys() & flags.keys():
             raise TypeError(f"{cls.__name__}.from_state_dict reads {', '.join(sorted(given))} off the tensors")
+        told = getattr(state_dict, "options", {}).get(part.prefix, {})
+        known = [name for name in ("batch_first", "nonlinearity") if name in told and name in parameters]
+        flags = {name: told[name] for name in known} | flags
         net = cls(**sizes, dtype=dtype, **flags)
-        arrays, _ = part.arrays(net._shapes(), cell_names=True)
+        arrays, _ = part.arrays(net._shapes(), strict=strict, cell_names=True)
         if dtype is None:
             net.dtype = common_dtype(arrays)
         net._core = net._pack(net._sense(arrays, z))
@@ -82,9 +93,9 @@ class Network(Module):
     def from_file(cls, path: str | os.PathLike[str], *, prefix: str = "", **flags: Any) -> Self:
         """`from_state_dict` of what `gatecell.load` reads from a file: `.pt`, `.safetensors`, `.npz` and others.
 
-        Only arrays under `prefix` are read: those elsewhere may be of types that gatecell does not support.
+        Only arrays under `prefix` are read: what is elsewhere may be of any kind.
         """
-        return cls.from_state_dict(read(path, with_dot(prefix)), prefix=prefix, **flags)
+        return cls.from_state_dict(read(path, prefix), prefix=prefix, **flags)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, *, prefix: str = "", z: str = "old"
@@ -92,9 +103,13 @@ class Network(Module):
         """Take the weights under `prefix` (with or without its final dot), in PyTorch's names and layout.
 
         Tensors may be NumPy arrays or torch tensors of any floating type, on any device; they are converted to the
-        network's dtype. They replace the old weights as a whole: calls in flight finish with the old ones, and after
-        an error nothing has changed. Raises ValueError that lists every missing, unexpected and mis-shaped key
-        (`strict=False` ignores the unexpected), TypeError for tensors that are not real floating point.
+        network's dtype, nested lists of numbers are float32 as in torch. They replace the old weights as a whole: calls
+        in flight finish with the old ones, and after an error nothing has changed. Raises ValueError that lists every
+        missing, unexpected and mis-shaped key, TypeError for tensors that are not real floating point.
+
+        strict=False ignores unexpected keys. These are all others under `prefix`, and those in modules around it that
+        are named after one of its weights (weight_hh_l0_raw): they may change what the layer computes. A key that holds
+        an equal tensor under a second name of its kind, as PaddlePaddle's 0.cell_fw.weight_ih, is not unexpected.
 
         z: which state z weighs in the weights of a GRU, "old" as in PyTorch, h' = (1-z)*n + z*h, or "new" as in other
         texts, h' = (1-z)*h + z*n. z's rows are then negated, for 1 - s(a) = s(-a); state_dict() gives them negated.

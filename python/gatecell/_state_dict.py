@@ -1,32 +1,23 @@
 """The weights of one network out of a state dict: found by torch's names, every shape checked, every mistake named.
 
 An error lists all that is wrong at once, and the cure where the keys tell it (pruned, weight-normed, wrapped modules).
-Peepholes, which torch has not, are named in its manner.
+Peepholes, which torch has not, are named in its manner. What lies near a layer and is not understood counts as wrong:
+`Part.beside` is the one judgement of that, for all who load or list layers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrays import Floats, view
+from ._arrays import Floats, to_numpy, view
+from ._cures import RECURRENT, cures, frozen, quantised
 
 Shape = tuple[int, ...]
 
-# What the keys of a module with re-parametrised weights look like, and how to get its plain weights back.
-_PREFIX = r"(|.*?\.)"
-_NAME = r"((?:weight|bias)(?:_[ih][hr]\w*?)?)"
-_CURES = {
-    rf"{_PREFIX}parametrizations\.{_NAME}\.original[01]?": "parametrize.remove_parametrizations(module, {!r})",
-    rf"{_PREFIX}{_NAME}_mask": "prune.remove(module, {!r})",
-    rf"{_PREFIX}{_NAME}_g": "remove_weight_norm(module, {!r})",
-    rf"{_PREFIX}{_NAME}_u": "remove_spectral_norm(module, {!r})",
-}
-# A matrix of the first layer, plain or in one of those forms.
-_RECURRENT = rf"{_PREFIX}(?:parametrizations\.)?weight_[ih]h(?:_l0)?(?:_orig|_mask|_[guv]|\.original[01]?)?"
 _SHOWN = 50  # keys of one kind in an error
 _KINDS: dict[float, str] = {  # by blocks of rows
     4: "an LSTM",
@@ -39,6 +30,8 @@ _PLAIN = {  # what that means to a network of the same class, which was made wit
     ("GRU", _KINDS[3]): f"a GRU with reset='after' or 'before', {_KINDS[3].partition(', ')[2]}",
 }
 _PEEPHOLES = r"weight_peephole(?:_l\d+(?:_reverse)?)?"
+_KIND = re.compile(r"(?:weight|bias)_(?:[ih]h|hr|peephole)")  # what the names of all weights of a kind begin with
+_WEIGHT = re.compile(_KIND.pattern + r"(?:_l\d+(?:_reverse)?)?")  # the name of a weight of some layer
 
 
 class IncompatibleKeys(NamedTuple):
@@ -57,12 +50,15 @@ class Part:
         for key in state_dict:
             if not isinstance(key, str):
                 raise TypeError(f"expected a state dict whose keys are names, got the key {key!r}")
-        if not state_dict:
-            raise ValueError(f"{owner}: the state dict is empty")
+        # What `load` tells beside the arrays: names outside its prefix, and of the objects that it left out.
+        self._names = [*state_dict, *getattr(state_dict, "outside", ())]
+        self._skipped = getattr(state_dict, "skipped", {})
         self.owner = owner
         self.state_dict = state_dict
         self.prefix = with_dot(prefix)
         self.keys = {key[len(self.prefix) :]: key for key in state_dict if key.startswith(self.prefix)}
+        if not self._names:
+            raise ValueError("\n".join([f"{owner}: the state dict is empty", *self.cures()]))
         if not self.keys:
             lines = [f"{owner}: no key of the state dict starts with {self.prefix!r}: {self._whereabouts()}"]
             raise ValueError("\n".join(lines + self.cures()))
@@ -83,8 +79,8 @@ class Part:
             "input_size": first["weight_ih"][1],
             "hidden_size": hidden_size,
             "num_layers": max(1, self._layers()),
-            "bias": any(name.startswith("bias_") for name in self.keys),
-            "bidirectional": any(name.endswith("_reverse") for name in self.keys),
+            "bias": any(name.startswith("bias_") and _WEIGHT.fullmatch(name) for name in self.keys),
+            "bidirectional": any(name.endswith("_reverse") and _WEIGHT.fullmatch(name) for name in self.keys),
             "proj_size": proj_size,
         }
 
@@ -107,11 +103,9 @@ class Part:
 
         With `cell_names` a first layer's weights may have a cell's names, without "_l0", and a cell's those of one.
         """
-        names = {name: _other_name(name) if cell_names and name not in self.keys else name for name in shapes}
-        found = {name: self.keys[alias] for name, alias in names.items() if alias in self.keys}
+        found = self.own(shapes, cell_names=cell_names)
         missing = [f"{self.prefix}{name} {shape}" for name, shape in shapes.items() if name not in found]
-        used = set(found.values())
-        unexpected = [key for key in self.keys.values() if key not in used]
+        unexpected = self.beside(found.values())
         misshaped = [
             f"{key}: expected {shapes[name]}, found {shape}"
             for name, key in found.items()
@@ -120,6 +114,39 @@ class Part:
         if missing or misshaped or (strict and unexpected):
             raise self._error(missing, unexpected if strict else [], misshaped, shapes)
         return [view(self.state_dict[key], key, force=True) for key in found.values()], IncompatibleKeys([], unexpected)
+
+    def own(self, shapes: Iterable[str], *, cell_names: bool) -> dict[str, str]:
+        """The keys of the layer's weights, as far as they are there, by the names in `shapes`."""
+        names = {name: _other_name(name) if cell_names and name not in self.keys else name for name in shapes}
+        return {name: self.keys[alias] for name, alias in names.items() if alias in self.keys}
+
+    def beside(self, own: Iterable[str]) -> list[str]:
+        """The names of tensors near the layer, whose weights have the names `own`, that are not understood.
+
+        Near are all under its prefix, and in the modules around it those named after one of its weights, such as
+        weight_hh_l0_raw. Of these a second name of one of its weights is understood: it holds an equal tensor.
+        """
+        weights = {key[len(self.prefix) :]: key for key in own}
+        used = set(weights.values())
+        around = ancestors(self.prefix)
+        derived = tuple(f"{weight}_" for weight in weights)
+        near = [key for key in self.keys.values() if key not in used]
+        for key in self._names if around else ():
+            module, dot, name = key.rpartition(".")
+            if module + dot in around and name.startswith(derived) and is_derived(name):
+                near.append(key)
+        return [key for key in near if not any(self._equal(key, weight) for weight in weights.values())]
+
+    def _equal(self, key: str, weight: str) -> bool:
+        """Whether `key` is a second name of a weight: of its kind by name, and by content the same."""
+        kinds = [_KIND.match(name.rpartition(".")[2]) for name in (key, weight)]
+        if key not in self.state_dict or not all(kinds) or kinds[0][0] != kinds[1][0]:  # type: ignore[index]
+            return False
+        one, other = (self.state_dict[name] for name in (key, weight))
+        if getattr(one, "shape", None) != getattr(other, "shape", None):
+            return False
+        first, second = (to_numpy(value, name, True) for value, name in ((one, key), (other, weight)))
+        return first.dtype == second.dtype and np.array_equal(first, second)
 
     def shape(self, key: str) -> Shape:
         value = self.state_dict[key]
@@ -142,6 +169,13 @@ class Part:
         if shapes and kind and kind != _kind({name.removesuffix("_l0"): shape for name, shape in shapes.items()}):
             lines.append(f"it looks like {_PLAIN.get((self.owner.removesuffix('Cell'), kind), kind)}")
         elif shapes and missing:
+            given = next((name for name in ("bias_ih_l0", "bias_ih") if name in self.keys), "")
+            other = given.replace("ih", "hh")
+            if given and other not in self.keys:
+                lines.append(
+                    f"it has one bias: if that is the sum of two (Keras, TensorFlow, NAM), zeros make the other: "
+                    f"{other} = np.zeros_like({given})"
+                )
             for owner, name, ours in (("layer", "weight_hh_l0", "weight_hh"), ("cell", "weight_hh", "weight_hh_l0")):
                 if name in self.keys and f"{self.prefix}{ours} {shapes.get(ours)}" in missing:
                     lines.append(f"it has the names of a {owner}'s weights")
@@ -159,18 +193,14 @@ class Part:
     def cures(self, all_layers: bool = False) -> list[str]:
         """How to get plain weights back, of the recurrent layers or of all."""
         meant = self._meant()
-        found = {
-            cure.format(match[2]): None
-            for key in self.state_dict
-            for pattern, cure in _CURES.items()
-            if (match := re.fullmatch(pattern, key)) and (all_layers or match[1] in meant)
-        }
-        return cut([f"to get the plain weight back before saving: torch.nn.utils.{cure}" for cure in found])
+        around = {prefix for prefix in meant for prefix in ancestors(prefix)}
+        lines = cures(self._names, None if all_layers else {*meant, *around})
+        lines += [f"{prefix!r} is {reason}" for prefix, reason in quantised(self._skipped).items()]
+        return cut(lines)
 
     def _meant(self) -> list[str]:
         """The prefixes of recurrent weights that could have been meant: ours, else those under ours, else all."""
-        matches = (re.fullmatch(_RECURRENT, key) for key in self.state_dict)
-        every = list(dict.fromkeys(match[1] for match in matches if match))
+        every = list(recurrent_weights(self._names))
         if self.prefix in every:
             return [self.prefix]
         return [prefix for prefix in every if prefix.startswith(self.prefix)] or every
@@ -179,11 +209,33 @@ class Part:
         """Where recurrent weights are, if not here: under other prefixes, maybe in a mapping inside the dict."""
         if meant := self._meant():
             return "its recurrent weights are under " + ", ".join(cut([f"prefix={prefix!r}" for prefix in meant]))
+        if hint := frozen(self._names):
+            return hint
         if nested := [key for key, value in self.state_dict.items() if isinstance(value, Mapping)]:
             hints = [f"{key!r} holds a mapping: pass state_dict[{key!r}]" for key in nested]
             return "it has no recurrent weights, but " + ", ".join(cut(hints))
-        prefixes = dict.fromkeys(key[: key.rfind(".") + 1] for key in self.state_dict)
+        prefixes = dict.fromkeys(key[: key.rfind(".") + 1] for key in self._names)
         return "it has no recurrent weights, only prefixes " + ", ".join(cut([repr(prefix) for prefix in prefixes]))
+
+
+def is_derived(name: str) -> bool:
+    """Whether a tensor is named after a recurrent weight, without being one: weight_hh_l0_raw."""
+    return _KIND.match(name) is not None and _WEIGHT.fullmatch(name) is None
+
+
+def recurrent_weights(names: Iterable[str]) -> dict[str, list[str]]:
+    """The names of recurrent weights, plain or in another form, by prefix."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if ("weight_ih" in name or "weight_hh" in name) and (match := re.fullmatch(RECURRENT, name)):
+            found.setdefault(match[1], []).append(name)
+    return found
+
+
+def ancestors(prefix: str) -> set[str]:
+    """The prefixes of the modules around one: of "a.b." these are "a." and ""."""
+    parts = prefix.split(".")[:-1]
+    return {".".join([*parts[:depth], ""]) if depth else "" for depth in range(len(parts))}
 
 
 def with_dot(prefix: str) -> str:

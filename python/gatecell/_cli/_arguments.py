@@ -17,6 +17,11 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", metavar="N", type=positive, help=f"default: {default}")
 
 
+def add_strict(parser: argparse.ArgumentParser) -> None:
+    what = "tensors beside a layer that are not understood, and layers that cannot be read"
+    parser.add_argument("--no-strict", dest="strict", action="store_false", help=f"ignore {what}, in place of an error")
+
+
 def positive(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= _LARGEST:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {_LARGEST}, got {text!r}")

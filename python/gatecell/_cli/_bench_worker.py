@@ -33,7 +33,8 @@ class Task(NamedTuple):
 
 def make(library: str, task: Task) -> _reference.Outputs:
     """The network in this library, from the file; the outputs for standard normal input. Raises ImportError."""
-    net = _networks.network(task.layer, gatecell.load(task.path, prefix=task.layer.prefix), num_threads=task.threads)
+    weights = gatecell.load(task.path, prefix=task.layer.prefix)
+    net = _networks.network(task.layer, weights, strict=False, batch_first=False, num_threads=task.threads)
     x = np.random.default_rng(0).standard_normal((task.steps, task.rows, net.input_size)).astype(net.dtype)
     _calls[:] = [_torch_call(net, x) if library == "torch" else lambda: net(x)]
     return _reference.named(*_calls[0]())

@@ -10,20 +10,49 @@ from typing import Any
 import numpy as np
 
 import gatecell
-from gatecell import FoundLayer, Weights
+from gatecell import FoundLayer, FoundLayers, Weights
+from gatecell._cures import frozen
 from gatecell._layers import Layer
 
 SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")  # torch's arguments
 _SHOWN = 10  # names of tensors in an error
+_GO_ON = "; --no-strict goes on without them"
 
 
-def layers_of(path: str | os.PathLike[str], weights: Weights) -> list[FoundLayer]:
-    """The recurrent layers in a file. Raises ValueError if there are none, with the names that are."""
-    if layers := gatecell.find_layers(weights):
+def layers_of(path: str | os.PathLike[str], weights: Weights) -> FoundLayers:
+    """The recurrent layers in a file. Raises ValueError if there are none, with the reason or the names that are."""
+    layers = gatecell.find_layers(weights)
+    if layers:
         return layers
+    if layers.refused:
+        raise ValueError(f"{path}: {_refused(layers)}")
     names = list(weights)
     shown = ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])]) or "none"
-    raise ValueError(f"{path}: no recurrent layer (weight_ih_l0, weight_hh_l0, ...); tensors: {shown}")
+    hint = f"; {text}" if (text := frozen(names)) else ""
+    raise ValueError(
+        f"{path}: expected a recurrent layer (weight_ih_l0, weight_hh_l0, ...), got no such tensors, but {shown}{hint}"
+    )
+
+
+def check_all(path: str | os.PathLike[str], layers: FoundLayers, weights: Weights) -> None:
+    """Raises ValueError for layers that cannot be read, and for tensors beside a layer that are not understood."""
+    if layers.refused:
+        raise ValueError(f"{path}: {_refused(layers)}{_GO_ON}")
+    for layer in layers:
+        check(path, layer, weights)
+
+
+def check(path: str | os.PathLike[str], layer: FoundLayer, weights: Weights) -> None:
+    """Raises ValueError for tensors beside a layer that are not understood, as from_state_dict does."""
+    if layer.beside:
+        try:
+            network(layer, weights)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}{_GO_ON}") from error
+
+
+def _refused(layers: FoundLayers) -> str:
+    return "; ".join(f"{prefix!r} cannot be read: {reason}" for prefix, reason in layers.refused.items())
 
 
 def empty(layer: FoundLayer, **how: Any) -> Layer[Any]:
@@ -31,7 +60,7 @@ def empty(layer: FoundLayer, **how: Any) -> Layer[Any]:
     made: type[Any] = getattr(gatecell, layer.cell.removesuffix("Cell"))
     options = {name: getattr(layer, name) for name in SIZES if name in inspect.signature(made).parameters}
     dtype = np.float64 if layer.dtype.itemsize >= 8 else np.float32
-    net: Layer[Any] = made(**options, dtype=dtype, **dict(layer.flags), **how)
+    net: Layer[Any] = made(**options, dtype=dtype, **{**dict(layer.flags), **how})
     return net
 
 
@@ -43,7 +72,13 @@ def own_weights(layer: FoundLayer, weights: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def network(layer: FoundLayer, weights: Mapping[str, Any], **how: Any) -> Layer[Any]:
-    net = empty(layer, **how)
-    net.load_state_dict(own_weights(layer, weights))
+def network(layer: FoundLayer, weights: Mapping[str, Any], *, strict: bool = True, **how: Any) -> Layer[Any]:
+    made: type[Any] = getattr(gatecell, layer.cell.removesuffix("Cell"))
+    options = {**dict(layer.flags), **how}
+    net: Layer[Any] = made.from_state_dict(weights, prefix=layer.prefix, strict=strict, **options)
     return net
+
+
+def own_options(layer: FoundLayer) -> dict[str, Any]:
+    """The options of a layer that torch has not."""
+    return {name: value for name, value in layer.flags if name not in ("batch_first", "nonlinearity")}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import gatecell
 from gatecell import _gates
 from gatecell._arrays import Floats
 from gatecell._layers import Layer
@@ -49,6 +50,8 @@ def torch_layer(net: Layer[Any], weights: Mapping[str, Floats], dtype: str) -> A
     """The torch.nn module of a network, whose cell PyTorch has."""
     torch: Any = importlib.import_module("torch")
     options = {name: getattr(net, name) for name in SIZES if name != "proj_size" or net.proj_size}
+    if isinstance(net, gatecell.RNN):
+        options["nonlinearity"] = net.nonlinearity
     module = getattr(torch.nn, type(net).__name__)(**options, dtype=getattr(torch, dtype))
     # Copies: torch wants to write.
     module.load_state_dict({name: torch.from_numpy(array.astype(dtype)) for name, array in weights.items()})

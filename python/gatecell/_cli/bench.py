@@ -21,7 +21,7 @@ from gatecell import FoundLayer
 from gatecell._defaults import choose_threads
 
 from . import _networks
-from ._arguments import add_file, add_threads, positive
+from ._arguments import add_file, add_strict, add_threads, positive
 from ._bench_worker import Task, make, turn
 from ._output import counted, print_columns, print_json, printable
 from ._reference import Outputs
@@ -40,11 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-T", metavar="N", dest="steps", type=positive, default=100, help="time steps of a call (default 100)")
     add("-B", metavar="N", dest="rows", type=positive, default=1, help="rows of the batch (default 1)")
     add_threads(parser)
+    add_strict(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     weights = gatecell.load(arguments.file, prefix=arguments.prefix)
     found = _networks.layers_of(arguments.file, weights)
+    if arguments.strict:
+        _networks.check_all(arguments.file, found, weights)
     steps, rows, threads = arguments.steps, arguments.rows, choose_threads(arguments.threads)
     libraries = ["gatecell", *(["torch"] if find_spec("torch") else [])]
     with workers(libraries) as pools:
@@ -111,7 +114,7 @@ def torch_missing(layer: FoundLayer, libraries: Collection[str]) -> str | None:
     """Why there is nothing to compare with."""
     if "torch" not in libraries:
         return "torch not installed"
-    return "torch has no such cell" if layer.flags else None
+    return "torch has no such cell" if _networks.own_options(layer) else None
 
 
 def largest_difference(expected: Outputs, got: Outputs) -> float:

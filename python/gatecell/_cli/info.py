@@ -9,11 +9,13 @@ from typing import Any
 
 import gatecell
 from gatecell import FoundLayer
+from gatecell._cures import frozen
 from gatecell._files import format_of
+from gatecell._state_dict import cut
 
 from ._arguments import add_file
 from ._networks import empty
-from ._output import counted, print_columns, print_json, printable, size
+from ._output import counted, one_line, print_columns, print_json, printable, size
 from ._packed_size import packed_size, parameters
 
 HELP = "show what a file of weights holds: recurrent layers, tensors, sizes"
@@ -43,14 +45,17 @@ def _facts(path: Path) -> dict[str, Any]:
         }
         for name, array in weights.items()
     ]
+    layers = gatecell.find_layers(weights)
     return {
         "file": str(path),
         "format": format_of(path),
         "bytes": path.stat().st_size,
-        "layers": [_layer(layer) for layer in gatecell.find_layers(weights)],
+        "layers": [_layer(layer) for layer in layers],
+        "refused": layers.refused,
         "tensors": tensors,
         "elements": sum(math.prod(array.shape) for array in weights.values()),
         "skipped": weights.skipped,
+        "frozen": "" if layers else frozen(weights),
     }
 
 
@@ -69,6 +74,7 @@ def _layer(layer: FoundLayer) -> dict[str, Any]:
         "dtype": str(layer.dtype),
         "flags": dict(layer.flags),
         "choose": list(layer.choose),
+        "beside": list(layer.beside),
         "parameters": parameters(net),
         "packed_bytes": packed_size(net),
         "isa": net.isa,
@@ -85,6 +91,12 @@ def _print(facts: dict[str, Any]) -> None:
         print(f"    {layer['network']}, {layer['dtype']}, {counted(layer['parameters'], 'parameter')}, {packed}")
         if layer["choose"]:
             print(f"    not in the file: {', '.join(layer['choose'])}")
+        if layer["beside"]:
+            print(f"    not understood beside it: {printable(', '.join(cut(layer['beside'])))}")
+    for prefix, reason in facts["refused"].items():
+        print(f"  {printable(prefix) or repr('')}\n    cannot be read: {one_line(reason)}")
+    if facts["frozen"]:
+        print(f"  {facts['frozen']}")
     total = sum(tensor["bytes"] for tensor in tensors)
     print(f"\n{counted(len(tensors), 'tensor')}, {counted(facts['elements'], 'element')}, {size(total)}")
     print_columns(

@@ -17,7 +17,7 @@ from gatecell._layers import Layer
 from gatecell._state_dict import with_dot
 
 from . import _networks, _sequence_file
-from ._arguments import add_file, add_threads, positive
+from ._arguments import add_file, add_strict, add_threads, positive
 from ._draft import Draft, Record, States, write_arrays
 from ._output import print_json, printable
 from ._sequence_file import SequenceFile
@@ -38,7 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("input", metavar="INPUT.npy", type=Path, help="(T, B, features) or (T, features), of any floating type")
     add("output", metavar="OUTPUT.npy", type=Path, help="laid out as the input, there when it is whole")
     add("--layer", metavar="PREFIX", default="", help="prefix of the layer's names, needed if the file has several")
-    add("--batch-first", action="store_true", help="the input is (B, T, features)")
+    add(
+        "--batch-first",
+        action=argparse.BooleanOptionalAction,
+        help="the input is (B, T, features), or is not (default: as the file tells, else (T, B, features))",
+    )
     add("--nonlinearity", choices=("tanh", "relu"), help="of a simple RNN (default tanh)")
     add(
         "--state",
@@ -53,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="time steps in memory at a time (default: about 16 MB; of two directions all)",
     )
     add_threads(parser)
+    add_strict(parser)
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     again.add_argument("--force", action="store_true", help="replace the output, drop an interrupted run")
@@ -63,7 +68,7 @@ def execute(arguments: argparse.Namespace) -> int:
     check_paths(arguments)
     network = make(arguments)
     draft = Draft(arguments.output)
-    with _sequence_file.opened(arguments.input, arguments.batch_first) as x, draft.locked() as file:
+    with _sequence_file.opened(arguments.input, network.batch_first) as x, draft.locked() as file:
         check_leftovers(arguments, draft)
         if x.shape[-1] != network.input_size:
             raise ValueError(f"{x.path}: {network._input_error(x.shape)}")
@@ -128,13 +133,20 @@ def check_leftovers(arguments: argparse.Namespace, draft: Draft) -> None:
 
 def make(arguments: argparse.Namespace) -> Layer[Any]:
     weights = gatecell.load(arguments.file, prefix=arguments.layer)
-    layer = choose(_networks.layers_of(arguments.file, weights), arguments.layer)
-    options: dict[str, Any] = {"batch_first": arguments.batch_first, "num_threads": arguments.threads}
+    found = _networks.layers_of(arguments.file, weights)
+    layer = choose(found, arguments.layer)
+    if arguments.strict and arguments.layer:
+        _networks.check(arguments.file, layer, weights)
+    elif arguments.strict:
+        _networks.check_all(arguments.file, found, weights)
+    options: dict[str, Any] = {"num_threads": arguments.threads}
+    if arguments.batch_first is not None:
+        options["batch_first"] = arguments.batch_first
     if arguments.nonlinearity:
         if not layer.cell.startswith("RNN"):
             raise ValueError(f"--nonlinearity is for a simple RNN, got {layer!r}")
         options["nonlinearity"] = arguments.nonlinearity
-    return _networks.network(layer, weights, **options)
+    return _networks.network(layer, weights, strict=False, **options)
 
 
 def choose(layers: Sequence[FoundLayer], prefix: str) -> FoundLayer:

@@ -19,8 +19,8 @@ from gatecell import FoundLayer
 from gatecell._arrays import Floats, cast, view
 from gatecell._files import format_of
 
-from ._arguments import add_file
-from ._networks import layers_of, network, own_weights
+from ._arguments import add_file, add_strict
+from ._networks import check_all, layers_of, network, own_options, own_weights
 from ._output import counted, print_columns, print_json, printable
 from ._reference import Outputs, named, run_numpy, run_torch
 
@@ -43,13 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against", choices=_OTHERS, default="float64", help="NumPy's float64 (the default) or PyTorch's"
     )
+    add_strict(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     path: Path = arguments.file
     weights = gatecell.load(path, prefix=arguments.prefix, check=True)
     with np.errstate(all="ignore"):  # infinities and NaNs are results, too
-        layers = [_verify(layer, weights, arguments.against) for layer in layers_of(path, weights)]
+        found = layers_of(path, weights)
+        if arguments.strict:
+            check_all(path, found, weights)
+        layers = [_verify(layer, weights, arguments.against) for layer in found]
     kind = format_of(path)
     facts = {
         "file": str(path),
@@ -69,9 +73,9 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict[str, Any]:
-    if against == "torch" and layer.flags:
+    if against == "torch" and own_options(layer):
         raise ValueError(f"torch has no {layer}: verify --against float64")
-    net = network(layer, weights)
+    net = network(layer, weights, strict=False, batch_first=False)
     dtype = str(net.dtype)
     own = {name: cast(view(array, name), net.dtype) for name, array in own_weights(layer, weights).items()}
     rng = np.random.default_rng(SEED)

@@ -9,7 +9,7 @@ import errno
 import mmap
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Weights(dict[str, NDArray[Any]]):
     and the texts that a .safetensors file keeps under that name.
     `options` holds, by prefix, what a saved module or TorchScript tells of its recurrent layers beside the weights:
     {"encoder.": {"batch_first": True, "bidirectional": False}}, of a simple RNN nonlinearity, too.
+    `outside` lists names of arrays outside the prefix that were seen on the way to it.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class Weights(dict[str, NDArray[Any]]):
         skipped: dict[str, str],
         metadata: dict[str, Any] | None = None,
         options: dict[str, dict[str, Any]] | None = None,
+        outside: Sequence[str] = (),
     ) -> None:
         super().__init__(arrays)
         self.skipped = skipped
         self.metadata = metadata or {}
         self.options = options or {}
+        self.outside = list(outside)
 
 
 def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False) -> Weights:
@@ -83,12 +86,11 @@ def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False)
     has not, OSError for a file that cannot be opened. The file must not be shortened while the arrays live.
     """
     prefix = with_dot(prefix)
-    arrays, *rest = _read(Path(path), prefix, check)
-    result = Weights({name: array for name, array in arrays.items() if array is not None}, *rest)
+    result = _weights(Path(path), prefix, check)
     for array in result.values():
         array.setflags(write=False)
     if prefix and not result:
-        heads = ", ".join(list(dict.fromkeys(name.partition(".")[0] for name in arrays))[:20])
+        heads = ", ".join(list(dict.fromkeys(name.partition(".")[0] for name in result.outside))[:20])
         names = f"names start with {_one_line(heads)}" if heads else "there is none"
         raise ValueError(f"{path}: expected arrays whose names start with {prefix!r}: {names}")
     return result
@@ -106,9 +108,15 @@ def save(path: str | os.PathLike[str], state_dict: Mapping[str, Any]) -> None:
 
 
 def read(path: str | os.PathLike[str], prefix: str) -> Weights:
-    """As load, with None for the arrays whose names do not start with `prefix`: they need not even be readable."""
-    arrays, *rest = _read(Path(path), prefix, False)
-    return Weights(arrays, *rest)  # type: ignore[arg-type]
+    """As load; but where nothing is under the prefix, the names outside it tell where it might be."""
+    return _weights(Path(path), with_dot(prefix), False)
+
+
+def _weights(path: Path, prefix: str, check: bool) -> Weights:
+    arrays, skipped, metadata, options = _read(path, prefix, check)
+    inside = {name: array for name, array in arrays.items() if array is not None}
+    outside = [name for name, array in arrays.items() if array is None]
+    return Weights(inside, skipped, metadata, options, outside)
 
 
 def _read(path: Path, prefix: str, check: bool, is_shard: bool = False) -> Content:

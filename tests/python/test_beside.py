@@ -1,0 +1,286 @@
+"""Tensors near a layer that may change what it computes: every door refuses them, or names them and needs a word.
+
+The forms are made by torch's own tools where it has them. Where a cure can be followed, it leads to torch's outputs.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations, prune
+
+import gatecell
+from gatecell._cli import main
+
+P = "model.rnn."
+
+
+def lstm() -> Any:
+    return nn.LSTM(5, 6)
+
+
+def changed(change: Callable[[Any], object]) -> dict[str, Any]:
+    module = lstm()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.nn.utils.weight_norm is deprecated
+        change(module)
+    return {P + name: tensor.detach() for name, tensor in module.state_dict().items()}
+
+
+def plain(**more: Any) -> dict[str, Any]:
+    return changed(lambda module: None) | {name.replace("__", "."): tensor for name, tensor in more.items()}
+
+
+RAW = torch.randn(24, 6)
+WEIGHT = "weight_hh_l0"
+# The state dict; a name that is not understood; the cure.
+COMPLETE: dict[str, tuple[dict[str, Any], str, str]] = {  # the plain weights are all there
+    "scaled": (plain() | {P + f"{WEIGHT}_scale": torch.tensor(-1.3)}, f"{P}{WEIGHT}_scale", "weight * exp(scale)"),
+    "quantised": (
+        plain() | {P + f"{WEIGHT}_scale": torch.ones(24), P + f"{WEIGHT}_zero_point": torch.zeros(24)},
+        f"{P}{WEIGHT}_zero_point",
+        "quantised: save the weights before",
+    ),
+    "weight drop": (plain() | {P + f"{WEIGHT}_raw": RAW}, f"{P}{WEIGHT}_raw", "the one named _raw"),
+    "weight drop, one level up": (
+        plain() | {f"model.{WEIGHT}_raw": RAW},
+        f"model.{WEIGHT}_raw",
+        "the one named _raw",
+    ),
+    "weight drop, at the top": (plain() | {f"{WEIGHT}_raw": RAW}, f"{WEIGHT}_raw", "the one named _raw"),
+    "a mask that is not applied": (plain() | {P + f"{WEIGHT}_mask": RAW.gt(0)}, f"{P}{WEIGHT}_mask", "prune.remove"),
+    "layer norm inside": (plain() | {P + "norm.weight": torch.ones(6)}, P + "norm.weight", "unexpected"),
+    "learned state": (plain() | {P + "h0": torch.ones(1, 1, 6)}, P + "h0", "unexpected"),
+}
+REPLACED: dict[str, tuple[dict[str, Any], str, str]] = {  # something stands in the place of a weight
+    "weight norm": (
+        changed(lambda module: nn.utils.weight_norm(module, WEIGHT)),
+        f"{P}{WEIGHT}_g",
+        f"remove_weight_norm(module, '{WEIGHT}')",
+    ),
+    "new weight norm": (
+        changed(lambda module: parametrizations.weight_norm(module, WEIGHT)),
+        f"{P}parametrizations.{WEIGHT}.original0",
+        f"remove_parametrizations(module, '{WEIGHT}')",
+    ),
+    "spectral norm": (
+        changed(lambda module: nn.utils.spectral_norm(module, WEIGHT)),
+        f"{P}{WEIGHT}_orig",
+        f"remove_spectral_norm(module, '{WEIGHT}')",
+    ),
+    "new spectral norm": (
+        changed(lambda module: parametrizations.spectral_norm(module, WEIGHT)),
+        f"{P}parametrizations.{WEIGHT}.original",
+        f"remove_parametrizations(module, '{WEIGHT}')",
+    ),
+    "pruned": (
+        changed(lambda module: prune.random_unstructured(module, WEIGHT, 0.5)),
+        f"{P}{WEIGHT}_mask",
+        f"prune.remove(module, '{WEIGHT}')",
+    ),
+    "weight drop without a copy": (
+        {name: tensor for name, tensor in plain().items() if WEIGHT not in name} | {P + f"{WEIGHT}_raw": RAW},
+        f"{P}{WEIGHT}_raw",
+        "the one named _raw",
+    ),
+}
+ALL = COMPLETE | REPLACED
+
+
+@pytest.fixture
+def sequence(tmp_path: Path) -> Path:
+    np.save(tmp_path / "x.npy", np.ones((3, 5), np.float32))
+    return tmp_path / "x.npy"
+
+
+def command(words: list[str], file: Path, sequence: Path) -> list[str]:
+    name, *options = words
+    return [name, str(file), *([str(sequence), str(file.with_suffix(".npy"))] if name == "run" else []), *options]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_way_to_load_is_an_error_with_the_cure(name: str, tmp_path: Path) -> None:
+    state_dict, other, cure = ALL[name]
+    torch.save(state_dict, tmp_path / "a.pt")
+    ours = gatecell.LSTM(5, 6)
+    for load in (
+        lambda: gatecell.LSTM.from_state_dict(state_dict, prefix=P),
+        lambda: gatecell.LSTM.from_file(tmp_path / "a.pt", prefix=P),
+        lambda: gatecell.LSTM.from_state_dict(gatecell.load(tmp_path / "a.pt"), prefix=P),
+        lambda: gatecell.LSTM.from_state_dict(gatecell.load(tmp_path / "a.pt", prefix=P), prefix=P),
+        lambda: ours.load_state_dict(state_dict, prefix=P),
+    ):
+        with pytest.raises(ValueError, match="does not fit") as caught:
+            load()
+        assert cure in str(caught.value)
+        assert other in str(caught.value) or name in REPLACED  # what is missing is named first
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_not_strict_goes_on_without_them(name: str, tmp_path: Path) -> None:
+    state_dict, _, _ = COMPLETE[name]
+    torch.save(state_dict, tmp_path / "a.pt")
+    theirs = lstm()
+    theirs.load_state_dict({key: state_dict[P + key] for key in theirs.state_dict()})
+    x = np.ones((3, 5), np.float32)
+    expected = theirs(torch.from_numpy(x))[0].detach().numpy()
+    for net in (
+        gatecell.LSTM.from_state_dict(state_dict, prefix=P, strict=False),
+        gatecell.LSTM.from_file(tmp_path / "a.pt", prefix=P, strict=False),
+    ):
+        np.testing.assert_allclose(net(x)[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "words", [["verify"], ["bench", "-T", "2"], ["run"], ["run", "--layer", P], ["verify", "--prefix", P]]
+)
+@pytest.mark.parametrize("name", ALL)
+def test_commands_refuse(
+    name: str, words: list[str], tmp_path: Path, sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state_dict, other, cure = ALL[name]
+    torch.save(state_dict, tmp_path / "a.pt")
+    assert main(command(words, tmp_path / "a.pt", sequence)) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert cure in err
+    assert other in err or name in REPLACED
+    assert ("--no-strict" in err) == (name in COMPLETE)
+
+
+@pytest.mark.parametrize("words", [["verify"], ["run"]])
+def test_commands_go_on_when_told(
+    words: list[str], tmp_path: Path, sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state_dict = plain() | {P + f"{WEIGHT}_scale": torch.tensor(-1.3), f"other.{WEIGHT}_raw": RAW}
+    torch.save(state_dict, tmp_path / "a.pt")
+    assert main(command([*words, "--no-strict"], tmp_path / "a.pt", sequence)) == 0
+    assert main(command(words, tmp_path / "a.pt", sequence)) == 1
+    assert "'other.' cannot be read: missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_info_and_find_layers_name_them(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state_dict, other, cure = ALL[name]
+    layers = gatecell.find_layers(state_dict)
+    torch.save(state_dict, tmp_path / "a.pt")
+    assert main(["info", str(tmp_path / "a.pt"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert main(["info", str(tmp_path / "a.pt")]) == 0
+    text = capsys.readouterr().out
+    if name in COMPLETE:
+        (layer,) = layers
+        assert other in layer.beside
+        assert other in repr(layer)
+        assert facts["layers"][0]["beside"] == list(layer.beside)
+        assert f"not understood beside it: {layer.beside[0]}" in text
+    else:
+        assert layers == []
+        assert cure in layers.refused[P]
+        assert facts["refused"] == layers.refused
+        assert f"cannot be read: missing: {P}{WEIGHT}" in text
+
+
+def test_a_cure_leads_to_torchs_outputs() -> None:
+    """The product of a scaled layer, the raw matrix of weight drop."""
+    for other, follow in (
+        ({f"{WEIGHT}_scale": torch.tensor(-1.3)}, lambda sd: {WEIGHT: sd[WEIGHT] * np.exp(-1.3)}),
+        ({f"{WEIGHT}_raw": RAW}, lambda sd: {WEIGHT: sd[f"{WEIGHT}_raw"]}),
+    ):
+        theirs = lstm()
+        state_dict = {**theirs.state_dict(), **other}
+        cured = {name: tensor for name, tensor in (state_dict | follow(state_dict)).items() if name not in other}
+        theirs.load_state_dict(cured)
+        x = np.random.default_rng(0).standard_normal((7, 5)).astype(np.float32)
+        expected = theirs(torch.from_numpy(x))[0].detach().numpy()
+        np.testing.assert_allclose(gatecell.LSTM.from_state_dict(cured)(x)[0], expected, atol=1e-6)
+
+
+def paddle(num_layers: int = 2, bidirectional: bool = True) -> tuple[Any, dict[str, Any]]:
+    """As PaddlePaddle saves a network: each weight also under the name it has in its cell."""
+    theirs = nn.LSTM(5, 6, num_layers, bidirectional=bidirectional)
+    state_dict = {f"neck.lstm.{name}": tensor.numpy().copy() for name, tensor in theirs.state_dict().items()}
+    for layer in range(num_layers):
+        cells = {"cell_fw": "", "cell_bw": "_reverse"} if bidirectional else {"cell": ""}
+        for cell, direction in cells.items():
+            for weight in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                own = theirs.state_dict()[f"{weight}_l{layer}{direction}"]
+                state_dict[f"neck.lstm.{layer}.{cell}.{weight}"] = own.numpy().copy()
+    return theirs, state_dict
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_second_names_of_equal_tensors_are_understood(bidirectional: bool, tmp_path: Path) -> None:
+    theirs, state_dict = paddle(bidirectional=bidirectional)
+    np.savez(tmp_path / "a.npz", **state_dict)
+    x = np.random.default_rng(0).standard_normal((7, 5)).astype(np.float32)
+    expected = theirs(torch.from_numpy(x))[0].detach().numpy()
+    for net in (
+        gatecell.LSTM.from_state_dict(state_dict, prefix="neck.lstm"),
+        gatecell.LSTM.from_file(tmp_path / "a.npz", prefix="neck.lstm"),
+    ):
+        np.testing.assert_allclose(net(x)[0], expected, atol=1e-6)
+    (layer,) = gatecell.find_layers(state_dict)
+    assert (layer.prefix, layer.num_layers, layer.beside) == ("neck.lstm.", 2, ())
+
+
+@pytest.mark.parametrize("key", ["neck.lstm.0.cell_fw.weight_ih", "neck.lstm.1.cell_bw.bias_hh"])
+def test_second_names_of_other_values_are_not(key: str) -> None:
+    _, state_dict = paddle()
+    for other in (state_dict[key] + 1e-7, state_dict[key].astype(np.float64), state_dict[key][:-1]):
+        with pytest.raises(ValueError, match="unexpected: " + key):
+            gatecell.LSTM.from_state_dict(state_dict | {key: other}, prefix="neck.lstm")
+        assert gatecell.find_layers(state_dict | {key: other})[0].beside == (key,)
+
+
+def test_an_equal_tensor_of_another_kind_is_not_understood() -> None:
+    """Zeros are equal to zeros, whatever they are for."""
+    state_dict = {name: torch.zeros_like(tensor) for name, tensor in lstm().state_dict().items()}
+    for name in ("norm.bias", "bias_ih_l0_scale_of_another", "weight"):
+        extra = {name: torch.zeros(24)}
+        if name.startswith("bias_ih"):  # named after a weight, and equal: it cannot change it
+            gatecell.LSTM.from_state_dict(state_dict | extra)
+        else:
+            with pytest.raises(ValueError, match="unexpected: " + name):
+                gatecell.LSTM.from_state_dict(state_dict | extra)
+
+
+def test_layers_in_the_modules_around_are_not_beside() -> None:
+    """Names of weights are no names derived from weights."""
+    outer = {f"a.{name}": tensor for name, tensor in nn.GRU(3, 4, 2, bidirectional=True).state_dict().items()}
+    inner = {f"a.b.{name}": tensor for name, tensor in nn.GRU(3, 4).state_dict().items()}
+    layers = {layer.prefix: layer for layer in gatecell.find_layers(outer | inner)}
+    assert layers["a.b."].beside == ()
+    assert layers["a."].beside == tuple(sorted(inner))
+    gatecell.GRU.from_state_dict(outer | inner, prefix="a.b")
+
+
+def test_many_layers_take_no_longer_each() -> None:
+    """Comparisons of names grow with the number of layers, not with its square."""
+    counted = 0
+
+    class Name(str):
+        __slots__ = ()
+
+        def startswith(self, *args: Any) -> bool:
+            nonlocal counted
+            counted += 1
+            return super().startswith(*args)
+
+    def count(layers: int) -> int:
+        nonlocal counted
+        counted = 0
+        cell = nn.GRUCell(1, 1).state_dict()
+        names = {Name(f"model.{number}.{name}"): tensor for number in range(layers) for name, tensor in cell.items()}
+        assert len(gatecell.find_layers(names)) == layers
+        return counted
+
+    assert count(400) < 4.5 * count(100)
