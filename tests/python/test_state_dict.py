@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 import gatecell
 
@@ -394,3 +396,37 @@ def test_flags_that_the_tensors_tell_are_refused() -> None:
         gatecell.LSTM.from_state_dict(weights(), hidden_size=7, bidirectional=True)
     with pytest.raises(TypeError, match="nonlinearity"):
         gatecell.LSTM.from_state_dict(weights(), nonlinearity="relu")
+
+
+def test_lists_of_numbers_are_float32_as_in_torch() -> None:
+    """A capture in JSON; torch.tensor makes float32 of its lists, too."""
+    theirs = nn.LSTM(3, 4)
+    lists = json.loads(json.dumps({name: tensor.tolist() for name, tensor in theirs.state_dict().items()}))
+    lists["bias_ih_l0"] = [0] * 16  # whole numbers
+    ours = gatecell.LSTM.from_state_dict(lists)
+    assert ours.dtype == np.float32
+    for name, array in ours.state_dict().items():
+        expected = torch.tensor(lists[name], dtype=torch.float32).numpy()
+        np.testing.assert_array_equal(array, expected)
+    (layer,) = gatecell.find_layers(lists)
+    assert (layer.cell, layer.dtype) == ("LSTM", np.float32)
+    assert gatecell.LSTM.from_state_dict(lists, dtype="float64").dtype == np.float64
+    doubles = {name: list(map(np.asarray, values)) for name, values in lists.items()}  # these have a dtype
+    assert gatecell.LSTM.from_state_dict(doubles | {"bias_ih_l0": np.zeros(16)}).dtype == np.float64
+    for wrong in ([[1.0, 2.0], [3.0]], [True] * 16, ["a"] * 16, [None] * 16):
+        with pytest.raises(TypeError, match="bias_ih_l0: "):
+            gatecell.LSTM.from_state_dict(lists | {"bias_ih_l0": wrong})
+
+
+@pytest.mark.parametrize("names", [("bias_ih_l0", "bias_hh_l0"), ("bias_ih", "bias_hh")])
+def test_one_bias_needs_zeros_as_the_other(names: tuple[str, str]) -> None:
+    state_dict = (nn.LSTM if "_l0" in names[0] else nn.LSTMCell)(3, 4).state_dict()
+    cls = gatecell.LSTM if "_l0" in names[0] else gatecell.LSTMCell
+    given, other = names
+    summed = {given: state_dict[given] + state_dict[other]}
+    one = {k: v for k, v in state_dict.items() if k not in names} | summed
+    with pytest.raises(ValueError, match=f"it has one bias: .*{other} = np.zeros_like\\({given}\\)"):
+        cls.from_state_dict(one)
+    x = np.ones((2, 3), np.float32)
+    ours, theirs = (cls.from_state_dict(sd)(x)[0] for sd in (one | {other: np.zeros_like(one[given])}, state_dict))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
