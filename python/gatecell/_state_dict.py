@@ -165,6 +165,8 @@ class Part:
         self, missing: list[str], unexpected: list[str], misshaped: list[str], shapes: Mapping[str, Shape] | None = None
     ) -> ValueError:
         lines = self.misfit(missing, unexpected, misshaped) + self.cures()
+        if unexpected and not missing and not misshaped:
+            lines.append("strict=False ignores what is unexpected")
         kind = _kind(self._first_layer())
         if shapes and kind and kind != _kind({name.removesuffix("_l0"): shape for name, shape in shapes.items()}):
             lines.append(f"it looks like {_PLAIN.get((self.owner.removesuffix('Cell'), kind), kind)}")

@@ -13,6 +13,7 @@ import gatecell
 from gatecell import FoundLayer, FoundLayers, Weights
 from gatecell._cures import frozen
 from gatecell._layers import Layer
+from gatecell._state_dict import Part
 
 SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")  # torch's arguments
 _SHOWN = 10  # names of tensors in an error
@@ -45,10 +46,9 @@ def check_all(path: str | os.PathLike[str], layers: FoundLayers, weights: Weight
 def check(path: str | os.PathLike[str], layer: FoundLayer, weights: Weights) -> None:
     """Raises ValueError for tensors beside a layer that are not understood, as from_state_dict does."""
     if layer.beside:
-        try:
-            network(layer, weights)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}{_GO_ON}") from error
+        part = Part(layer.cell, weights, layer.prefix)
+        lines = part.misfit([], list(layer.beside), []) + part.cures()
+        raise ValueError("\n".join([f"{path}: {lines[0]}", *lines[1:]]) + _GO_ON)
 
 
 def _refused(layers: FoundLayers) -> str:

@@ -190,6 +190,13 @@ def _holders(node: Any, hidden: bool) -> list[tuple[Any, bool]]:
     return [(member, hidden) for member in members]
 
 
+def _is_empty(node: Any) -> bool:
+    """Whether it is an empty container, of which a module has a dozen for its hooks."""
+    if type(node) is Call:
+        return node.name in DICTS and not node.items and not node.args and not node.state
+    return type(node) in (dict, list, tuple) and not node
+
+
 def _module(call: Call) -> list[tuple[Any, bool]] | None:
     """What a saved torch.nn.Module holds, or None if it is something else.
 
@@ -205,7 +212,7 @@ def _module(call: Call) -> list[tuple[Any, bool]] | None:
     transient = transient if type(transient) is list else []
     short = {name for name in transient if type(name) is str}
     lasting = {name: child for name, child in buffers.items() if name not in short}
-    others = {name: child for name, child in own.items() if name not in names}
+    others = {name: child for name, child in own.items() if name not in names and not _is_empty(child)}
     others |= {name: buffers[name] for name in buffers.keys() & short}
     # a set takes its time
     return [(parameters, False), (lasting, False), (modules, False), (others, True), (range(4 * len(transient)), True)]
