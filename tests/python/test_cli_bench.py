@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -29,6 +30,13 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "BUDGET", 0.01)
 
 
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real turns need not agree: the tests' machine may be busy."""
+    monkeypatch.setattr(bench, "SPREAD", math.inf)
+
+
+@pytest.mark.usefixtures("busy")
 def test_layers_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
     model = torch.nn.ModuleDict(
@@ -50,11 +58,13 @@ def test_layers_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         assert layer["ratio"] > 0
         for library in ("gatecell", "torch"):
             times = layer[library]
+            assert times["settled"]
             assert 0 < times["fastest"] <= times["seconds"] <= times["slowest"]
             assert times["us_per_step"] == pytest.approx(times["seconds"] * 1e6 / 7)
             assert times["gflops"] == pytest.approx(2 * products * 7 * 2 / times["seconds"] / 1e9)
 
 
+@pytest.mark.usefixtures("busy")
 def test_text(capsys: pytest.CaptureFixture[str]) -> None:
     path = str(_demo.DATA / "digits.safetensors")
     assert main(["bench", path, "--prefix", "lstm", "-T", "5"]) == 0
@@ -81,10 +91,10 @@ def test_cells_that_torch_has_not(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 class Pool:
-    """In place of a process: `outputs` are what the library computes, and a turn takes so many seconds."""
+    """In place of a process: `outputs` are what the library computes, and the turns take so many seconds, in turn."""
 
-    def __init__(self, name: str, log: list[str], outputs: Callable[[], Any], seconds: float = 1.0) -> None:
-        self.name, self.log, self.outputs, self.seconds = name, log, outputs, seconds
+    def __init__(self, name: str, log: list[str], outputs: Callable[[], Any], *seconds: float) -> None:
+        self.name, self.log, self.outputs, self.seconds = name, log, outputs, itertools.cycle(seconds or (1.0,))
         self.job: Any = None
 
     def submit(self, job: Any, *arguments: Any) -> Pool:
@@ -93,7 +103,7 @@ class Pool:
 
     def result(self) -> Any:
         self.log.append(f"{self.job.__name__} {self.name}")
-        return self.outputs() if self.job is make else self.seconds
+        return self.outputs() if self.job is make else next(self.seconds)
 
 
 def measured(torch_outputs: Callable[[], Any]) -> tuple[dict[str, Any], list[str]]:
@@ -112,6 +122,86 @@ def test_they_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, log = measured(lambda: {"y": np.ones(3), "h_n": np.full(2, 9.0)})
     assert log == ["make gatecell", "make torch", *["turn gatecell", "turn torch"] * bench.LEAST_TURNS]
     assert (layer["ratio"], layer["difference"]) == (3, 0)
+
+
+QUIET = [1.0, 1.4, 1.1, 1.0, 1.2, 1.3, 1.0, 1.1]
+SETTLED = [
+    QUIET,
+    [*QUIET, 50.0],  # one accident
+    [50.0, 1.0, 1.1],  # also of as few turns as there may be
+    [1.0, 8.0, 1.1, 1.0, 1.2, 8.2, 1.0, 1.1],  # a quarter of them
+    [1.0, 1.5, 1.0],
+]
+UNSETTLED = [
+    [7.98, 8.0, 8.2, 0.15, 7.9, 8.1, 8.0, 7.95, 8.0, 8.1, 8.0],  # as reported: mostly slow, and once it was not
+    [7.98, 0.15, 8.2],
+    [1.0, 1.0, 8.0, 1.0, 8.0, 1.0, 8.0, 1.0],  # three of eight
+    [1.0, 1.6, 1.6],
+    [1.0, 2.0, 3.0, 4.0, 5.0],  # no two alike
+]
+
+
+def bench_with(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ours: list[float], theirs: list[float]
+) -> tuple[dict[str, Any], list[str]]:
+    """JSON's only layer, and the text's lines, of turns of so many milliseconds; the exit code is 0."""
+    printed = []
+    for words in (["--json"], []):
+        turns = {"gatecell": ours, "torch": theirs}
+        pools = {
+            name: Pool(name, [], lambda: {"y": np.ones(3)}, *(1e-3 * t for t in times)) for name, times in turns.items()
+        }
+        monkeypatch.setattr(bench, "workers", lambda libraries, pools=pools: contextlib.nullcontext(pools))
+        monkeypatch.setattr(bench, "LEAST_TURNS", len(ours))
+        monkeypatch.setattr(bench, "BUDGET", 0)
+        assert main(["bench", str(_demo.DATA / "co2.safetensors"), "-T", "5", *words]) == 0
+        printed.append(capsys.readouterr().out)
+    [layer] = json.loads(printed[0])["layers"]
+    return layer, printed[1].splitlines()
+
+
+@pytest.mark.parametrize("turns", SETTLED, ids=str)
+def test_settled_turns(turns: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    steady = [2.0] * len(turns)
+    for ours, theirs in ((turns, steady), (steady, turns)):
+        layer, lines = bench_with(monkeypatch, capsys, ours, theirs)
+        for name, times in (("gatecell", ours), ("torch", theirs)):
+            assert layer[name]["settled"]
+            assert layer[name]["seconds"] == pytest.approx(1e-3 * np.median(times))
+        ratio = np.median(np.divide(theirs, ours))
+        assert layer["ratio"] == pytest.approx(ratio)
+        assert lines[4].endswith(f"takes {ratio:.2f} times as long")
+        assert len(lines) == 5
+
+
+@pytest.mark.parametrize("turns", UNSETTLED, ids=str)
+def test_nothing_is_claimed_of_unsettled_turns(
+    turns: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steady = [2.0] * len(turns)
+    for ours, theirs in ((turns, steady), (steady, turns), (turns, turns)):
+        layer, lines = bench_with(monkeypatch, capsys, ours, theirs)
+        for name, times, line in (("gatecell", ours, lines[3]), ("torch", theirs, lines[4])):
+            found, agree = layer[name], times is steady
+            assert found["settled"] == agree
+            assert [found["fastest"], found["slowest"]] == pytest.approx([1e-3 * min(times), 1e-3 * max(times)])
+            assert [found[claim] is not None for claim in ("seconds", "us_per_step", "gflops")] == [agree] * 3
+            assert ("GFLOP/s" in line, "us per step" in line, "unsettled" in line) == (agree, agree, not agree)
+        assert layer["ratio"] is None
+        assert "times as long" not in "".join(lines)
+        assert lines[5:] == [
+            "  unsettled: without their slowest quarter the turns still spread by more than 1.5 times, "
+            "so neither a time nor a ratio is claimed"
+        ]
+
+
+def test_unsettled_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without PyTorch gatecell's own time is held to the same rule."""
+    monkeypatch.setattr(bench, "find_spec", lambda name: None)
+    monkeypatch.setattr(bench, "torch_missing", lambda layer, libraries: "torch not installed")
+    layer, lines = bench_with(monkeypatch, capsys, UNSETTLED[0], [])
+    assert (layer["gatecell"]["settled"], layer["gatecell"]["seconds"], layer["torch"]) == (False, None, None)
+    assert [line.split()[0] for line in lines[3:]] == ["gatecell", "PyTorch", "unsettled:"]
 
 
 @pytest.mark.parametrize(("wrong", "difference"), [(9.9, 0.1), (math.nan, None)])

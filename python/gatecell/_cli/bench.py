@@ -30,6 +30,11 @@ HELP = "time the layers of a file, beside PyTorch if it is installed"
 TURN = 0.05  # seconds of calls of one library before the other one's turn
 BUDGET = 1.0  # seconds of turns for a layer
 LEAST_TURNS = 3
+SPREAD = 1.5  # of turns that agree, slowest to fastest; see `settled`
+UNSETTLED = (
+    f"unsettled: without their slowest quarter the turns still spread by more than {SPREAD} times, "
+    "so neither a time nor a ratio is claimed"
+)
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}  # times max(1, |y|): beyond it is another network, or a chaotic one
 
 
@@ -98,13 +103,14 @@ def measure(task: Task, pools: Mapping[str, ProcessPoolExecutor]) -> dict[str, A
     products = sum(math.prod(shape) for shape in net._shapes().values() if len(shape) == 2)
     times = {name: summary(turns[name], task, products) if turns.get(name) else None for name in ("gatecell", "torch")}
     ratios = [slow / fast for fast, slow in zip(turns["gatecell"], turns.get("torch", []), strict=False)]
+    claimed = ratios and all(settled(of_one) for of_one in turns.values())
     return {
         "prefix": task.layer.prefix,
         "network": str(task.layer),
         "isa": net.isa,
         **times,
         "torch_missing": missing,
-        "ratio": statistics.median(ratios) if ratios else None,
+        "ratio": statistics.median(ratios) if claimed else None,
         "difference": difference if difference is None or math.isfinite(difference) else None,
         "disagrees": disagrees,
     }
@@ -123,15 +129,27 @@ def largest_difference(expected: Outputs, got: Outputs) -> float:
     return float(np.max([np.max(difference, initial=0) for difference in differences]))
 
 
-def summary(turns: list[float], task: Task, products: int) -> dict[str, float]:
-    """`products`: multiply-adds of a row in a step, two operations each."""
-    seconds = statistics.median(turns)
+def settled(turns: list[float]) -> bool:
+    """Whether a library's turns agree: without the slowest quarter (at least one) they spread by at most SPREAD times.
+
+    One-sided, because a busy machine makes a turn slower, never faster: a slow one may be an accident, a fast one
+    shows that the others were disturbed. Where both libraries are settled, at most a quarter of the ratios taken turn
+    by turn are too large and a quarter too small by accident, so their median is a good one.
+    """
+    kept = sorted(turns)[: -max(1, len(turns) // 4)]
+    return kept[-1] <= SPREAD * kept[0]
+
+
+def summary(turns: list[float], task: Task, products: int) -> dict[str, float | bool | None]:
+    """None for what is not claimed. `products`: multiply-adds of a row in a step, two operations each."""
+    agree, seconds = settled(turns), statistics.median(turns)
     return {
-        "seconds": seconds,
+        "settled": agree,
+        "seconds": seconds if agree else None,
         "fastest": min(turns),
         "slowest": max(turns),
-        "us_per_step": seconds / task.steps * 1e6,
-        "gflops": 2e-9 * products * task.steps * task.rows / seconds,
+        "us_per_step": seconds / task.steps * 1e6 if agree else None,
+        "gflops": 2e-9 * products * task.steps * task.rows / seconds if agree else None,
     }
 
 
@@ -146,14 +164,19 @@ def show(facts: Mapping[str, Any]) -> None:
             continue
         rows = [("gatecell", *cells(layer["gatecell"]), layer["isa"])]
         if layer["torch"]:
-            rows.append(("PyTorch", *cells(layer["torch"]), f"takes {layer['ratio']:.2f} times as long"))
+            ratio = "" if layer["ratio"] is None else f"takes {layer['ratio']:.2f} times as long"
+            rows.append(("PyTorch", *cells(layer["torch"]), ratio))
         print_columns(rows, right=(1, 3, 4))
         if layer["torch_missing"]:
             print(f"  PyTorch   {layer['torch_missing']}")
+        if not all(layer[name]["settled"] for name in ("gatecell", "torch") if layer[name]):
+            print(f"  {UNSETTLED}")
 
 
 def cells(times: Mapping[str, float]) -> tuple[str, ...]:
     spread = f"({duration(times['fastest'])} to {duration(times['slowest'])})"
+    if not times["settled"]:
+        return "unsettled", spread, "", ""
     return (
         duration(times["seconds"]),
         spread,
