@@ -1,6 +1,8 @@
 """The error bound of invariant 1, promised in the README, in one place and without torch: golden tests use it too.
 
-Error = largest difference from float64 PyTorch. own_error is that of PyTorch's float32 runs of the case.
+Error = largest difference from float64 PyTorch. own_error is that of PyTorch's float32 runs of the case. largest_sum is
+S, the largest sum of |w||x| + |b| of a gate: only where it exceeds 100 the floors 1e-6 and 4e-13 grow to S/10 times as
+much. Tests give it for networks made to have such sums (test_large_sums.py) alone; the others keep the strict bound.
 """
 
 from __future__ import annotations
@@ -30,19 +32,33 @@ def largest_difference(got: Outputs, reference: Outputs) -> float:
     )
 
 
-def bound(reference: NDArray[np.floating], own_error: float, dtype: str) -> NDArray[np.float64]:
+def bound(
+    reference: NDArray[np.floating], own_error: float, dtype: str, largest_sum: float = 0.0
+) -> NDArray[np.float64]:
     """The largest allowed difference, for each element (so the strictest reading of |reference|)."""
     magnitude = np.maximum(1.0, np.abs(np.float64(reference)))
+    if largest_sum > 100:
+        magnitude *= largest_sum / 10
     return 4 * np.maximum(own_error, 2.5e-7 * magnitude) if dtype == "float32" else 4e-13 * magnitude
 
 
-def assert_parity(got: Outputs, reference: Outputs, own_error: float, dtype: str, label: object = "") -> None:
-    assert own_error < 1e-4, f"{label}: PyTorch's own float32 error is {own_error}: the network is chaotic"
+def assert_parity(
+    got: Outputs,
+    reference: Outputs,
+    own_error: float,
+    dtype: str,
+    label: object = "",
+    largest_sum: float = 0.0,
+) -> None:
+    chaotic = 1e-4
+    if largest_sum > 100:
+        chaotic *= largest_sum / 100 * max(1, *(np.abs(expected).max() for expected in reference.values()))
+    assert own_error < chaotic, f"{label}: PyTorch's own float32 error is {own_error}: the network is chaotic"
     assert got.keys() == reference.keys(), f"{label}: outputs {list(got)}, expected {list(reference)}"
     for name, expected in reference.items():
         actual = got[name]
         assert actual.shape == expected.shape, f"{label}: {name} is {actual.shape}, expected {expected.shape}"
         assert actual.dtype == dtype, f"{label}: {name} is {actual.dtype}, expected {dtype}"
-        error, allowed = np.abs(np.float64(actual) - expected), bound(expected, own_error, dtype)
+        error, allowed = np.abs(np.float64(actual) - expected), bound(expected, own_error, dtype, largest_sum)
         # "not <=" and not ">": a NaN must fail.
         assert np.all(error <= allowed), f"{label}: {name} is off by {error.max()}, allowed {allowed.min()}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -17,10 +18,11 @@ import gatecell
 from files import FOLDER, SHARDED
 from gatecell import _cli
 from gatecell._cli import verify
+from gatecell._cli._bound import Bound, furthest
 from parity import bound
 
 FILES = sorted(path.name for path in FOLDER.iterdir() if path.is_file() and path.name not in SHARDED)
-AGAINST = ["float64", "torch"]
+AGAINST = {"float64": "NumPy", "torch": "PyTorch"}
 NETWORKS: dict[str, Any] = {
     "LSTM": nn.LSTM(9, 20, 2, bidirectional=True),
     "projected": nn.LSTM(3, 8, 2, proj_size=2),
@@ -120,21 +122,60 @@ def test_notices_a_wrong_number(
     monkeypatch.setattr(gatecell.LSTM, "__call__", call)
     code, facts = run(capsys, path, "--against", against)
     (layer,) = facts["layers"]
-    assert (code, facts["ok"], layer["problem"]) == (1, False, "out of bounds")
+    assert (code, facts["ok"]) == (1, False)
     assert (layer["differences"][where] is None) == np.isnan(wrong)
     assert all(value < 1e-5 for name, value in layer["differences"].items() if name != where)
-    assert _cli.main(["verify", str(path)]) == 1
-    assert "1 of 1 layer FAILED" in capsys.readouterr().out
+    whose, furthest = AGAINST[against], layer["furthest"]
+    assert layer["rounding_of"] == f"float32 {whose}"
+    assert furthest["output"] == where
+    if np.isnan(wrong):
+        expected = f"{where} is not finite, but float64 {whose}'s is"
+    else:
+        assert furthest["difference"] == layer["differences"][where] == pytest.approx(wrong, rel=0.1)
+        assert furthest["allowed"] == pytest.approx(max(4 * layer["rounding"], 1e-6))
+        expected = (
+            f"{where} differs from float64 {whose} by {furthest['difference']:.1e}; allowed {furthest['allowed']:.1e}, "
+            f"the larger of 4 times {whose}'s own float32 error ({layer['rounding']:.1e}) "
+            "and 1e-06 * max(1, |reference|)"
+        )
+    assert layer["problem"] == expected
+    assert _cli.main(["verify", str(path), "--against", against]) == 1
+    out = capsys.readouterr().out
+    assert re.search(rf"\n  {whose}'s own float32 +{layer['rounding']:.1e}\n", out)
+    assert re.search(rf"\n  result +FAILED: {re.escape(expected)}\n", out)
+    assert "largest gate sum" not in out
+    assert "1 of 1 layer FAILED" in out
 
 
+def test_float64_has_a_bound_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, right = saved(tmp_path / "a.pt", NETWORKS["double"]), gatecell.LSTM.__call__
+    monkeypatch.setattr(gatecell.LSTM, "__call__", lambda *call: (right(*call)[0] + 5e-13, right(*call)[1]))
+    code, facts = run(capsys, path)
+    expected = "y differs from float64 NumPy by 5.0e-13; allowed 4.0e-13, 4e-13 * max(1, |reference|)"
+    assert (code, facts["layers"][0]["problem"]) == (1, expected)
+
+
+@pytest.mark.parametrize("largest_sum", [0.0, 12.0, 100.0, 100.1, 4.8e5, np.nan])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rounding", [0.0, 1e-6])
-def test_the_bound_is_the_promised_one(rounding: float, dtype: str) -> None:
+def test_the_bound_is_the_promised_one(rounding: float, dtype: str, largest_sum: float) -> None:
     rng = np.random.default_rng(0)
     reference = {name: rng.normal(0, 3, (4, 5)) for name in ("y", "h_n")}
     got = {name: array + rng.normal(0, 1e-6, (4, 5)) for name, array in reference.items()}
-    shares = [np.abs(got[name] - array) / bound(array, rounding, dtype) for name, array in reference.items()]
-    assert verify._share(got, reference, rounding, dtype) == pytest.approx(np.max(shares))
+    ours = Bound(dtype, rounding, largest_sum)
+    for array in reference.values():
+        np.testing.assert_allclose(ours.allowed(array), bound(array, rounding, dtype, largest_sum), rtol=1e-15)
+        if not largest_sum > 100:
+            floor = {"float32": 1e-6, "float64": 4e-13}[dtype] * np.maximum(1, np.abs(array))
+            strict = np.maximum(4 * rounding, floor) if dtype == "float32" else floor
+            np.testing.assert_array_equal(ours.allowed(array), strict)
+    shares = {name: np.abs(got[name] - array) / ours.allowed(array) for name, array in reference.items()}
+    found = furthest(got, reference, ours)
+    assert found.share == max(share.max() for share in shares.values()) == shares[found.output].max()
+    got["h_n"][1, 2] = np.nan
+    assert np.isnan(furthest(got, reference, ours).share)
 
 
 def test_broken_checksum(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,7 +191,12 @@ def test_broken_checksum(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("change", "problem"), [(np.nan, "not finite"), (40.0, "undecided: the network is chaotic")], ids=str
+    ("change", "problem"),
+    [
+        (np.nan, "the outputs are not finite"),
+        (40.0, "undecided: the network is chaotic, float32 alone changes NumPy's outputs by "),
+    ],
+    ids=str,
 )
 def test_hopeless_networks(change: float, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.default_generator.manual_seed(0)
@@ -159,7 +205,62 @@ def test_hopeless_networks(change: float, problem: str, tmp_path: Path, capsys: 
         module.weight_hh_l0 *= change
     code, facts = run(capsys, saved(tmp_path / "a.pt", module))
     assert (code, facts["ok"]) == (1, False)
-    assert problem in facts["layers"][0]["problem"]
+    assert facts["layers"][0]["problem"].startswith(problem)
+
+
+def large(kind: str, dtype: torch.dtype, factor: float, path: Path) -> Path:
+    """A file of two layers and directions; the weights that see the input are that large."""
+    torch.default_generator.manual_seed(0)
+    module = getattr(nn, kind)(48, 32, 2, bidirectional=True, dtype=dtype)
+    with torch.no_grad():
+        for name, weight in module.named_parameters():
+            weight *= factor if "weight_ih_l0" in name else 1
+    return saved(path, module)
+
+
+@pytest.mark.parametrize("against", AGAINST)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+def test_large_sums(
+    kind: str,
+    dtype: torch.dtype,
+    against: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """They agree within the bound that grows with them; weights that are off by what is visible or swapped fail."""
+    path = large(kind, dtype, 100.0, tmp_path / "a.pt")
+    code, facts = run(capsys, path, "--against", against)
+    (layer,) = facts["layers"]
+    assert (code, layer["problem"]) == (0, None)
+    assert layer["largest_sum"] > 400
+    assert _cli.main(["verify", str(path)]) == 0
+    shown = f"S = {layer['largest_sum']:.4g}, above 100: floors are S/10 times as high"
+    assert re.search(rf"\n  largest gate sum +{re.escape(shown)}\n", capsys.readouterr().out)
+
+    floor = (1e-6 if dtype == torch.float32 else 4e-13) * layer["largest_sum"] / 10
+    cell, own = getattr(gatecell, kind), gatecell.load(path, prefix="rnn.")
+    one = own["rnn.weight_ih_l0"].copy()
+    one[64, 0] += 100 * floor  # of the candidate; few of its sums, in the tens, leave tanh unsaturated
+    swapped = np.r_[32:64, :32, 64 : len(one)]
+    right = cell.__call__
+    for wrong in ({"rnn.weight_ih_l0": one}, {name: array[swapped] for name, array in own.items()}):
+        net = cell.from_state_dict({**own, **wrong}, prefix="rnn.", dtype=str(dtype)[6:])
+        monkeypatch.setattr(cell, "__call__", lambda _, *call, net=net: right(net, *call))
+        code, facts = run(capsys, path, "--against", against)
+        assert (code, facts["ok"]) == (1, False)
+        floor_of = "1e-06" if dtype == torch.float32 else "4e-13"
+        assert f"{floor_of} * max(1, |reference|) * S/10, S = " in facts["layers"][0]["problem"]
+
+
+def test_sums_too_large_for_float32(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All gates are saturated, so float32 makes no error; but the bound would pass an error as large as the outputs."""
+    code, facts = run(capsys, large("GRU", torch.float32, 1e6, tmp_path / "a.pt"))
+    expected = "undecided: sums as large as S = .*, the largest of a gate, leave float32 too few digits"
+    assert code == 1
+    assert re.fullmatch(expected, facts["layers"][0]["problem"])
+    assert run(capsys, large("GRU", torch.float64, 1e6, tmp_path / "b.pt"))[0] == 0
 
 
 def test_prefix(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,8 @@
 """`gatecell verify FILE`: its checksums, and what gatecell computes with its layers beside what others do.
 
-The bound for float32 is 4 times the larger of the other's own float32 error and 2.5e-7 * max(1, |reference|), for
-float64 4e-13 * max(1, |reference|). Where float32 alone costs 1e-4 the network is chaotic: comparing says nothing.
+The bound is the promised one, see _bound. Where it would say nothing, the result is "undecided": where float32 alone
+costs the other 1e-4 (or, as sums are rounded in proportion, 1e-4 * S/100) the network is chaotic, and where a tenth of
+the outputs' size would be allowed sums are too large for float32.
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ import numpy as np
 
 import gatecell
 from gatecell import FoundLayer
-from gatecell._arrays import Floats, cast, view
+from gatecell._arrays import cast, view
 from gatecell._files import format_of
 
 from ._arguments import add_file, add_strict
+from ._bound import LARGE, Bound, Furthest, furthest
+from ._largest_sum import largest_sum
 from ._networks import check_all, layers_of, network, own_options, own_weights
 from ._output import counted, print_columns, print_json, printable
 from ._reference import Outputs, named, run_numpy, run_torch
 
 HELP = "check a file's checksums, and its recurrent layers against another implementation"
 STEPS, SEED = 20, 0
-CHAOTIC = 1e-4
-_OTHERS = {"float64": ("float64 NumPy", run_numpy), "torch": ("float64 PyTorch", run_torch)}
+CHAOTIC, USELESS = 1e-4, 0.1  # times max(1, the largest output)
+_OTHERS = {"float64": ("NumPy", run_numpy), "torch": ("PyTorch", run_torch)}
 _CHECKED = ("torch.save", "TorchScript", "npz")  # formats with checksums, which load has compared
 _ASSUMED = {  # by the first word of what FoundLayer.choose says
     "batch_first": "batch_first=False",
@@ -84,20 +87,14 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
     x = rng.standard_normal((STEPS, rows, net.input_size)).astype(dtype)
     sizes = (spec.state_size, spec.hidden_size) if spec.cell == "lstm" else (spec.state_size,)
     state = tuple(rng.uniform(-1, 1, (spec.states, rows, size)).astype(dtype) for size in sizes)
-    other = _OTHERS[against][1]
+    whose, other = _OTHERS[against]
     reference = other(net, own, x, state, "float64")
     got = named(*net(x, state if len(state) > 1 else state[0]))
     rounding = _difference(other(net, own, x, state, "float32"), reference)
     differences = {name: _number(np.abs(np.float64(got[name]) - reference[name]).max()) for name in reference}
-    share = _share(got, reference, rounding, dtype)
-    largest = max(float(np.abs(array).max()) for array in reference.values())
-    problem = ""
-    if not math.isfinite(largest):
-        problem = "the outputs are not finite: the weights hold NaN, infinities or very large numbers"
-    elif not rounding < CHAOTIC * max(1, largest):
-        problem = f"undecided: the network is chaotic, float32 alone changes its outputs by {rounding:.1e}"
-    elif not share <= 1:
-        problem = "out of bounds"
+    bound = Bound(dtype, rounding, largest_sum(spec, own, x, state))
+    worst = furthest(got, reference, bound)
+    problem = _problem(worst, bound, max(float(np.abs(array).max()) for array in reference.values()), whose)
     return {
         "prefix": layer.prefix,
         "network": str(layer),
@@ -106,22 +103,35 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
         "rows": rows,
         "assumed": [_ASSUMED[choice.partition(" ")[0]] for choice in layer.choose],
         "differences": differences,
-        "share_of_bound": _number(share),
+        "share_of_bound": _number(worst.share),
+        "furthest": {
+            "output": worst.output,
+            "difference": _number(worst.difference),
+            "allowed": _number(worst.allowed),
+        },
         "rounding": _number(rounding),
-        "ok": not problem,
-        "problem": problem or None,
+        "rounding_of": f"float32 {whose}",
+        "largest_sum": _number(bound.largest_sum),
+        "ok": problem is None,
+        "problem": problem,
     }
 
 
-def _share(got: Outputs, reference: Outputs, rounding: float, dtype: str) -> float:
-    """The largest difference as a share of what is allowed there; NaN if there is one."""
-
-    def share(value: Floats, expected: Floats) -> float:
-        unit = np.maximum(1, np.abs(expected))
-        allowed = 4 * np.maximum(rounding, 2.5e-7 * unit) if dtype == "float32" else 4e-13 * unit
-        return float(np.max(np.abs(np.float64(value) - expected) / allowed))
-
-    return float(np.max([share(got[name], expected) for name, expected in reference.items()]))
+def _problem(worst: Furthest, bound: Bound, largest: float, whose: str) -> str | None:
+    """What is wrong, if anything; `largest` is the reference's largest output."""
+    if not math.isfinite(largest):
+        return "the outputs are not finite: the weights hold NaN, infinities or very large numbers"
+    size, sums = max(1, largest), bound.largest_sum
+    if not bound.rounding < CHAOTIC * size * max(1, sums / LARGE):
+        return f"undecided: the network is chaotic, float32 alone changes {whose}'s outputs by {bound.rounding:.1e}"
+    if bound.allowed(np.array(largest)) >= USELESS * size:
+        return f"undecided: sums as large as S = {sums:.4g}, the largest of a gate, leave {bound.dtype} too few digits"
+    if not math.isfinite(worst.difference):
+        return f"{worst.output} is not finite, but float64 {whose}'s is"
+    if worst.share > 1:
+        differs = f"{worst.output} differs from float64 {whose} by {worst.difference:.1e}"
+        return f"{differs}; allowed {worst.allowed:.1e}, {bound.described(whose)}"
+    return None
 
 
 def _difference(got: Outputs, reference: Outputs) -> float:
@@ -135,13 +145,18 @@ def _number(value: float) -> float | None:
 def _print(facts: dict[str, Any]) -> None:
     checksums = {"none": "this format has no checksums", "right": "checksums right"}[facts["checksums"]]
     print(f"{printable(facts['file'])}: {facts['format']}, {checksums}")
-    print(f"random input of {STEPS} steps, random initial state, compared with {_OTHERS[facts['against']][0]}")
+    whose = _OTHERS[facts["against"]][0]
+    print(f"random input of {STEPS} steps, random initial state, compared with float64 {whose}")
     for layer in facts["layers"]:
         print(f"\n{printable(layer['prefix']) or repr('')}: {layer['network']}, {layer['dtype']} on {layer['isa']}")
         share = "" if layer["share_of_bound"] is None else f", {layer['share_of_bound']:.2f} of the bound"
         rows = [("assumed", ", ".join(layer["assumed"]))] if layer["assumed"] else []
         shown = ", ".join(f"{name} {_shown(value)}" for name, value in layer["differences"].items())
-        rows += [("largest differences", shown + share), ("float32 alone", _shown(layer["rounding"]))]
+        rows += [("largest differences", shown + share), (f"{whose}'s own float32", _shown(layer["rounding"]))]
+        if layer["largest_sum"] and layer["largest_sum"] > LARGE:
+            rows.append(
+                ("largest gate sum", f"S = {layer['largest_sum']:.4g}, above {LARGE}: floors are S/10 times as high")
+            )
         print_columns([*rows, ("result", "FAILED: " + layer["problem"] if layer["problem"] else "agrees")])
     failed = sum(not layer["ok"] for layer in facts["layers"])
     if failed:

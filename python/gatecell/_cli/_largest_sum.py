@@ -1,0 +1,79 @@
+"""S of the promised bound: how large the numbers are that a gate adds up, whatever is left when they cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from gatecell import _gates
+from gatecell._arrays import Floats
+from gatecell._spec import Spec
+
+from ._reference import State
+
+
+def largest_sum(spec: Spec, weights: Mapping[str, Floats], x: Floats, state: State) -> float:
+    """The largest sum of |w||x| + |b| of a gate, over all layers, directions, steps, rows and units, in float64.
+
+    weights: by their names in the layer's state dict; x (T, B, I); state: h_0 (L*D, B, S) and, of an LSTM, c_0.
+
+    A gate's sum has the products with its input (x, or the outputs of the layer below), with h(t-1) and, where there
+    are peepholes, with the c they see, as well as both biases. Inputs and states are those of the run itself. In a
+    GRU's candidate the reset gate weighs the recurrent products: r * (|W_hn||h| + |b_hn|), or with reset="before"
+    |W_hn||r * h| + |b_hn|. A projection is not a gate, so its own sum is not counted; what it gives is, as the h of
+    the next step and the input of the next layer. Bounds (gate_clip) change nothing: they act on a sum that is made.
+    """
+    x = x.astype("float64")
+    gates = _gates.values(spec, weights, x, state[0], state[-1])
+    directions = 2 if spec.bidirectional else 1
+    largest = []
+    for block in range(spec.states):
+        layer, reverse = divmod(block, directions)
+        if layer and not reverse:
+            x = np.concatenate(gates["h"][block - directions : block], axis=2)
+        own = {name: values[block] for name, values in gates.items()}
+        h = _before(own["h"], state[0][block], bool(reverse))
+        c = _before(own["c"], state[-1][block], bool(reverse)) if spec.cell == "lstm" else None
+        largest += [np.max(sums) for sums in _sums(spec, weights, f"_l{layer}{'_reverse' * reverse}", x, h, c, own)]
+    return float(np.max(largest))
+
+
+def _before(values: Floats, first: Floats, reverse: bool) -> Floats:
+    """A state before each step, (T, B, features), of the values after it."""
+    start = first.astype("float64")[None]
+    return np.concatenate([values[1:], start] if reverse else [start, values[:-1]])
+
+
+def _sums(
+    spec: Spec,
+    weights: Mapping[str, Floats],
+    suffix: str,
+    x: Floats,
+    h: Floats,
+    c: Floats | None,
+    gates: Mapping[str, Floats],
+) -> list[Floats]:
+    """Of each gate of one direction of one layer, (T, B, H); h and c before each step, `gates` after it."""
+
+    def absolute(name: str) -> Floats:
+        array: Floats = np.abs(weights[name + suffix].astype("float64"))
+        return array
+
+    def products(kind: str, values: Floats) -> dict[str, Floats]:
+        sums = np.abs(values) @ absolute(f"weight_{kind}").T
+        if spec.bias:
+            sums += absolute(f"bias_{kind}")
+        return dict(zip(spec.gates, np.split(sums, len(spec.gates), axis=2), strict=True))
+
+    of_x, of_h = products("ih", x), products("hh", h)
+    if "r" in spec.gates:
+        of_h["n"] = gates["r"] * of_h["n"] if spec.reset == "after" else products("hh", gates["r"] * h)["n"]
+    sums = {gate: of_x[gate] + of_h[gate] for gate in spec.gates}
+    if c is not None and spec.peepholes != "none":
+        seeing = spec.peephole_gates
+        for gate, weight in zip(seeing, np.split(absolute("weight_peephole"), len(seeing)), strict=True):
+            diagonal = spec.peepholes == "diagonal"
+            seen = np.abs(gates["c"] if diagonal and gate == "o" else c)
+            sums[gate] += seen * weight if diagonal else seen @ weight.T
+    return list(sums.values())
