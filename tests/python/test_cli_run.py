@@ -20,7 +20,7 @@ import pytest
 import torch
 
 import gatecell
-from gatecell._cli import main
+from gatecell._cli import main, run
 from isolated import run_script
 from parity import assert_parity, named_outputs
 from run_cases import save_states, saved_states, weights
@@ -160,14 +160,61 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["run", str(weights(tmp_path, net)), str(tmp_path / "x.npy"), str(tmp_path / "y.npy")]
     assert main(words) == 0
     text = capsys.readouterr()
-    assert text.out.startswith(f"{tmp_path / 'y.npy'}: (9, 2, 20) float32, 9 steps in ")
+    layout = "(9, 2, 5) taken as (T, B, features), 2 rows of 9 steps; if it is (B, T, features), pass --batch-first"
+    assert text.out.startswith(f"{tmp_path / 'x.npy'}: {layout}\n{tmp_path / 'y.npy'}: (9, 2, 20) float32, 9 steps in ")
     assert text.err == ""  # no progress bar where nobody looks
     assert main([*words, "--force", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts.pop("seconds") > 0
     assert facts.pop("network").startswith("GRU(5, 20, num_layers=2")
     expected = {"output": words[3], "shape": [9, 2, 20], "dtype": "float32", "steps": 9, "resumed_at": 0}
-    assert facts == expected
+    assert facts == expected | {"layout": "(T, B, features)"}
+
+
+HINT = "; if it is (B, T, features), pass --batch-first"
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "layout", "sizes"),
+    [
+        ((9, 2, 5), [], "(T, B, features)", "2 rows of 9 steps" + HINT),
+        ((1, 9, 5), [], "(T, B, features)", "9 rows of 1 step" + HINT),
+        ((4, 4, 5), [], "(T, B, features)", "4 rows of 4 steps" + HINT),
+        ((9, 1, 5), [], "(T, B, features)", "1 row of 9 steps"),
+        ((2, 9, 5), ["--batch-first"], "(B, T, features)", "2 rows of 9 steps"),
+        ((9, 5), [], "(T, features)", "1 row of 9 steps"),
+        ((9, 5), ["--batch-first"], "(T, features)", "1 row of 9 steps"),
+    ],
+)
+def test_tells_the_layout_it_assumed(
+    shape: tuple[int, ...],
+    options: list[str],
+    layout: str,
+    sizes: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(shape, "f4"))
+    words = ["run", str(weights(tmp_path, network("gru"))), str(tmp_path / "x.npy"), str(tmp_path / "y.npy"), *options]
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["layout"] == layout
+    assert main([*words, "--force"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"{tmp_path / 'x.npy'}: {shape} taken as {layout}, {sizes}"
+
+
+def test_tells_the_layout_before_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A long run with a wrong layout can be stopped."""
+    np.save(tmp_path / "x.npy", np.zeros((2, 9, 5), "f4"))
+
+    def stopped(*_: object) -> None:
+        assert "taken as (T, B, features), 9 rows of 2 steps" in capsys.readouterr().out
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "stream", stopped)
+    words = ["run", str(weights(tmp_path, network("gru"))), str(tmp_path / "x.npy"), str(tmp_path / "y.npy")]
+    assert main(words) == 130
 
 
 def test_names_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,8 @@ class SequenceFile:
         self, path: Path, file: int, start: int, shape: tuple[int, ...], dtype: np.dtype[Any], time: int, fortran: bool
     ) -> None:
         self.path, self.shape, self.dtype, self.time = path, shape, dtype, time
-        self.steps = shape[time]
+        self.steps, self.rows = shape[time], shape[1 - time] if len(shape) == 3 else 1
+        self.layout = "(T, features)" if len(shape) == 2 else "(B, T, features)" if time else "(T, B, features)"
         self._file, self._start, self._fortran = file, start, fortran
         stored, axis = (shape[::-1], len(shape) - 1 - time) if fortran else (shape, time)
         self._lead, self._rest = stored[:axis], stored[axis + 1 :]  # around T, as the file has them

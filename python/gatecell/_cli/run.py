@@ -19,7 +19,7 @@ from gatecell._state_dict import with_dot
 from . import _networks, _sequence_file
 from ._arguments import add_file, add_strict, add_threads, positive
 from ._draft import Draft, Record, States, write_arrays
-from ._output import print_json, printable
+from ._output import counted, print_json, printable
 from ._sequence_file import SequenceFile
 from ._streaming import hx_of, identity, resumed, states_of, stream
 
@@ -80,6 +80,8 @@ def execute(arguments: argparse.Namespace) -> int:
             record = resumed(draft, record, x.steps)
         else:
             draft.forget()
+        if not arguments.json:  # now: a wrong layout need not run to its end
+            print(assumed(x), flush=True)
         first = record.step
         if not (resuming and first == x.steps and draft.has_name(file)):
             record = stream(network, x, draft, file, record, chunk)
@@ -92,6 +94,7 @@ def execute(arguments: argparse.Namespace) -> int:
         "shape": shape,
         "dtype": str(network.dtype),
         "network": repr(network),
+        "layout": x.layout,
         "steps": x.steps,
         "resumed_at": first,
         "seconds": seconds,
@@ -102,6 +105,15 @@ def execute(arguments: argparse.Namespace) -> int:
         steps = f"{x.steps - first} of {x.steps} steps" if first else f"{x.steps} steps"
         print(f"{printable(str(arguments.output))}: {shape} {network.dtype}, {steps} in {seconds:.1f} s")
     return 0
+
+
+def assumed(x: SequenceFile) -> str:
+    """The input's layout in numbers: nothing in a .npy file tells T from B, and the other way would run, too."""
+    sizes = f"{counted(x.rows, 'row')} of {counted(x.steps, 'step')}"
+    sentence = f"{printable(str(x.path))}: {x.shape} taken as {x.layout}, {sizes}"
+    if x.layout == "(T, B, features)" and x.rows > 1:  # nobody has many rows of one step
+        return f"{sentence}; if it is (B, T, features), pass --batch-first"
+    return sentence
 
 
 def check_paths(arguments: argparse.Namespace) -> None:
