@@ -132,7 +132,9 @@ def test_columns_are_hx_by_default() -> None:
 
 KINDS: dict[str, Callable[[Array, Array], Any]] = {
     "vector b": lambda weight, bias: (weight, bias[:, 0]),
-    "lists": lambda weight, bias: (weight.tolist(), bias.tolist()),
+    "list beside an array": lambda weight, bias: (weight, bias.tolist()),
+    "array beside a list": lambda weight, bias: (weight.tolist(), bias[:, 0]),
+    "lists of arrays": lambda weight, bias: (list(weight), list(bias[:, 0])),
     "tensors": lambda weight, bias: (torch.from_numpy(weight), torch.from_numpy(bias)),
     "parameters": lambda weight, bias: (torch.nn.Parameter(torch.from_numpy(weight)), torch.from_numpy(bias)),
     "Fortran order": lambda weight, bias: (np.asfortranarray(weight), bias),
@@ -145,6 +147,26 @@ def test_kinds_of_arrays(kind: str) -> None:
     gates = textbook("fico")
     given = {name: KINDS[kind](*pair) for name, pair in gates.items()}
     same(gatecell.from_gates("lstm", given), gatecell.from_gates("lstm", gates))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [(None, "float32"), ("float16", "float16"), ("float32", "float32"), ("float64", "float64")]
+)
+def test_lists_of_numbers_have_no_dtype(kind: str | None, expected: str) -> None:
+    """They take that of the arrays; without any it is float32, as of torch.tensor."""
+    gates = textbook("rzn")
+    given: dict[str, Any] = {name: (weight.tolist(), bias.tolist()) for name, (weight, bias) in gates.items()}
+    if kind:
+        given["z"] = (given["z"][0], gates["z"][1].astype(kind))
+    assert str(torch.tensor(given["r"][0]).dtype) == "torch.float32"
+    got = gatecell.from_gates("gru", given)
+    same(got, {name: array.astype(expected) for name, array in gatecell.from_gates("gru", gates).items()})
+    assert network("gru", got).dtype == ("float64" if expected == "float64" else "float32")
+
+
+def test_lists_beyond_float32_become_infinite() -> None:
+    """Silently, as numbers of a file do."""
+    assert np.isinf(gatecell.from_gates("rnn", {"h": [[1e300, 1.0]]})["weight_hh_l0"])
 
 
 @pytest.mark.parametrize("without", [lambda weight: weight, lambda weight: (weight, None)])
@@ -221,72 +243,102 @@ ERRORS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "unknown gate": (
         lambda: gatecell.from_gates("gru", textbook("rznf")),
         ValueError,
-        "'gru' has no gate 'f': expected r, z or u, n or h or c",
+        "expected gates of 'gru' (r, z or u, n or h or c), got 'f'",
     ),
     "no name": (
         lambda: gatecell.from_gates("rnn", {0: zeros(4, 7)}),  # type: ignore[dict-item]
         ValueError,
-        "'rnn' has no gate 0: expected h or a",
+        "expected gates of 'rnn' (h or a), got 0",
     ),
     "longer name": (
         lambda: gatecell.from_gates("lstm", lstm(fi=zeros(4, 7))),
         ValueError,
-        "'lstm' has no gate 'fi': expected i, f, g or c, o",
+        "expected gates of 'lstm' (i, f, g or c, o), got 'fi'",
     ),
     "missing gate": (
         lambda: gatecell.from_gates("lstm", textbook("fio")),
         ValueError,
-        "'lstm' lacks the gate g or c, got f, i, o",
+        "expected gates g or c of 'lstm' too, got f, i, o",
     ),
     "nothing": (
         lambda: gatecell.from_gates("gru", {}),
         ValueError,
-        "'gru' lacks the gates z or u, n or h or c, got none",
+        "expected gates z or u, n or h or c of 'gru' too, got none",
     ),
     "two names": (
         lambda: gatecell.from_gates("lstm", lstm(g=zeros(4, 7))),
         ValueError,
-        "gates 'c' and 'g' are two names of one gate of 'lstm'",
+        "expected each gate of 'lstm' once, got 'c' and 'g', two names of one",
     ),
     "three of a kind": (
         lambda: gatecell.from_gates("lstm", lstm(o=(zeros(4, 7), zeros(4), zeros(4)))),
         ValueError,
-        "gate 'o': expected (W, b) or W, got a tuple of 3",
+        "gate 'o': expected (W, b) or W, got a tuple of 3; two biases go in a tuple of their own, (W, (b_ih, b_hh))",
+    ),
+    "four of a kind": (
+        lambda: gatecell.from_gates("lstm", lstm(o=(zeros(4, 7), zeros(4), zeros(4), zeros(4)))),
+        ValueError,
+        "gate 'o': expected (W, b) or W, got a tuple of 4",
     ),
     "rank of W": (
         lambda: gatecell.from_gates("rnn", {"a": zeros(7)}),
         ValueError,
-        "gate 'a': expected W (H, H + I), more columns than rows, found (7,)",
+        "gate 'a': expected W (H, H + I), more columns than rows, got (7,)",
     ),
     "no input": (
         lambda: gatecell.from_gates("rnn", {"h": zeros(4, 4)}),
         ValueError,
-        "gate 'h': expected W (H, H + I), more columns than rows, found (4, 4)",
+        "gate 'h': expected W (H, H + I), more columns than rows, got (4, 4)",
     ),
     "no units": (
         lambda: gatecell.from_gates("rnn", {"h": zeros(0, 4)}),
         ValueError,
-        "gate 'h': expected W (H, H + I), more columns than rows, found (0, 4)",
+        "gate 'h': expected W (H, H + I), more columns than rows, got (0, 4)",
     ),
     "transposed": (
         lambda: gatecell.from_gates("rnn", {"h": zeros(7, 4)}),
         ValueError,
-        "gate 'h': expected W (H, H + I), more columns than rows, found (7, 4): is it transposed?",
+        "gate 'h': expected W (H, H + I), more columns than rows, got (7, 4): is it transposed?",
     ),
     "another W": (
         lambda: gatecell.from_gates("lstm", lstm(c=zeros(4, 8))),
         ValueError,
-        "gate 'c': expected W (4, 7) like that of gate 'i', found (4, 8)",
+        "gate 'c': expected W (4, 7) like that of gate 'i', got (4, 8)",
     ),
     "b of another size": (
         lambda: gatecell.from_gates("lstm", lstm(f=(zeros(4, 7), zeros(5)))),
         ValueError,
-        "gate 'f': expected b (4,) or (4, 1), found (5,)",
+        "gate 'f': expected b (4,) or (4, 1), or (2, 4) of two biases, got (5,)",
     ),
     "b as a row": (
         lambda: gatecell.from_gates("lstm", lstm(f=(zeros(4, 7), zeros(1, 4)))),
         ValueError,
-        "gate 'f': expected b (4,) or (4, 1), found (1, 4)",
+        "gate 'f': expected b (4,) or (4, 1), or (2, 4) of two biases, got (1, 4)",
+    ),
+    "two biases as columns": (
+        lambda: gatecell.from_gates("lstm", lstm(f=(zeros(4, 7), zeros(4, 2)))),
+        ValueError,
+        "gate 'f': expected b (4,) or (4, 1), or (2, 4) of two biases, got (4, 2)",
+    ),
+    "b_ih of another size": (
+        lambda: gatecell.from_gates("lstm", lstm(f=(zeros(4, 7), (zeros(5), zeros(4))))),
+        ValueError,
+        "gate 'f': expected b_ih (4,) or (4, 1), got (5,)",
+    ),
+    "b_hh as a row": (
+        lambda: gatecell.from_gates("lstm", lstm(f=(zeros(4, 7), (zeros(4), zeros(1, 4))))),
+        ValueError,
+        "gate 'f': expected b_hh (4,) or (4, 1), got (1, 4)",
+    ),
+    "no b_hh": (
+        lambda: gatecell.from_gates("lstm", lstm(f=(zeros(4, 7), (zeros(4), None)))),
+        TypeError,
+        "gate 'f': b_hh: expected real floating point numbers, got None",
+    ),
+    "all of a layer's biases": (
+        lambda: gatecell.from_gates("lstm", lstm(f=(zeros(4, 7), zeros(2, 16)))),
+        ValueError,
+        "gate 'f': expected b (4,) or (4, 1), or (2, 4) of two biases, got (2, 16)",
     ),
     "integers": (
         lambda: gatecell.from_gates("lstm", lstm(f=zeros(4, 7).astype(int))),
