@@ -33,10 +33,19 @@ def largest_sum(spec: Spec, weights: Mapping[str, Floats], x: Floats, state: Sta
         if layer and not reverse:
             x = np.concatenate(gates["h"][block - directions : block], axis=2)
         own = {name: values[block] for name, values in gates.items()}
-        h = _before(own["h"], state[0][block], bool(reverse))
-        c = _before(own["c"], state[-1][block], bool(reverse)) if spec.cell == "lstm" else None
-        largest += [np.max(sums) for sums in _sums(spec, weights, f"_l{layer}{'_reverse' * reverse}", x, h, c, own)]
+        before = {
+            name: _rows(_before(own[name], first[block], bool(reverse)))
+            for name, first in zip("hc", state, strict=False)
+        }
+        after = {name: _rows(values) for name, values in own.items()}
+        suffix = f"_l{layer}{'_reverse' * reverse}"
+        largest += [np.max(sums) for sums in _sums(spec, weights, suffix, _rows(x), before, after)]
     return float(np.max(largest))
+
+
+def _rows(values: Floats) -> Floats:
+    """(T, B, features) as (T*B, features): one product of matrices, not T."""
+    return values.reshape(-1, values.shape[-1])
 
 
 def _before(values: Floats, first: Floats, reverse: bool) -> Floats:
@@ -50,11 +59,10 @@ def _sums(
     weights: Mapping[str, Floats],
     suffix: str,
     x: Floats,
-    h: Floats,
-    c: Floats | None,
-    gates: Mapping[str, Floats],
+    before: Mapping[str, Floats],
+    after: Mapping[str, Floats],
 ) -> list[Floats]:
-    """Of each gate of one direction of one layer, (T, B, H); h and c before each step, `gates` after it."""
+    """Of each gate of one direction of one layer, (T*B, H); the states before each step, all gates' values after it."""
 
     def absolute(name: str) -> Floats:
         array: Floats = np.abs(weights[name + suffix].astype("float64"))
@@ -64,16 +72,17 @@ def _sums(
         sums = np.abs(values) @ absolute(f"weight_{kind}").T
         if spec.bias:
             sums += absolute(f"bias_{kind}")
-        return dict(zip(spec.gates, np.split(sums, len(spec.gates), axis=2), strict=True))
+        return dict(zip(spec.gates, np.split(sums, len(spec.gates), axis=1), strict=True))
 
-    of_x, of_h = products("ih", x), products("hh", h)
+    of_x, of_h = products("ih", x), products("hh", before["h"])
     if "r" in spec.gates:
-        of_h["n"] = gates["r"] * of_h["n"] if spec.reset == "after" else products("hh", gates["r"] * h)["n"]
+        r = after["r"]
+        of_h["n"] = r * of_h["n"] if spec.reset == "after" else products("hh", r * before["h"])["n"]
     sums = {gate: of_x[gate] + of_h[gate] for gate in spec.gates}
-    if c is not None and spec.peepholes != "none":
+    if spec.peepholes != "none":
         seeing = spec.peephole_gates
         for gate, weight in zip(seeing, np.split(absolute("weight_peephole"), len(seeing)), strict=True):
             diagonal = spec.peepholes == "diagonal"
-            seen = np.abs(gates["c"] if diagonal and gate == "o" else c)
+            seen = np.abs((after if diagonal and gate == "o" else before)["c"])
             sums[gate] += seen * weight if diagonal else seen @ weight.T
     return list(sums.values())
