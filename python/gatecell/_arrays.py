@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,11 @@ _OVERLAP_EFFORT: Any = 10_000
 def view(value: Any, name: str, *, force: bool = False) -> Floats:
     """`value` as a NumPy array of real floats, sharing its memory where NumPy can.
 
-    With `force` (weights) a torch tensor may require grad or live on a GPU. Lists of numbers are then float32, as in
-    torch.
+    With `force` (weights) a torch tensor may require grad or live on a GPU, and lists may hold whole numbers.
     """
     array = value if type(value) is np.ndarray else to_numpy(value, name, force)
-    if force and array.dtype.kind in "iuf" and isinstance(value, (list, tuple)) and _holds_numbers(value):
-        array = cast(array, np.dtype(np.float32))
+    if force and array.dtype.kind in "iu" and is_numbers(value):
+        array = array.astype(np.float64)
     if array.dtype.kind != "f":
         alone = array.ndim == 0 and not hasattr(value, "dtype")  # NumPy calls None, a dict or a generator "object"
         got = array.dtype if not alone else "None" if value is None else type(value).__name__
@@ -30,11 +31,20 @@ def view(value: Any, name: str, *, force: bool = False) -> Floats:
     return array
 
 
-def _holds_numbers(value: Any) -> bool:
-    """Whether nested lists hold plain numbers: what has a dtype keeps it."""
+def is_numbers(value: Any) -> bool:
+    """Whether it is a list of numbers, nested or not: these have no dtype."""
     while isinstance(value, (list, tuple)) and value:
         value = value[0]
-    return type(value) in (float, int)
+    return isinstance(value, Real) and not hasattr(value, "dtype")
+
+
+def widest(values: Iterable[Any], arrays: Iterable[Floats]) -> np.dtype[Any]:
+    """The dtype that weights have in common, given as they came and as arrays.
+
+    Lists of numbers take that of the arrays beside them. Lists alone are float32, as in torch.
+    """
+    dtypes = {array.dtype for value, array in zip(values, arrays, strict=True) if not is_numbers(value)}
+    return np.result_type(*(dtypes or {np.dtype(np.float32)}))
 
 
 def to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:

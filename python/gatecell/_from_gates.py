@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._arrays import Floats, cast, view
+from ._arrays import Floats, cast, is_numbers, view
 
 _ORDERS = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}  # of PyTorch's rows
 _OPTIONAL = {"lstm": "f", "gru": "r", "rnn": ""}  # without it: coupled_gates=True, reset="none"
@@ -74,7 +74,7 @@ class _Gate(NamedTuple):
             except (TypeError, ValueError) as error:
                 hint = "; W and b go in a tuple (W, b)" if part is value and isinstance(value, list) else ""
                 raise type(error)(f"{error}{hint}") from None
-        dtypes = {arrays[what].dtype for what, part in given.items() if not _is_plain(part)}
+        dtypes = {arrays[what].dtype for what, part in given.items() if not is_numbers(part)}
         return cls(name, arrays.pop("W"), arrays, dtypes)
 
     def two_biases(self, hidden_size: int) -> tuple[Floats, Floats]:
@@ -99,13 +99,6 @@ def _weight_and_bias(name: str, value: Any) -> tuple[Any, Any]:
         hint = "; two biases go in a tuple of their own, (W, (b_ih, b_hh))" if len(value) == 3 else ""
         raise ValueError(f"gate {name!r}: expected (W, b) or W, got a tuple of {len(value)}{hint}")
     return value
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether it is a list of numbers, nested or not, which have no dtype."""
-    while isinstance(value, (list, tuple)) and value:
-        value = value[0]
-    return isinstance(value, Real) and not hasattr(value, "dtype")
 
 
 def _in_order(cell: str, gates: Mapping[str, Any]) -> dict[str, Any]:

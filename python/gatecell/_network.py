@@ -67,8 +67,9 @@ class Network(Module):
     ) -> Self:
         """A network whose sizes, and an LSTM's peepholes, are read off the tensors under `prefix`.
 
-        dtype=None takes the tensors' type: float64 if any is float64, else float32. `flags` are the constructor's other
-        arguments, what a state dict does not tell: batch_first, nonlinearity, coupled_gates, reset, num_threads, ...
+        dtype=None takes the tensors' type: float64 if any is float64, else float32; lists of numbers have none. `flags`
+        are the constructor's other arguments, what a state dict does not tell: batch_first, nonlinearity,
+        coupled_gates, reset, num_threads, ...
         What `gatecell.load` found of these in a saved module or TorchScript (`Weights.options`) need not be given.
         strict, z and errors are as for load_state_dict.
         """
@@ -103,7 +104,7 @@ class Network(Module):
         """Take the weights under `prefix` (with or without its final dot), in PyTorch's names and layout.
 
         Tensors may be NumPy arrays or torch tensors of any floating type, on any device; they are converted to the
-        network's dtype, nested lists of numbers are float32 as in torch. They replace the old weights as a whole: calls
+        network's dtype; nested lists of numbers will do. They replace the old weights as a whole: calls
         in flight finish with the old ones, and after an error nothing has changed. Raises ValueError that lists every
         missing, unexpected and mis-shaped key, TypeError for tensors that are not real floating point.
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrays import Floats, to_numpy, view
+from ._arrays import Floats, cast, is_numbers, to_numpy, view, widest
 from ._cures import RECURRENT, cures, frozen, quantised
 
 Shape = tuple[int, ...]
@@ -99,7 +99,9 @@ class Part:
     def arrays(
         self, shapes: Mapping[str, Shape], *, strict: bool = True, cell_names: bool = False
     ) -> tuple[list[Floats], IncompatibleKeys]:
-        """The weights in the order of `shapes`, in the types they came in, and the keys left over.
+        """The weights in the order of `shapes`, in the types they came in, and the keys that are unexpected.
+
+        Lists of numbers take the type of the arrays beside them; alone they are float32, as in torch.
 
         With `cell_names` a first layer's weights may have a cell's names, without "_l0", and a cell's those of one.
         """
@@ -113,7 +115,13 @@ class Part:
         ]
         if missing or misshaped or (strict and unexpected):
             raise self._error(missing, unexpected if strict else [], misshaped, shapes)
-        return [view(self.state_dict[key], key, force=True) for key in found.values()], IncompatibleKeys([], unexpected)
+        values = {key: self.state_dict[key] for key in found.values()}
+        arrays = {key: view(value, key, force=True) for key, value in values.items()}
+        lists = [key for key, value in values.items() if is_numbers(value)]
+        if lists:
+            common = widest(values.values(), arrays.values())
+            arrays |= {key: cast(arrays[key], common) for key in lists}
+        return list(arrays.values()), IncompatibleKeys([], unexpected)
 
     def own(self, shapes: Iterable[str], *, cell_names: bool) -> dict[str, str]:
         """The keys of the layer's weights, as far as they are there, by the names in `shapes`."""

@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     start = time.monotonic()
     check_paths(arguments)
-    network = make(arguments)
+    network, is_assumed = make(arguments)
     draft = Draft(arguments.output)
     with _sequence_file.opened(arguments.input, network.batch_first) as x, draft.locked() as file:
         check_leftovers(arguments, draft)
@@ -81,7 +81,7 @@ def execute(arguments: argparse.Namespace) -> int:
         else:
             draft.forget()
         if not arguments.json:  # now: a wrong layout need not run to its end
-            print(assumed(x), flush=True)
+            print(layout(x, is_assumed), flush=True)
         first = record.step
         if not (resuming and first == x.steps and draft.has_name(file)):
             record = stream(network, x, draft, file, record, chunk)
@@ -107,11 +107,11 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def assumed(x: SequenceFile) -> str:
+def layout(x: SequenceFile, is_assumed: bool) -> str:
     """The input's layout in numbers: nothing in a .npy file tells T from B, and the other way would run, too."""
     sizes = f"{counted(x.rows, 'row')} of {counted(x.steps, 'step')}"
     sentence = f"{printable(str(x.path))}: {x.shape} taken as {x.layout}, {sizes}"
-    if x.layout == "(T, B, features)" and x.rows > 1:  # nobody has many rows of one step
+    if is_assumed and x.layout == "(T, B, features)" and x.rows > 1:  # nobody has many rows of one step
         return f"{sentence}; if it is (B, T, features), pass --batch-first"
     return sentence
 
@@ -143,7 +143,8 @@ def check_leftovers(arguments: argparse.Namespace, draft: Draft) -> None:
         raise ValueError(f"{output}: exists already{nothing}; --force replaces it")
 
 
-def make(arguments: argparse.Namespace) -> Layer[Any]:
+def make(arguments: argparse.Namespace) -> tuple[Layer[Any], bool]:
+    """The network, and whether nobody has said that its input is not batch_first."""
     weights = gatecell.load(arguments.file, prefix=arguments.layer)
     found = _networks.layers_of(arguments.file, weights)
     layer = choose(found, arguments.layer)
@@ -158,7 +159,8 @@ def make(arguments: argparse.Namespace) -> Layer[Any]:
         if not layer.cell.startswith("RNN"):
             raise ValueError(f"--nonlinearity is for a simple RNN, got {layer!r}")
         options["nonlinearity"] = arguments.nonlinearity
-    return _networks.network(layer, weights, strict=False, **options)
+    is_assumed = arguments.batch_first is None and "batch_first" in layer.choose
+    return _networks.network(layer, weights, strict=False, **options), is_assumed
 
 
 def choose(layers: Sequence[FoundLayer], prefix: str) -> FoundLayer:
