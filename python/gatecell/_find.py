@@ -123,12 +123,13 @@ class _Index:
 
     def near(self, prefix: str) -> _Near:
         """What is under a prefix, and what in the modules around is named after recurrent weights, in order."""
-        begin = bisect.bisect_left(self._sorted, prefix)
-        under = itertools.takewhile(lambda key: key.startswith(prefix), self._sorted[begin:])
+        places = range(bisect.bisect_left(self._sorted, prefix), len(self._sorted))
+        keys = (self._sorted[place] for place in places)
+        under = itertools.takewhile(lambda key: key.startswith(prefix), keys)
         around = (key for module in ancestors(prefix) for key in self._derived.get(module, ()))
-        keys = [*under, *around]
-        near = _Near((key, self._state_dict[key]) for key in keys if key in self._state_dict)
-        near.outside = [key for key in keys if key not in self._state_dict]
+        found = [*under, *around]
+        near = _Near((key, self._state_dict[key]) for key in found if key in self._state_dict)
+        near.outside = [key for key in found if key not in self._state_dict]
         return near
 
 
