@@ -16,24 +16,20 @@
 namespace py = pybind11;
 using namespace py::literals;
 
-namespace {
+namespace gatecell {
 
-using gatecell::Network;
-using gatecell::Spec;
-
-using session::Array;
-
-// A stream and whether some thread is at work on it. Only the holder of the GIL looks at that.
+// A stream and whether some thread is at work on it. Only the holder of the GIL looks at that. Its name must be unique:
+// pybind11 knows a type by it, and with Clang the file does not count, even in an anonymous namespace.
 template <class T>
-struct Session {
-  Session(const Network<T>& net, std::int64_t rows_, int num_threads)
+struct StreamSession {
+  StreamSession(const Network<T>& net, std::int64_t rows_, int num_threads)
       : stream(net, rows_),
         spec(net.spec()),
         rows(rows_),
         is_short(net.plan(1, rows_, 1).seconds < kReleaseGil),
         is_shared(!is_short && num_threads > 1) {}
 
-  gatecell::Stream<T> stream;
+  Stream<T> stream;
   Spec spec;
   Py_intptr_t rows;
   bool is_short;   // a step is not worth giving up the GIL
@@ -41,15 +37,24 @@ struct Session {
   bool busy = false;
 };
 
+}  // namespace gatecell
+
+namespace {
+
+using gatecell::Network;
+using gatecell::StreamSession;
+
+using session::Array;
+
 template <class T>
-std::pair<Array<T>, std::optional<Array<T>>> get_state(const Session<T>& s) {
+std::pair<Array<T>, std::optional<Array<T>>> get_state(const StreamSession<T>& s) {
   session::State<T> state(s.spec, s.rows);
   s.stream.get_state(state.h_data(), state.c_data());
   return {std::move(state.h), std::move(state.c)};
 }
 
 template <class T>
-void set_state(Session<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
+void set_state(StreamSession<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
   const T* const h_values = session::values(h, {s.spec.num_layers, s.rows, s.spec.state_size()});
   s.stream.set_state(h_values, session::values(c, {s.spec.num_layers, s.rows, s.spec.hidden_size}));
 }
@@ -74,9 +79,9 @@ const Py_intptr_t* row_shape(PyObject* array, Py_intptr_t rows, std::int64_t fea
 
 template <class T>
 PyObject* step(PyObject* object, PyObject* x, PyObject* out) {
-  auto* held = plain::held<Session<T>>(object);
+  auto* held = plain::held<StreamSession<T>>(object);
   if (!held || held->busy || held->is_shared) return not_implemented();
-  Session<T>& s = *held;
+  StreamSession<T>& s = *held;
   int axes = 0, out_axes = 0;
   const std::int64_t inputs = s.spec.input_size, outputs = s.spec.output_size();
   if (!row_shape<T>(x, s.rows, inputs, axes)) return not_implemented();
@@ -116,7 +121,7 @@ PyObject* fast_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 
 template <class T>
 void register_stream(py::module_& m, const char* class_name, const char* doc) {
-  py::class_<Session<T>> type(m, class_name, doc);
+  py::class_<StreamSession<T>> type(m, class_name, doc);
   session::one_thread_at_a_time(type, "stream");
   type.def(py::init<const Network<T>&, std::int64_t, int>(), "network"_a, "rows"_a, "num_threads"_a,
            "Zeros. Raises ValueError for a bidirectional network or rows below 1.")

@@ -21,46 +21,51 @@
 namespace py = pybind11;
 using namespace py::literals;
 
+namespace gatecell {
+
+// A pool and whether some thread is at work on it. Only the holder of the GIL looks at that. Its name must be unique:
+// see StreamSession.
+template <class T>
+struct PoolSession {
+  PoolSession(const Network<T>& network, std::int64_t capacity, int threads)
+      : pool(network, capacity), net(network), spec(network.spec()), num_threads(threads) {}
+
+  StreamPool<T> pool;
+  Network<T> net;
+  Spec spec;
+  int num_threads;
+  std::vector<std::int64_t> ids;  // of a step; its memory stays
+  bool busy = false;
+};
+
+}  // namespace gatecell
+
 namespace {
 
 using gatecell::Network;
-using gatecell::Spec;
+using gatecell::PoolSession;
 
 using session::Array;
 using Ids = std::vector<std::int64_t>;
 
 std::int64_t count(const Ids& ids) { return static_cast<std::int64_t>(ids.size()); }
 
-// A pool and whether some thread is at work on it. Only the holder of the GIL looks at that.
 template <class T>
-struct Session {
-  Session(const Network<T>& network, std::int64_t capacity, int threads)
-      : pool(network, capacity), net(network), spec(network.spec()), num_threads(threads) {}
-
-  gatecell::StreamPool<T> pool;
-  Network<T> net;
-  Spec spec;
-  int num_threads;
-  Ids ids;  // of a step; its memory stays
-  bool busy = false;
-};
-
-template <class T>
-std::pair<Array<T>, std::optional<Array<T>>> get_state(const Session<T>& s, const Ids& ids) {
+std::pair<Array<T>, std::optional<Array<T>>> get_state(const PoolSession<T>& s, const Ids& ids) {
   session::State<T> state(s.spec, count(ids));
   s.pool.get_state(ids.data(), count(ids), state.h_data(), state.c_data());
   return {std::move(state.h), std::move(state.c)};
 }
 
 template <class T>
-void set_state(Session<T>& s, const Ids& ids, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
+void set_state(PoolSession<T>& s, const Ids& ids, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
   const T* const h_values = session::values(h, {s.spec.num_layers, count(ids), s.spec.state_size()});
   const T* const c_values = session::values(c, {s.spec.num_layers, count(ids), s.spec.hidden_size});
   s.pool.set_state(ids.data(), count(ids), h_values, c_values);
 }
 
 template <class T>
-Array<T> run(Session<T>& s, const Ids& ids, const Ids& lengths, const Array<T>& x) {
+Array<T> run(PoolSession<T>& s, const Ids& ids, const Ids& lengths, const Array<T>& x) {
   const std::int64_t steps = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
   if (lengths.size() != ids.size()) throw std::invalid_argument("expected as many lengths as ids");
   const T* const from = session::values<T>(x, {steps, s.spec.input_size});
@@ -98,9 +103,9 @@ bool read_ids(PyObject* object, std::int64_t most, Ids& ids) {
 
 template <class T>
 PyObject* step(PyObject* object, PyObject* ids_object, PyObject* x) {
-  auto* held = plain::held<Session<T>>(object);
+  auto* held = plain::held<PoolSession<T>>(object);
   if (!held || held->busy) return not_implemented();
-  Session<T>& s = *held;
+  PoolSession<T>& s = *held;
   if (!read_ids(ids_object, s.pool.size(), s.ids)) return not_implemented();
   const std::int64_t n = count(s.ids);
   const Py_intptr_t* shape = plain::shape<T>(x, 2);
@@ -135,13 +140,13 @@ PyObject* fast_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 
 template <class T>
 void register_pool(py::module_& m, const char* class_name, const char* doc) {
-  py::class_<Session<T>> type(m, class_name, doc);
+  py::class_<PoolSession<T>> type(m, class_name, doc);
   session::one_thread_at_a_time(type, "pool");
   type.def(py::init<const Network<T>&, std::int64_t, int>(), "network"_a, "capacity"_a, "num_threads"_a,
            "Raises ValueError for a bidirectional network or a capacity below 1.")
       .def(
           "open",
-          [](Session<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
+          [](PoolSession<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
             const T* const h_values = session::values(h, {s.spec.num_layers, 1, s.spec.state_size()});
             const T* const c_values = session::values(c, {s.spec.num_layers, 1, s.spec.hidden_size});
             try {
@@ -154,13 +159,13 @@ void register_pool(py::module_& m, const char* class_name, const char* doc) {
           },
           "h"_a.noconvert(), "c"_a.noconvert(), "The new stream's id. Raises RuntimeError while all are open.")
       .def(
-          "close", [](Session<T>& s, std::int64_t id) { s.pool.close(id); }, "id"_a)
+          "close", [](PoolSession<T>& s, std::int64_t id) { s.pool.close(id); }, "id"_a)
       .def("get_state", &get_state<T>, "ids"_a, "h (L, n, S) and, for an LSTM, c (L, n, H): copies.")
       .def("set_state", &set_state<T>, "ids"_a, "h"_a.noconvert(), "c"_a.noconvert(), "C-contiguous; None: zeros.")
       .def("run", &run<T>, "ids"_a, "lengths"_a, "x"_a.noconvert(),
            "x and y: the steps of the first stream, then those of the second, ...")
-      .def("__len__", [](const Session<T>& s) { return s.pool.size(); })
-      .def_property_readonly("nbytes", [](const Session<T>& s) { return s.pool.nbytes(); });
+      .def("__len__", [](const PoolSession<T>& s) { return s.pool.size(); })
+      .def_property_readonly("nbytes", [](const PoolSession<T>& s) { return s.pool.nbytes(); });
   session_type<T> = reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }
 
