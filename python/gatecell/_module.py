@@ -54,7 +54,7 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Parameter, Unloaded)):
-            self.register_parameter(name, value)
+            self._set_parameter(name, value)
             return
         if name in self._parameters and not isinstance(value, (np.ndarray, type(None))):
             raise TypeError(f"expected parameter {name} to be a Parameter or None, got {type(value).__name__}")
@@ -70,7 +70,14 @@ class Module:
         self._buffers.pop(name, None)
 
     def register_parameter(self, name: str, param: Parameter | Unloaded | None) -> None:
-        """A weight of this name, or None for one that torch would list but is not there."""
+        """A weight of this name, or None for one that torch would list but is not there.
+
+        Raises KeyError for the name of another attribute.
+        """
+        self._check_name(name, self._parameters)
+        self._set_parameter(name, param)
+
+    def _set_parameter(self, name: str, param: Parameter | Unloaded | None) -> None:
         if not isinstance(param, (Parameter, Unloaded, type(None))):
             raise TypeError(f"expected parameter {name} to be a Parameter or None, got {type(param).__name__}")
         if param is not None:
@@ -78,9 +85,17 @@ class Module:
         vars(self)[name] = param.data if isinstance(param, Parameter) else param
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
-        """An array that is no weight; it is part of the state dict unless persistent=False."""
+        """An array that is no weight; it is part of the state dict unless persistent=False.
+
+        Raises KeyError for the name of another attribute.
+        """
+        self._check_name(name, self._buffers)
         self._buffers[name] = persistent
         vars(self)[name] = None if tensor is None else np.asarray(tensor)
+
+    def _check_name(self, name: str, registered: Mapping[str, Any]) -> None:
+        if name not in registered and getattr(self, name, None) is not None:
+            raise KeyError(f"expected a new name to register, got {name!r}, which {type(self).__name__} has already")
 
     def add_module(self, name: str, module: Module | None) -> None:
         """The same as setting the attribute, for names that are no identifiers too."""
@@ -150,7 +165,9 @@ class Module:
         and returns both lists. A missing key without values always is an error: there is no random
         initialisation. Of a parameter under several names one is enough.
         """
-        return _module_weights.load(self, state_dict, strict, prefix)
+        taken, incompatible = _module_weights.fitted(self, state_dict, strict, prefix)
+        _module_weights.take(self, taken)
+        return incompatible
 
     def state_dict(self, *, prefix: str = "") -> dict[str, NDArray[Any]]:
         """Fresh arrays of all weights and persistent buffers, in torch's names, order and layout."""

@@ -48,11 +48,14 @@ def slots(root: Module) -> Iterator[Slot]:
             yield Slot(f"{path}.{name}" if path else name, module, name, value)
 
 
-def load(root: Module, state_dict: Mapping[str, Any], strict: bool, prefix: str) -> IncompatibleKeys:
-    """`Module.load_state_dict`."""
+Taken = dict[int, dict[str, NDArray[Any]]]  # by a module's id, the values for its names
+
+
+def fitted(root: Module, state_dict: Mapping[str, Any], strict: bool, prefix: str) -> tuple[Taken, IncompatibleKeys]:
+    """What `Module.load_state_dict` is to change, and what it returns; raises as it does."""
     places = {slot.key: slot for slot in slots(root)}
     if not places and not state_dict:
-        return IncompatibleKeys([], [])
+        return {}, IncompatibleKeys([], [])
     part = Part(type(root).__name__, state_dict, prefix)
     pairs = [(places[name], key) for name, key in part.keys.items() if name in places]
     given = {id(slot.value) for slot, _ in pairs}  # a tied weight comes under any of its names
@@ -71,14 +74,18 @@ def load(root: Module, state_dict: Mapping[str, Any], strict: bool, prefix: str)
         raise ValueError("\n".join(lines + part.cures(all_layers=True) + _elsewhere(places, state_dict)))
     # By what they replace, so that tied weights stay tied.
     values = {id(slot.value): slot.converted(state_dict[key], key) for slot, key in pairs}
-    taken: dict[int, dict[str, NDArray[Any]]] = {}
+    taken: Taken = {}
     for slot in places.values():
         if id(slot.value) in values:
             taken.setdefault(id(slot.module), {})[slot.name] = values[id(slot.value)]
+    return taken, IncompatibleKeys([part.prefix + slot.key for slot in missing], unexpected)
+
+
+def take(root: Module, taken: Taken) -> None:
+    """Change the values in the whole tree."""
     for module in root.modules():
         if id(module) in taken:
             module._take(taken[id(module)])
-    return IncompatibleKeys([part.prefix + slot.key for slot in missing], unexpected)
 
 
 def _kind(slot: Slot) -> str:

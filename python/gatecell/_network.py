@@ -17,6 +17,7 @@ from ._arrays import Floats
 from ._core import Network32, Network64
 from ._files import read
 from ._module import Module
+from ._module_weights import fitted, take
 from ._parameter import Unloaded
 from ._spec import Spec
 from ._state_dict import IncompatibleKeys, Part, negate_z
@@ -31,7 +32,8 @@ _OWN = {"peepholes": None, "coupled_gates": False, "reset": "after", "gate_clip"
 class Network(Module):
     """Base of layers and cells: modules whose weights the core holds.
 
-    Attributes are to be read, not set; a call may run in many threads at once.
+    Attributes are to be read, not set; a call may run in many threads at once. Parameters, buffers and modules that a
+    user registers on one are part of it, as of any module.
     """
 
     _axes: str  # of batched input and state, features aside: "TB", "BT", or for a cell "B"
@@ -104,9 +106,10 @@ class Network(Module):
         """Take the weights under `prefix` (with or without its final dot), in PyTorch's names and layout.
 
         Tensors may be NumPy arrays or torch tensors of any floating type, on any device; they are converted to the
-        network's dtype; nested lists of numbers will do. They replace the old weights as a whole: calls
-        in flight finish with the old ones, and after an error nothing has changed. Raises ValueError that lists every
-        missing, unexpected and mis-shaped key, TypeError for tensors that are not real floating point.
+        network's dtype; nested lists of numbers will do. They replace the old weights as a whole: calls in flight
+        finish with the old ones, and after an error nothing has changed. Raises ValueError that lists every missing,
+        unexpected and mis-shaped key, TypeError for tensors that are not real floating point. Parameters, buffers and
+        modules that a user registered on the network are loaded too; all is then as for any module.
 
         strict=False ignores unexpected keys. These are all others under `prefix`, and those in modules around it that
         are named after one of its weights (weight_hh_l0_raw): they may change what the layer computes. A key that holds
@@ -115,6 +118,8 @@ class Network(Module):
         z: which state z weighs in the weights of a GRU, "old" as in PyTorch, h' = (1-z)*n + z*h, or "new" as in other
         texts, h' = (1-z)*h + z*n. z's rows are then negated, for 1 - s(a) = s(-a); state_dict() gives them negated.
         """
+        if self._is_extended():
+            return self._load_extended(state_dict, strict, prefix, z)
         part = Part(type(self).__name__, state_dict, prefix)
         part.check_layers(self._spec.num_layers)
         arrays, incompatible = part.arrays(self._shapes(), strict=strict)
@@ -122,23 +127,60 @@ class Network(Module):
         return incompatible
 
     def state_dict(self, *, prefix: str = "") -> dict[str, NDArray[Any]]:
-        """Fresh arrays of all weights, in PyTorch's names, order and layout, bit for bit as they were loaded."""
+        """Fresh arrays of all weights, in PyTorch's names, order and layout, bit for bit as they were loaded.
+
+        And of the parameters, persistent buffers and modules that were registered on this one, as in torch.
+        """
+        if self._is_extended():
+            return super().state_dict(prefix=prefix)
         weights = self._loaded().weights()
         return {prefix + name: array for name, array in zip(self._shapes(), weights, strict=True)}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._check_no_weight(name)
+        super().__setattr__(name, value)
+
+    def _check_name(self, name: str, registered: Mapping[str, Any]) -> None:
+        self._check_no_weight(name)
+        super()._check_name(name, registered)
+
+    def _check_no_weight(self, name: str) -> None:
+        if name.startswith(("weight_", "bias_")) and "_spec" in vars(self) and name in self._shapes():
+            raise AttributeError(f"expected load_state_dict to set {name}, which is packed, got another {name}")
+
+    def _is_extended(self) -> bool:
+        """Whether a user registered more on it than the weights it has by itself."""
+        return bool(self._parameters or self._buffers or self._children())
+
+    def _load_extended(self, state_dict: Mapping[str, Any], strict: bool, prefix: str, z: str) -> IncompatibleKeys:
+        taken, incompatible = fitted(self, state_dict, strict, prefix)
+        own = taken.get(id(self), {})
+        weights = own.keys() & self._shapes().keys()
+        own.update(zip(weights, self._sense([own[name] for name in weights], z), strict=True))
+        take(self, taken)
+        return incompatible
+
     def _values(self) -> dict[str, Any]:
+        return {**self._weights(), **super()._values()}
+
+    def _weights(self) -> dict[str, Any]:
         shapes = self._shapes()
         if self._core is None:
             return {name: Unloaded(name, shape, self.dtype) for name, shape in shapes.items()}
         return dict(zip(shapes, self._core.weights(), strict=True))
 
     def _convert(self, dtype: np.dtype[Any], converted: dict[int, tuple[Any, Any]]) -> None:
+        super()._convert(dtype, converted)
         weights = None if self._core is None else self._core.weights()
         self.dtype = dtype
         self._core = None if weights is None else self._pack(weights)
 
     def _take(self, values: dict[str, NDArray[Any]]) -> None:
-        self._core = self._pack(list({**self._values(), **values}.values()))
+        shapes = self._shapes()
+        super()._take({name: value for name, value in values.items() if name not in shapes})
+        weights = {name: value for name, value in values.items() if name in shapes}
+        if weights:
+            self._core = self._pack(list({**self._weights(), **weights}.values()))
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every weight by its key in the state dict."""
@@ -206,12 +248,12 @@ class Network(Module):
         weights = dict(zip(self._spec.shapes(), self._loaded().weights(), strict=True))
         return _gates.values(self._spec, weights, x, *hx)
 
-    def __repr__(self) -> str:
+    def extra_repr(self) -> str:
         own = [
             f"{name}={value!r}" for name, default in _OWN.items() if (value := getattr(self, name, default)) != default
         ]
         options = [*self._repr_options(), *own, f"isa={self.isa!r}", f"num_threads={self.num_threads}"]
-        return f"{type(self).__name__}({self.input_size}, {self.hidden_size}, {', '.join(options)})"
+        return f"{self.input_size}, {self.hidden_size}, {', '.join(options)}"
 
     def _repr_options(self) -> list[str]:
         """The options torch's repr shows: those that are not the default."""
@@ -247,13 +289,13 @@ def spec_clip(name: str, bound: float | None) -> float:
     if bound is None:
         return 0.0
     if not isinstance(bound, numbers.Real) or isinstance(bound, bool):
-        raise TypeError(f"{name} should be None or a number, got: {type(bound).__name__}")
+        raise TypeError(f"expected {name} to be None or a number, got {type(bound).__name__}")
     try:
         value = float(bound)
     except OverflowError:
         value = math.inf
     if not 0 < value < math.inf:
-        raise ValueError(f"{name} should be a finite positive number, got: {bound!r}")
+        raise ValueError(f"expected {name} finite and positive, got {bound!r}")
     return value
 
 
