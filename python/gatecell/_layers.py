@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,8 +13,11 @@ from ._core import call
 from ._network import Network, check_reset, spec_clip, spec_peepholes
 from ._packed import PackedSequence, check_lengths, checked, is_packed, lengths_of
 from ._plan import Plan
-from ._spec import Spec, check_bool, rnn_cell
+from ._spec import Spec, check_bool, check_int, rnn_cell
 from ._stream import Stream
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 State = TypeVar("State")
 
@@ -35,7 +37,7 @@ class Layer(Network, Generic[State]):
     ) -> None:
         check_bool("batch_first", batch_first)
         if not isinstance(dropout, (int, float)) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
-            raise ValueError(f"dropout should be a number in range [0, 1], got: {dropout!r}")
+            raise ValueError(f"expected dropout from 0 to 1, got {dropout!r}")
         super().__init__(spec, device, dtype, num_threads, isa)
         self._axes = "BT" if batch_first else "TB"
         self.num_layers = spec.num_layers
@@ -147,7 +149,7 @@ class Layer(Network, Generic[State]):
 
     def plan(self, steps: int, rows: int) -> Plan:
         """What a call with T = `steps` and B = `rows` would do now; print it. Raises RuntimeError without weights."""
-        steps, rows = operator.index(steps), operator.index(rows)
+        steps, rows = check_int("steps", steps), check_int("rows", rows)
         if min(steps, rows) < 0 or max(steps, rows) >= 2**63:
             raise ValueError(f"expected numbers of steps and rows, got {steps} and {rows}")
         return Plan(steps, rows, **self._loaded().plan(steps, rows, self.num_threads))
@@ -155,9 +157,23 @@ class Layer(Network, Generic[State]):
     def stream(self, batch_size: int = 1, hx: Any = None) -> Stream:
         """Sequences that arrive step by step: `batch_size` of them, beginning with hx as a call takes it, or zeros.
 
-        Raises ValueError if bidirectional or for an hx that does not fit, RuntimeError without weights.
+        Raises ValueError if bidirectional or for an hx that does not fit, TypeError for a class with a forward of its
+        own, RuntimeError without weights.
         """
         return Stream(self, batch_size, hx)
+
+    def _frozen(self) -> Self:
+        """The layer as it is now, for streams: shares its weights, and keeps them when the original gets others."""
+        if self.bidirectional:
+            raise ValueError(
+                "expected a layer of one direction to stream, got a bidirectional one, which begins at the end"
+            )
+        if type(self).__call__ is not Layer.__call__:
+            name = type(self).__name__
+            raise TypeError(f"expected a plain layer to stream, got {name}, whose own forward a step would not run")
+        copy = object.__new__(type(self))
+        vars(copy).update(vars(self))
+        return copy
 
     def flatten_parameters(self) -> None:
         """Does nothing: the weights are packed once, when they are loaded."""

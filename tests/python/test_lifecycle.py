@@ -148,7 +148,7 @@ def test_what_torch_refuses_is_refused_alike(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["RNN", "RNNCell"])
 def test_unknown_nonlinearity(name: str) -> None:
-    with pytest.raises(ValueError, match=r"Unknown nonlinearity 'sigmoid'\. Select from 'tanh' or 'relu'"):
+    with pytest.raises(ValueError, match="expected nonlinearity 'tanh' or 'relu', got 'sigmoid'"):
         getattr(gatecell, name)(5, 7, nonlinearity="sigmoid")
 
 
@@ -181,6 +181,9 @@ def test_plan() -> None:
     assert (net.plan(100, 1).kernel, net.plan(1, 1).kernel) == ("projected", "fused")
     for shape in ((-1, 1), (1, -1), (2**63, 1)):
         with pytest.raises(ValueError, match="expected numbers of steps and rows"):
+            net.plan(*shape)
+    for shape in ((True, 1), (1, np.True_), (1.0, 1)):
+        with pytest.raises(TypeError, match=r"expected (steps|rows) to be an int, got "):
             net.plan(*shape)
 
 
