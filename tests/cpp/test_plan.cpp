@@ -157,12 +157,15 @@ TEST_CASE("what binds a call") {
   CHECK(limit({Cell::rnn_tanh, 1, 1, 1}, 0, 1) == Limit::calls);
 }
 
-TEST_CASE("a forecast needs a plan of its shape") {
+TEST_CASE("a forecast of a plan that does not fit") {
   const auto net = network(random_problem<float>(Spec{Cell::gru, 5, 19, 2}, 1, 1), gatecell::available_isas().front());
   Plan plan;
   plan.chunk = 0;
-  CHECK_THROWS_WITH_AS(net.forecast(10, 1, plan), "a call needs a plan of its shape", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(net.forecast(10, 1, plan),
+                       "expected a plan for this network and B=1, got row_parts=1, direction_parts=1, hidden_parts=1, "
+                       "layer_parts=1, chunk=0, group_rows=1",
+                       std::invalid_argument);
   plan = {};
   plan.layer_parts = 3;
-  CHECK_THROWS_WITH_AS(net.forecast(10, 1, plan), "a call needs a plan of its shape", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(net.forecast(10, 1, plan), doctest::Contains("B=1, got row_parts=1, "), std::invalid_argument);
 }

@@ -374,17 +374,38 @@ TEST_CASE("lengths and state rows that do not fit") {
     call.lengths = lengths.data();
     net.forward(call, 1);
   };
-  const char* const bad_lengths = "a call needs lengths from 0 to its number of steps, packed ones not growing";
   for (const Layout layout : layouts) {
-    CHECK_THROWS_WITH_AS(with_lengths(layout, {5, 1}), bad_lengths, std::invalid_argument);
-    CHECK_THROWS_WITH_AS(with_lengths(layout, {4, -1}), bad_lengths, std::invalid_argument);
+    CHECK_THROWS_WITH_AS(with_lengths(layout, {5, 1}), "expected lengths from 0 to 4, got 5 in row 0",
+                         std::invalid_argument);
+    CHECK_THROWS_WITH_AS(with_lengths(layout, {4, -1}), "expected lengths from 0 to 4, got -1 in row 1",
+                         std::invalid_argument);
     CHECK_NOTHROW(with_lengths(layout, {4, 0}));
   }
-  CHECK_THROWS_WITH_AS(with_lengths(Layout::packed, {1, 4}), bad_lengths, std::invalid_argument);
-  for (const Lengths& index : {Lengths{0, 2}, Lengths{-1, 0}}) {
+  CHECK_THROWS_WITH_AS(with_lengths(Layout::packed, {1, 4}),
+                       "expected packed lengths that never grow, got 4 in row 1 after 1", std::invalid_argument);
+  const auto with_states = [&](const Lengths& index) {
     Call<float> call = dense_call(problem, output);
     call.state_rows = index.data();
     call.states = 2;
-    CHECK_THROWS_WITH_AS(net.forward(call, 1), "a call needs state rows of its state arrays", std::invalid_argument);
-  }
+    net.forward(call, 1);
+  };
+  CHECK_THROWS_WITH_AS(with_states({0, 2}), "expected state_rows from 0 to 1, got 2 in row 1", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(with_states({-1, 0}), "expected state_rows from 0 to 1, got -1 in row 0", std::invalid_argument);
+}
+
+TEST_CASE("a call that is not whole") {
+  const auto problem = random_problem<float>(Spec{Cell::gru, 5, 19, 1}, 4, 2);
+  const auto net = network(problem, gatecell::available_isas().front());
+  Output<float> output;
+  const Call<float> whole = dense_call(problem, output);
+  const auto refused = [&](auto member, auto value, const char* message) {
+    Call<float> call = whole;
+    call.*member = value;
+    CHECK_THROWS_WITH_AS(net.forward(call, 1), message, std::invalid_argument);
+  };
+  refused(&Call<float>::x, nullptr, "expected x, y and h_n, got null for x");
+  refused(&Call<float>::y, nullptr, "expected x, y and h_n, got null for y");
+  refused(&Call<float>::h_n, nullptr, "expected x, y and h_n, got null for h_n");
+  refused(&Call<float>::steps, -1, "expected steps and rows of at least 0, got -1 and 2");
+  refused(&Call<float>::rows, -3, "expected steps and rows of at least 0, got 4 and -3");
 }

@@ -14,19 +14,22 @@ using namespace problems;
 TEST_CASE("sizes below 1, a projection that is none and sizes that overflow are refused") {
   constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
   CHECK_NOTHROW(gatecell::validate(Spec{Cell::lstm, 1, 2, 1, true, true, 1}));
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 0, 1, 1}), std::invalid_argument);
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 1, 0, 1}), std::invalid_argument);
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 1, 1, 0}), std::invalid_argument);
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, -3, 1, 1}), std::invalid_argument);
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 4, 4, 1, true, false, 4}), std::invalid_argument);
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 4, 4, 1, true, false, -1}), std::invalid_argument);
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::gru, 4, 4, 1, true, false, 2}), std::invalid_argument);
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::gru, huge, 1, 1}), std::invalid_argument);
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::gru, 1, huge, 1}), std::invalid_argument);
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::gru, 1, 1, huge}), std::invalid_argument);
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::lstm, 1, huge, 1, true, true, huge - 1}), std::invalid_argument);
-  CHECK_THROWS_AS(gatecell::validate(Spec{Cell::gru, std::int64_t{1} << 31, std::int64_t{1} << 31, 1}),
-                  std::invalid_argument);
+  const auto refused = [](const Spec& spec, const char* message) {
+    CHECK_THROWS_WITH_AS(gatecell::validate(spec), message, std::invalid_argument);
+  };
+  refused({Cell::lstm, 0, 1, 1}, "expected input_size of at least 1, got 0");
+  refused({Cell::lstm, 1, 0, 1}, "expected hidden_size of at least 1, got 0");
+  refused({Cell::lstm, 1, 1, 0}, "expected num_layers of at least 1, got 0");
+  refused({Cell::lstm, -3, 1, 1}, "expected input_size of at least 1, got -3");
+  refused({Cell::lstm, 4, 4, 1, true, false, 4}, "expected proj_size from 0 to hidden_size - 1 = 3, got 4");
+  refused({Cell::lstm, 4, 4, 1, true, false, -1}, "expected proj_size from 0 to hidden_size - 1 = 3, got -1");
+  refused({Cell::gru, 4, 4, 1, true, false, 2}, "expected an LSTM for proj_size, got a GRU");
+  for (const Spec& spec : {Spec{Cell::gru, huge, 1, 1}, Spec{Cell::gru, 1, huge, 1}, Spec{Cell::gru, 1, 1, huge},
+                           Spec{Cell::lstm, 1, huge, 1, true, true, huge - 1},
+                           Spec{Cell::gru, std::int64_t{1} << 31, std::int64_t{1} << 31, 1}}) {
+    CHECK_THROWS_WITH_AS(gatecell::validate(spec),
+                         doctest::Contains("expected sizes whose weights fit into memory, got"), std::invalid_argument);
+  }
 }
 
 TEST_CASE("options of another cell and clips that bound nothing are refused") {
@@ -37,7 +40,7 @@ TEST_CASE("options of another cell and clips that bound nothing are refused") {
     if (fits) {
       CHECK_NOTHROW(gatecell::validate(spec));
     } else {
-      CHECK_THROWS_AS(gatecell::validate(spec), std::invalid_argument);
+      CHECK_THROWS_WITH_AS(gatecell::validate(spec), doctest::Contains("expected "), std::invalid_argument);
     }
   };
   for (const Spec& spec : {lstm, gru, rnn}) {
@@ -59,8 +62,16 @@ TEST_CASE("the constructor checks the spec and the number of weights") {
   auto problem = random_problem<float>(Spec{Cell::gru, 3, 4, 2, true, true}, 1, 1);
   auto weights = reference::views(problem);
   CHECK_NOTHROW(Network<float>(problem.spec, weights, isa));
+  const auto bias = weights[2].bias_hh;
+  weights[2].bias_hh = nullptr;
+  CHECK_THROWS_WITH_AS(Network<float>(problem.spec, weights, isa), "expected bias_hh, got none", std::invalid_argument);
+  weights[2].bias_hh = weights[3].weight_hr = bias;
+  CHECK_THROWS_WITH_AS(Network<float>(problem.spec, weights, isa), "expected no weight_hr, got one",
+                       std::invalid_argument);
+  weights[3].weight_hr = nullptr;
   weights.pop_back();
-  CHECK_THROWS_AS(Network<float>(problem.spec, weights, isa), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(Network<float>(problem.spec, weights, isa), "expected weights of 4 layers and directions, got 3",
+                       std::invalid_argument);
   weights.clear();
   CHECK_THROWS_AS(Network<float>(problem.spec, weights, isa), std::invalid_argument);
   CHECK_THROWS_AS(Network<float>(Spec{Cell::gru, 3, 0, 1}, weights, isa), std::invalid_argument);

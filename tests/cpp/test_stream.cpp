@@ -78,10 +78,37 @@ TEST_CASE_TEMPLATE("a new stream begins with zeros, and can be moved", T, float,
   CHECK(same_bits(again, fed));
 }
 
+TEST_CASE_TEMPLATE("some rows begin anew", T, float, double) {
+  for (const Spec& spec : specs()) {
+    const auto problem = random_problem<T>(spec, 1, 5);
+    CAPTURE(describe(problem));
+    Stream<T> stream(network(problem, gatecell::available_isas().front()), 5);
+    stream.set_state(problem.h_0.data(), problem.c_0.empty() ? nullptr : problem.c_0.data());
+    const std::int64_t rows[] = {4, 1}, wrong[] = {0, 5}, negative[] = {0, -1};
+    CHECK_THROWS_WITH_AS(stream.reset(wrong, 2), "expected rows from 0 to 4, got 5", std::invalid_argument);
+    CHECK_THROWS_WITH_AS(stream.reset(negative, 2), "expected rows from 0 to 4, got -1", std::invalid_argument);
+    stream.reset(rows, 0);
+    stream.reset(rows, 2);
+    const auto with_zeros = [](std::vector<T> state, std::int64_t features) {
+      for (std::size_t i = 0; i < state.size(); ++i) {
+        const std::size_t row = i / static_cast<std::size_t>(features) % 5;
+        if (row == 1 || row == 4) state[i] = 0;
+      }
+      return state;
+    };
+    std::vector<T> h(problem.h_0.size()), c(problem.c_0.size());
+    stream.get_state(h.data(), c.empty() ? nullptr : c.data());
+    CHECK(same_bits(h, with_zeros(problem.h_0, spec.state_size())));
+    CHECK(same_bits(c, with_zeros(problem.c_0, spec.hidden_size)));
+  }
+}
+
 TEST_CASE("what a stream cannot be made of") {
   const auto isa = gatecell::available_isas().front();
   const auto one_way = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1}, 1, 1), isa);
   const auto both_ways = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1, true, true}, 1, 1), isa);
-  CHECK_THROWS_WITH_AS(Stream<float>(one_way, 0), "a stream needs at least one row", std::invalid_argument);
-  CHECK_THROWS_WITH_AS(Stream<float>{both_ways}, "a stream needs a network of one direction", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(Stream<float>(one_way, 0), "expected rows of at least 1, got 0", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(Stream<float>{both_ways},
+                       "expected a network of one direction for a stream, got a bidirectional one",
+                       std::invalid_argument);
 }

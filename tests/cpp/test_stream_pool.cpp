@@ -84,6 +84,16 @@ TEST_CASE("states are set and got by id") {
   pool.get_state(some.data(), 3, h.data(), c.data());
   CHECK(same_bits(h, problem.h_0));
   CHECK(same_bits(c, problem.c_0));
+  const Ids again = {some[1], some[1], some[0]};
+  std::vector<float> first(h.size()), second(h.size());
+  pool.get_state(again.data(), 3, first.data(), nullptr);
+  pool.get_state(&some[1], 1, second.data(), nullptr);
+  for (std::size_t layer = 0; layer < 2; ++layer) {
+    const auto row = first.begin() + static_cast<std::ptrdiff_t>(layer * 3 * 19);
+    CHECK(std::equal(row, row + 19, second.begin() + static_cast<std::ptrdiff_t>(layer * 19)));
+    CHECK(std::equal(row + 19, row + 38, second.begin() + static_cast<std::ptrdiff_t>(layer * 19)));
+    CHECK(std::equal(row + 38, row + 57, problem.h_0.begin() + static_cast<std::ptrdiff_t>(layer * 3 * 19)));
+  }
   pool.step(some.data(), 3, problem.x.data(), y.data(), 1);
   CHECK(same_bits(y, run(net, problem).y));
   pool.set_state(some.data(), 3, nullptr, nullptr);
@@ -94,10 +104,10 @@ TEST_CASE("states are set and got by id") {
 TEST_CASE("what a pool refuses") {
   const auto net = network(random_problem<float>(Spec{Cell::gru, 5, 19}, 1, 1), gatecell::available_isas().front());
   const auto both = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1, true, true}, 1, 1), net.isa());
-  CHECK_THROWS_WITH_AS(StreamPool<float>(both, 1), "a pool of streams needs a network of one direction",
+  CHECK_THROWS_WITH_AS(StreamPool<float>(both, 1),
+                       "expected a network of one direction for a pool of streams, got a bidirectional one",
                        std::invalid_argument);
-  CHECK_THROWS_WITH_AS(StreamPool<float>(net, 0), "a pool of streams needs a capacity of at least one",
-                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(StreamPool<float>(net, 0), "expected capacity of at least 1, got 0", std::invalid_argument);
   CHECK_THROWS_AS(StreamPool<float>(net, PTRDIFF_MAX), std::bad_alloc);
 
   StreamPool<float> pool(net, 2);
@@ -112,16 +122,24 @@ TEST_CASE("what a pool refuses") {
     CHECK_THROWS_WITH_AS(pool.step(ids, 2, x.data(), y.data(), 1), message.c_str(), std::invalid_argument);
     CHECK_THROWS_WITH_AS(pool.run(ids, 2, lengths, x.data(), y.data(), 1), message.c_str(), std::invalid_argument);
     CHECK_THROWS_WITH_AS(pool.set_state(ids, 2, x.data(), nullptr), message.c_str(), std::invalid_argument);
+    if (id != open)
+      CHECK_THROWS_WITH_AS(pool.get_state(ids, 2, y.data(), nullptr), message.c_str(), std::invalid_argument);
     pool.get_state(&open, 1, after.data(), nullptr);
     CHECK(same_bits(after, before));
   };
-  refused(closed, "stream " + std::to_string(closed) + " is closed");
-  refused(closed + 2, "stream " + std::to_string(closed + 2) + ": there never was one");  // the next of that row
-  refused(-1, "stream -1: there never was one");
-  refused(1000, "stream 1000: there never was one");
-  refused(open, "stream " + std::to_string(open) + " is named twice");
-  CHECK_THROWS_WITH_AS(pool.close(closed), "stream 0 is closed", std::invalid_argument);
-  CHECK_THROWS_AS(pool.step(&open, -1, nullptr, nullptr, 1), std::invalid_argument);
+  const std::string got = "expected ids of open streams, each once, got ";
+  refused(closed, got + "0, which is closed");
+  refused(closed + 2, got + "2, which never was one");  // the next of that row
+  refused(-1, got + "-1, which never was one");
+  refused(1000, got + "1000, which never was one");
+  refused(open, got + "1 twice: these look like a mask, not like ids");
+  CHECK_THROWS_WITH_AS(pool.close(closed), (got + "0, which is closed").c_str(), std::invalid_argument);
+  const std::int64_t mask[] = {open, closed, open};
+  CHECK_THROWS_WITH_AS(pool.set_state(mask, 3, nullptr, nullptr),
+                       (got + "0, which is closed: these look like a mask, not like ids").c_str(),
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(pool.step(&open, -1, nullptr, nullptr, 1), "expected n streams of at least 0, got -1",
+                       std::invalid_argument);
   const std::int64_t length = -1;
   CHECK_THROWS_AS(pool.run(&open, 1, &length, nullptr, nullptr, 1), std::invalid_argument);
   CHECK(pool.open() == closed + 2);

@@ -28,6 +28,8 @@ class Stream {
   // zeros when set, left out when got.
   void set_state(const T* h, const T* c) noexcept;
   void get_state(T* h, T* c) const noexcept;
+  // Zeros for n rows, each from 0 to rows - 1. Throws std::invalid_argument for another one; no state has changed then.
+  void reset(const std::int64_t* which, std::int64_t n);
 
  private:
   struct Impl;

@@ -9,8 +9,8 @@
 namespace gatecell {
 
 // A stream's results are bit for bit those of running it alone. A pool keeps the weights alive, not the network object.
-// One thread at a time. Wherever ids are given, each is that of an open stream and none comes twice; otherwise, and for
-// negative numbers, std::invalid_argument is thrown and no state has changed.
+// One thread at a time. Wherever ids are given, each is that of an open stream and none comes twice, but in get_state;
+// otherwise, and for negative numbers, std::invalid_argument is thrown and no state has changed.
 template <class T>
 class StreamPool {
  public:

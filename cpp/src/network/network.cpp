@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 
 #include "pack/packed.h"
 #include "runtime/fp_mode.h"
@@ -14,30 +15,39 @@
 namespace gatecell {
 namespace {
 
+// `values` of the rows, each from 0 to `most`.
+void check_rows(const char* what, const std::int64_t* values, std::int64_t rows, std::int64_t most) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    if (values[r] >= 0 && values[r] <= most) continue;
+    throw std::invalid_argument("expected " + std::string(what) + " from 0 to " + std::to_string(most) + ", got " +
+                                std::to_string(values[r]) + " in row " + std::to_string(r));
+  }
+}
+
 template <class T>
 void check_lengths(const Call<T>& call) {
-  for (std::int64_t r = 0; r < call.rows; ++r) {
-    const bool grows = call.layout == Layout::packed && r > 0 && call.lengths[r] > call.lengths[r - 1];
-    if (call.lengths[r] < 0 || call.lengths[r] > call.steps || grows) {
-      throw std::invalid_argument("a call needs lengths from 0 to its number of steps, packed ones not growing");
-    }
+  check_rows("lengths", call.lengths, call.rows, call.steps);
+  for (std::int64_t r = 1; call.layout == Layout::packed && r < call.rows; ++r) {
+    if (call.lengths[r] <= call.lengths[r - 1]) continue;
+    throw std::invalid_argument("expected packed lengths that never grow, got " + std::to_string(call.lengths[r]) +
+                                " in row " + std::to_string(r) + " after " + std::to_string(call.lengths[r - 1]));
   }
 }
 
 template <class T>
 void check_call(const Call<T>& call) {
   if (call.steps < 0 || call.rows < 0) {
-    throw std::invalid_argument("a call needs numbers of steps and rows that are not negative");
+    throw std::invalid_argument("expected steps and rows of at least 0, got " + std::to_string(call.steps) + " and " +
+                                std::to_string(call.rows));
   }
   if (call.lengths) check_lengths(call);
-  for (std::int64_t r = 0; call.state_rows && r < call.rows; ++r) {
-    if (call.state_rows[r] < 0 || call.state_rows[r] >= call.states) {
-      throw std::invalid_argument("a call needs state rows of its state arrays");
-    }
-  }
+  if (call.state_rows) check_rows("state_rows", call.state_rows, call.rows, call.states - 1);
   if (call.x && call.y && call.h_n) return;
   const bool empty = call.lengths ? extent(call).total == 0 : call.steps == 0 || call.rows == 0;
-  if (!empty) throw std::invalid_argument("a call needs x, y, h_n");
+  if (empty) return;
+  throw std::invalid_argument(std::string("expected x, y and h_n, got null for ") + (!call.x   ? "x"
+                                                                                     : !call.y ? "y"
+                                                                                               : "h_n"));
 }
 
 void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
@@ -49,7 +59,18 @@ void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
                     plan.hidden_parts >= 1 && plan.hidden_parts <= spec.hidden_size &&
                     rows_and_hidden <= most_threads && plan.layer_parts >= 1 && plan.layer_parts <= spec.num_layers &&
                     (plan.layer_parts == 1 || layers_alone) && plan.chunk >= 1 && plan.group_rows >= 1;
-  if (!fits) throw std::invalid_argument("a call needs a plan of its shape");
+  if (fits) return;
+  std::string got;
+  const auto add = [&](const char* field, std::int64_t value) {
+    got += std::string(got.empty() ? "" : ", ") + field + "=" + std::to_string(value);
+  };
+  add("row_parts", plan.row_parts);
+  add("direction_parts", plan.direction_parts);
+  add("hidden_parts", plan.hidden_parts);
+  add("layer_parts", plan.layer_parts);
+  add("chunk", plan.chunk);
+  add("group_rows", plan.group_rows);
+  throw std::invalid_argument("expected a plan for this network and B=" + std::to_string(rows) + ", got " + got);
 }
 
 }  // namespace

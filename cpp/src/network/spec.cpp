@@ -9,17 +9,22 @@ namespace gatecell {
 namespace {
 
 void at_least_one(const char* what, std::int64_t value) {
-  if (value < 1) throw std::invalid_argument(std::string(what) + " must be at least 1, got " + std::to_string(value));
+  if (value >= 1) return;
+  throw std::invalid_argument("expected " + std::string(what) + " of at least 1, got " + std::to_string(value));
 }
 
+const char* with_article(Cell cell) { return cell == Cell::lstm ? "an LSTM" : cell == Cell::gru ? "a GRU" : "an RNN"; }
+
 // An option only this cell has.
-void only_for(bool given, bool its_cell, const char* option, const char* cell) {
-  if (given && !its_cell) throw std::invalid_argument(std::string(option) + " are for " + cell + " only");
+void only_for(bool given, const char* option, Cell its_cell, Cell cell) {
+  if (!given || cell == its_cell) return;
+  throw std::invalid_argument(std::string("expected ") + with_article(its_cell) + " for " + option + ", got " +
+                              with_article(cell));
 }
 
 void positive_or_none(const char* what, double clip) {
   if (!(clip >= 0 && clip <= std::numeric_limits<double>::max())) {
-    throw std::invalid_argument(std::string(what) + " must be a finite positive number, got " + std::to_string(clip));
+    throw std::invalid_argument("expected " + std::string(what) + " finite and positive, got " + std::to_string(clip));
   }
 }
 
@@ -46,24 +51,22 @@ void validate(const Spec& s) {
   at_least_one("input_size", s.input_size);
   at_least_one("hidden_size", s.hidden_size);
   at_least_one("num_layers", s.num_layers);
-  if (s.proj_size < 0 || (s.proj_size && s.cell != Cell::lstm)) {
-    throw std::invalid_argument("proj_size must be 0 or, for an LSTM, positive, got " + std::to_string(s.proj_size));
+  only_for(s.proj_size != 0, "proj_size", Cell::lstm, s.cell);
+  if (s.proj_size < 0 || s.proj_size >= s.hidden_size) {
+    throw std::invalid_argument("expected proj_size from 0 to hidden_size - 1 = " + std::to_string(s.hidden_size - 1) +
+                                ", got " + std::to_string(s.proj_size));
   }
-  if (s.proj_size >= s.hidden_size) {
-    throw std::invalid_argument("proj_size must be smaller than hidden_size, got proj_size=" +
-                                std::to_string(s.proj_size) + " and hidden_size=" + std::to_string(s.hidden_size));
-  }
-  only_for(s.peepholes != Peepholes::none, s.cell == Cell::lstm, "peepholes", "an LSTM");
-  only_for(s.coupled_gates, s.cell == Cell::lstm, "coupled gates", "an LSTM");
-  only_for(s.reset != Reset::after, s.cell == Cell::gru, "other reset gates than 'after'", "a GRU");
-  only_for(s.cell_clip != 0, s.cell == Cell::lstm, "cell clips", "an LSTM");
+  only_for(s.peepholes != Peepholes::none, "peepholes", Cell::lstm, s.cell);
+  only_for(s.coupled_gates, "coupled_gates", Cell::lstm, s.cell);
+  only_for(s.reset != Reset::after, "another reset than 'after'", Cell::gru, s.cell);
+  only_for(s.cell_clip != 0, "cell_clip", Cell::lstm, s.cell);
   positive_or_none("gate_clip", s.gate_clip);
   positive_or_none("cell_clip", s.cell_clip);
   const std::int64_t weights = count_weights(s);
   if (weights < 0 || weights > (std::int64_t{1} << 46)) {
     throw std::invalid_argument(
-        "sizes are too large: the weights would not fit into memory (input_size=" + std::to_string(s.input_size) +
-        ", hidden_size=" + std::to_string(s.hidden_size) + ", num_layers=" + std::to_string(s.num_layers) + ")");
+        "expected sizes whose weights fit into memory, got input_size=" + std::to_string(s.input_size) +
+        ", hidden_size=" + std::to_string(s.hidden_size) + ", num_layers=" + std::to_string(s.num_layers));
   }
 }
 

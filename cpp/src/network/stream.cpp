@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "pack/packed.h"
@@ -47,8 +48,9 @@ struct Stream<T>::Impl {
 
 template <class T>
 Stream<T>::Stream(const Network<T>& net, std::int64_t rows) {
-  if (net.spec().bidirectional) throw std::invalid_argument("a stream needs a network of one direction");
-  if (rows < 1) throw std::invalid_argument("a stream needs at least one row");
+  if (net.spec().bidirectional)
+    throw std::invalid_argument("expected a network of one direction for a stream, got a bidirectional one");
+  if (rows < 1) throw std::invalid_argument("expected rows of at least 1, got " + std::to_string(rows));
   impl_ = std::make_unique<Impl>(net.packed_, rows);
   set_state(nullptr, nullptr);
 }
@@ -92,6 +94,20 @@ void Stream<T>::get_state(T* h, T* c) const noexcept {
   for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
     impl_->runs[layer].get_state(h ? h + layer * rows * spec.state_size() : nullptr,
                                  c ? c + layer * rows * spec.hidden_size : nullptr);
+  }
+}
+
+template <class T>
+void Stream<T>::reset(const std::int64_t* which, std::int64_t n) {
+  Impl& s = *impl_;
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (which[i] < 0 || which[i] >= s.rows) {
+      throw std::invalid_argument("expected rows from 0 to " + std::to_string(s.rows - 1) + ", got " +
+                                  std::to_string(which[i]));
+    }
+  }
+  for (std::int64_t layer = 0; layer < s.net->spec.num_layers; ++layer) {
+    for (std::int64_t i = 0; i < n; ++i) s.runs[layer].reset(which[i]);
   }
 }
 

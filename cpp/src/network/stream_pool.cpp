@@ -19,8 +19,15 @@ struct Slot {
   std::int64_t looked_up;  // when last, to find out who is named twice
 };
 
-[[noreturn]] void refuse(std::int64_t id, const char* why) {
-  throw std::invalid_argument("stream " + std::to_string(id) + why);
+// More numbers than the two ids that such numbers can be.
+bool look_like_a_mask(const std::int64_t* ids, std::int64_t n) {
+  const bool flags = std::all_of(ids, ids + n, [](std::int64_t id) { return id == 0 || id == 1; });
+  return flags && (n > 2 || (n == 2 && ids[0] == ids[1]));
+}
+
+[[noreturn]] void refuse(const std::int64_t* ids, std::int64_t n, const std::string& got) {
+  throw std::invalid_argument("expected ids of open streams, each once, got " + got +
+                              (look_like_a_mask(ids, n) ? ": these look like a mask, not like ids" : ""));
 }
 
 }  // namespace
@@ -41,19 +48,20 @@ struct StreamPool<T>::Impl {
   }
 
   // The rows of these streams, in `rows`.
-  void look_up(const std::int64_t* ids, std::int64_t n) {
-    if (n < 0) throw std::invalid_argument("expected a number of streams that is not negative");
+  void look_up(const std::int64_t* ids, std::int64_t n, bool may_repeat = false) {
+    if (n < 0) throw std::invalid_argument("expected n streams of at least 0, got " + std::to_string(n));
     ++turn;
     rows.clear();
     for (std::int64_t i = 0; i < n; ++i) {
       const std::int64_t id = ids[i], row = id % capacity;
       const bool known = id >= 0 && row < static_cast<std::int64_t>(slots.size());
-      if (!known || id > slots[static_cast<std::size_t>(row)].id) refuse(id, ": there never was one");
-      Slot& slot = slots[static_cast<std::size_t>(row)];
-      if (id < slot.id) refuse(id, " is closed");
-      if (!slot.is_open) refuse(id, ": there never was one");
-      if (slot.looked_up == turn) refuse(id, " is named twice");
-      slot.looked_up = turn;
+      Slot* const slot = known ? &slots[static_cast<std::size_t>(row)] : nullptr;
+      if (!slot || id > slot->id || (id == slot->id && !slot->is_open)) {
+        refuse(ids, n, std::to_string(id) + ", which never was one");
+      }
+      if (id < slot->id) refuse(ids, n, std::to_string(id) + ", which is closed");
+      if (slot->looked_up == turn && !may_repeat) refuse(ids, n, std::to_string(id) + " twice");
+      slot->looked_up = turn;
       rows.push_back(row);
     }
   }
@@ -105,8 +113,10 @@ struct StreamPool<T>::Impl {
 
 template <class T>
 StreamPool<T>::StreamPool(const Network<T>& net, std::int64_t capacity) {
-  if (net.spec().bidirectional) throw std::invalid_argument("a pool of streams needs a network of one direction");
-  if (capacity < 1) throw std::invalid_argument("a pool of streams needs a capacity of at least one");
+  if (net.spec().bidirectional) {
+    throw std::invalid_argument("expected a network of one direction for a pool of streams, got a bidirectional one");
+  }
+  if (capacity < 1) throw std::invalid_argument("expected capacity of at least 1, got " + std::to_string(capacity));
   impl_ = std::make_unique<Impl>(net, capacity);
 }
 
@@ -192,7 +202,7 @@ void StreamPool<T>::set_state(const std::int64_t* ids, std::int64_t n, const T* 
 template <class T>
 void StreamPool<T>::get_state(const std::int64_t* ids, std::int64_t n, T* h, T* c) const {
   Impl& p = *impl_;
-  p.look_up(ids, n);
+  p.look_up(ids, n, true);
   if (h) p.get(p.h, h, p.spec.state_size());
   if (c && p.c) p.get(p.c, c, p.c_size());
 }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <limits>
 #include <stdexcept>
+#include <string>
 
 #include "runtime/dispatch.h"
 #include "runtime/fp_mode.h"
@@ -123,13 +124,18 @@ void check_weights(const Spec& spec, const std::vector<DirectionWeights<T>>& wei
     throw std::invalid_argument("expected weights of " + std::to_string(expected) + " layers and directions, got " +
                                 std::to_string(weights.size()));
   }
+  const auto check = [](const char* name, bool exists, const T* given) {
+    if (exists == (given != nullptr)) return;
+    throw std::invalid_argument(std::string("expected ") + (exists ? "" : "no ") + name + ", got " +
+                                (exists ? "none" : "one"));
+  };
   for (const DirectionWeights<T>& w : weights) {
-    const bool complete = w.weight_ih && w.weight_hh && spec.bias == (w.bias_ih != nullptr) &&
-                          spec.bias == (w.bias_hh != nullptr) && (spec.proj_size > 0) == (w.weight_hr != nullptr) &&
-                          (spec.peepholes != Peepholes::none) == (w.weight_peephole != nullptr);
-    if (!complete) {
-      throw std::invalid_argument("weights do not match the specification: one is missing or superfluous");
-    }
+    check("weight_ih", true, w.weight_ih);
+    check("weight_hh", true, w.weight_hh);
+    check("bias_ih", spec.bias, w.bias_ih);
+    check("bias_hh", spec.bias, w.bias_hh);
+    check("weight_hr", spec.proj_size > 0, w.weight_hr);
+    check("weight_peephole", spec.peepholes != Peepholes::none, w.weight_peephole);
   }
 }
 

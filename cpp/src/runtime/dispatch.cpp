@@ -66,7 +66,7 @@ Isa parse_isa(const std::string& wanted) {
     if (wanted == name(isa)) return isa;
     list += std::string(list.empty() ? "" : ", ") + name(isa);
   }
-  throw std::invalid_argument("ISA '" + wanted + "' is unknown or not supported by this machine; available: " + list);
+  throw std::invalid_argument("expected an instruction set of this machine (" + list + "), got '" + wanted + "'");
 }
 
 #define GATECELL_JOIN(a, b) a##b

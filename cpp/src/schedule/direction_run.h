@@ -79,6 +79,8 @@ class DirectionRun {
 
   // The state now.
   void get_state(T* h, T* c) const { store({nullptr, nullptr, h, c}, 0, rows_); }
+  // A row's state: zeros.
+  void reset(std::ptrdiff_t row) { load({}, row, row + 1); }
 
  private:
   // Blocks of a matrix, from first to last - 1, and the units in them.
