@@ -23,7 +23,9 @@ def choose_isa(isa: str | None) -> str:
     if wanted is None:
         wanted, source = os.environ.get("GATECELL_ISA") or available[0], "GATECELL_ISA"
     if wanted not in available:
-        raise ValueError(f"{source}={wanted!r} is not available here; available: {', '.join(available)}")
+        raise ValueError(
+            f"expected an instruction set of this machine ({', '.join(available)}), got {source}={wanted!r}"
+        )
     return wanted
 
 

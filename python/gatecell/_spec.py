@@ -33,7 +33,7 @@ class Spec:
         for name in ("input_size", "hidden_size", "num_layers", "proj_size"):
             value = check_int(name, getattr(self, name))
             if abs(value) >= 2**63:
-                raise ValueError(f"{name} should fit in 64 bits")
+                raise ValueError(f"expected {name} to fit in 64 bits, got {value}")
             object.__setattr__(self, name, value)
         check_bool("bias", self.bias)
         check_bool("bidirectional", self.bidirectional)
@@ -96,16 +96,16 @@ def check_int(name: str, value: Any) -> int:
     if not isinstance(value, (bool, np.bool_)):  # before 2.0 NumPy's has an index, too
         with contextlib.suppress(TypeError):
             return operator.index(value)
-    raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
+    raise TypeError(f"expected {name} to be an int, got {type(value).__name__}")
 
 
 def check_bool(name: str, value: object) -> None:
     if not isinstance(value, bool):
-        raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
+        raise TypeError(f"expected {name} to be a bool, got {type(value).__name__}")
 
 
 def rnn_cell(nonlinearity: str) -> str:
     """The core's name of a simple RNN's cell."""
     if nonlinearity not in ("tanh", "relu"):
-        raise ValueError(f"Unknown nonlinearity {nonlinearity!r}. Select from 'tanh' or 'relu'.")
+        raise ValueError(f"expected nonlinearity 'tanh' or 'relu', got {nonlinearity!r}")
     return f"rnn_{nonlinearity}"

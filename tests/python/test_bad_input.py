@@ -251,7 +251,7 @@ def test_sizes_whose_product_overflows(name: str) -> None:
 
 def test_size_that_is_no_int() -> None:
     for sizes in ((5.0, 7), (5, "7"), (True, 7), (5, np.bool_(True)), (5, np.float32(7)), (np.array([5]), None)):
-        with refused("should be of type int, got: ", error=TypeError):
+        with refused("expected ", "_size to be an int, got ", error=TypeError):
             gatecell.LSTM(*sizes)
 
 
@@ -261,7 +261,7 @@ def test_size_of_numpys_types() -> None:
     assert sizes == [5, 7, 2, 3]
     assert {type(size) for size in sizes} == {int}
     for size in (2**63, -(2**70)):
-        with refused("hidden_size should fit in 64 bits"):
+        with refused("expected hidden_size to fit in 64 bits, got", size):
             gatecell.LSTM(5, size)
 
 

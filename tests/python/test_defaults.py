@@ -97,9 +97,7 @@ def test_bad_number_of_threads_in_the_environment(text: str, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [(n, ValueError, f"below 2\\*\\*31, got num_threads={n}$") for n in (0, -1, 2**31, 2**64, np.int64(2**40))]
-    + [
-        (n, TypeError, "num_threads should be of type int, got: ") for n in (1.5, "2", True, np.bool_(True), np.ones(2))
-    ],
+    + [(n, TypeError, "expected num_threads to be an int, got ") for n in (1.5, "2", True, np.bool_(True), np.ones(2))],
 )
 def test_bad_num_threads(value: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
@@ -131,7 +129,7 @@ def test_cells_run_on_their_number_of_threads(num_threads: int, monkeypatch: pyt
 def test_isa_argument_wins_over_the_environment(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATECELL_ISA", "avx1024")
     assert gatecell.LSTM(2, 3, isa=isa).isa == isa
-    with pytest.raises(ValueError, match=f"GATECELL_ISA='avx1024' .* available: .*{isa}"):
+    with pytest.raises(ValueError, match=rf"of this machine \(.*{isa}.*\), got GATECELL_ISA='avx1024'"):
         gatecell.LSTM(2, 3)
     monkeypatch.setenv("GATECELL_ISA", isa)
     assert gatecell.RNNCell(2, 3).isa == isa

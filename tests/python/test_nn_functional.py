@@ -157,7 +157,7 @@ def test_a_single_number(name: str, dtype: Any) -> None:
 
 
 def test_normalize_over_two_axes_is_refused() -> None:
-    with pytest.raises(TypeError, match="dim should be of type int, got: tuple"):  # numpy.linalg means matrices by it
+    with pytest.raises(TypeError, match="expected dim to be an int, got tuple"):  # numpy.linalg means matrices by it
         gf.normalize(values(2, 3, 4), dim=(1, 2))  # type: ignore[arg-type]
     assert np.isnan(erf(np.array([np.nan]))).all()
     np.testing.assert_array_equal(erf(np.array([np.inf, -np.inf, 0.0])), [1, -1, 0])

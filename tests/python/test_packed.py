@@ -247,12 +247,12 @@ WRONG_PACKING: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "batch_first": (
         lambda: gatecell.pack_padded_sequence(X, FALLING, 1),  # type: ignore[arg-type]
         TypeError,
-        "batch_first should be of type bool, got: int",
+        "expected batch_first to be a bool, got int",
     ),
     "enforce_sorted": (
         lambda: gatecell.pack_sequence([X], None),  # type: ignore[arg-type]
         TypeError,
-        "enforce_sorted should be of type bool, got: NoneType",
+        "expected enforce_sorted to be a bool, got NoneType",
     ),
     "no sequences": (lambda: gatecell.pack_sequence([]), ValueError, "expected at least one sequence, got none"),
     "empty sequence": (
@@ -293,12 +293,12 @@ WRONG_PACKING: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "type of total_length": (
         lambda: gatecell.pad_packed_sequence(gatecell.pack_padded_sequence(X, FALLING), total_length=6.0),  # type: ignore[arg-type]
         TypeError,
-        "total_length should be of type int, got: float",
+        "expected total_length to be an int, got float",
     ),
     "batch_first of padding": (
         lambda: gatecell.pad_packed_sequence(gatecell.pack_padded_sequence(X, FALLING), -1),  # type: ignore[arg-type]
         TypeError,
-        "batch_first should be of type bool, got: int",
+        "expected batch_first to be a bool, got int",
     ),
     "padding a broken one": (
         lambda: gatecell.pad_packed_sequence(gatecell.PackedSequence(X[0], np.array([1, 3]))),
