@@ -13,6 +13,7 @@
 #include <tuple>
 #include <utility>
 
+#include "checks.h"
 #include "register.h"
 #include "run_call.h"
 #include "session.h"
@@ -29,8 +30,10 @@ using gatecell::Peepholes;
 using gatecell::Reset;
 using gatecell::Spec;
 
-using session::Array;
-using Indices = Array<std::int64_t>;
+using checks::Array;
+using checks::contiguous;
+using checks::Indices;
+using checks::stride;
 
 // The fields of a Spec in order, enumerators by their names.
 using SpecValues = std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t, bool, bool, std::int64_t,
@@ -65,49 +68,15 @@ Spec make_spec(const SpecValues& values) {
   return spec;
 }
 
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::string text = "(";
-  for (const std::int64_t n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
-  return text + ")";
-}
-
-void check_shape(const char* what, const py::array& array, const std::vector<std::int64_t>& expected) {
-  const std::vector<std::int64_t> found(array.shape(), array.shape() + array.ndim());
-  if (found == expected) return;
-  throw std::invalid_argument("expected " + std::string(what) + " " + shape_text(expected) + ", got " +
-                              shape_text(found));
-}
-
-template <class T>
-const T* contiguous(const char* what, const Array<T>& array, const std::vector<std::int64_t>& shape) {
-  check_shape(what, array, shape);
-  if (!(array.flags() & py::array::c_style)) throw std::invalid_argument(std::string(what) + " must be C-contiguous");
-  return array.data();
-}
-
-// Strides of axis `axis` in elements; features must be adjacent.
-template <class T>
-std::int64_t stride(const char* what, const Array<T>& array, int axis) {
-  const auto size = static_cast<py::ssize_t>(sizeof(T));
-  if (array.shape(2) > 1 && array.strides(2) != size && array.size() > 0) {
-    throw std::invalid_argument(std::string("the features of ") + what + " must be adjacent in memory");
-  }
-  if (array.shape(axis) < 2 || array.size() == 0) return 0;  // NumPy gives such an axis any stride
-  if (array.strides(axis) % size != 0) {
-    throw std::invalid_argument(std::string("the strides of ") + what + " must be multiples of its item size");
-  }
-  return array.strides(axis) / size;
-}
-
-// Of the weights of a layer's direction, those that exist: weight_ih, weight_hh, bias_ih, bias_hh, weight_peephole,
-// weight_hr.
-std::vector<std::vector<std::int64_t>> weight_shapes(const Spec& spec, std::int64_t layer) {
+// Of the weights of a layer's direction, those that exist.
+std::vector<std::pair<const char*, checks::Shape>> weight_shapes(const Spec& spec, std::int64_t layer) {
   const std::int64_t rows = spec.gates() * spec.hidden_size, seeing_c = spec.peephole_gates() * spec.hidden_size;
-  std::vector<std::vector<std::int64_t>> shapes = {{rows, spec.layer_input(layer)}, {rows, spec.state_size()}};
-  if (spec.bias) shapes.insert(shapes.end(), 2, {rows});
-  if (spec.peepholes == Peepholes::diagonal) shapes.push_back({seeing_c});
-  if (spec.peepholes == Peepholes::full) shapes.push_back({seeing_c, spec.hidden_size});
-  if (spec.proj_size) shapes.push_back({spec.proj_size, spec.hidden_size});
+  std::vector<std::pair<const char*, checks::Shape>> shapes = {{"weight_ih", {rows, spec.layer_input(layer)}},
+                                                               {"weight_hh", {rows, spec.state_size()}}};
+  if (spec.bias) shapes.insert(shapes.end(), {{"bias_ih", {rows}}, {"bias_hh", {rows}}});
+  if (spec.peepholes == Peepholes::diagonal) shapes.push_back({"weight_peephole", {seeing_c}});
+  if (spec.peepholes == Peepholes::full) shapes.push_back({"weight_peephole", {seeing_c, spec.hidden_size}});
+  if (spec.proj_size) shapes.push_back({"weight_hr", {spec.proj_size, spec.hidden_size}});
   return shapes;
 }
 
@@ -122,9 +91,15 @@ std::vector<gatecell::DirectionWeights<T>> weight_views(const Spec& spec, const 
   std::vector<gatecell::DirectionWeights<T>> views;
   auto array = arrays.begin();
   for (std::size_t i = 0; i < directions; ++i) {
-    const auto shapes = weight_shapes(spec, static_cast<std::int64_t>(i) / spec.directions());
-    auto shape = shapes.begin();
-    const auto take = [&](bool exists) { return exists ? contiguous("a weight", *array++, *shape++) : nullptr; };
+    const std::int64_t number = static_cast<std::int64_t>(i), layer = number / spec.directions();
+    const std::string suffix = "_l" + std::to_string(layer) + (number % spec.directions() ? "_reverse" : "");
+    const auto shapes = weight_shapes(spec, layer);
+    auto next = shapes.begin();
+    const auto take = [&](bool exists) -> const T* {
+      if (!exists) return nullptr;
+      const auto& [name, shape] = *next++;
+      return contiguous(name + suffix, *array++, shape);
+    };
     gatecell::DirectionWeights<T> w;
     w.weight_ih = take(true);
     w.weight_hh = take(true);
@@ -143,8 +118,8 @@ py::typing::List<Array<T>> weights(const Network<T>& net) {
   py::list arrays;
   for (std::int64_t layer = 0; arrays.size() < values.size(); ++layer) {
     for (int direction = 0; direction < net.spec().directions(); ++direction) {
-      for (const auto& shape : weight_shapes(net.spec(), layer)) {
-        arrays.append(Array<T>(shape, values[arrays.size()].data()));
+      for (const auto& weight : weight_shapes(net.spec(), layer)) {
+        arrays.append(Array<T>(weight.second, values[arrays.size()].data()));
       }
     }
   }
@@ -172,12 +147,14 @@ Result<T> forward(const Network<T>& net, const Array<T>& x, const std::optional<
                   const std::optional<Array<T>>& c_0, const std::optional<Indices>& lengths,
                   std::optional<Array<T>> out, bool batch_first, int num_threads) {
   const Spec& spec = net.spec();
-  if (x.ndim() != 3) throw std::invalid_argument("expected an input of 3 dimensions, got " + std::to_string(x.ndim()));
+  if (x.ndim() != 3) {
+    throw std::invalid_argument("expected input of 3 dimensions, got " + std::to_string(x.ndim()));
+  }
   const int time = batch_first ? 1 : 0, batch = 1 - time;
-  check_shape("input", x, {x.shape(0), x.shape(1), spec.input_size});
-  const std::vector<std::int64_t> y_shape = {x.shape(0), x.shape(1), spec.output_size()};
+  checks::shape("input", x, {x.shape(0), x.shape(1), spec.input_size});
+  const checks::Shape y_shape = {x.shape(0), x.shape(1), spec.output_size()};
   Array<T> y = out ? std::move(*out) : Array<T>(y_shape);
-  check_shape("out", y, y_shape);
+  checks::shape("out", y, y_shape);
 
   Call<T> call;
   call.steps = x.shape(time);

@@ -3,6 +3,9 @@
 
 #include <pybind11/numpy.h>
 
+#include <cfenv>
+#include <type_traits>
+
 namespace plain {
 
 // Looked up once, when the module is made.
@@ -51,6 +54,50 @@ pybind11::object new_array(int axes, const Py_intptr_t* shape) {
   Py_INCREF(dtype<T>);  // the array takes it
   return pybind11::reinterpret_steal<pybind11::object>(
       numpy->PyArray_NewFromDescr_(numpy->PyArray_Type_, dtype<T>, axes, shape, nullptr, nullptr, 0, nullptr));
+}
+
+// The first byte of an array's values and the one behind the last.
+inline std::pair<const char*, const char*> extent(PyObject* array) {
+  const auto* proxy = pybind11::detail::array_proxy(array);
+  const char *first = proxy->data, *last = first;
+  for (int axis = 0; axis < proxy->nd; ++axis) {
+    if (proxy->dimensions[axis] == 0) return {first, first};
+    const Py_intptr_t reach = (proxy->dimensions[axis] - 1) * proxy->strides[axis];
+    (reach < 0 ? first : last) += reach;
+  }
+  return {first, last + pybind11::reinterpret_borrow<pybind11::dtype>(proxy->descr).itemsize()};
+}
+
+template <class T, class From>
+void convert(const char* from, const Py_intptr_t (&shape)[2], const Py_intptr_t (&strides)[2], T* to) {
+  for (Py_intptr_t i = 0; i < shape[0]; ++i) {
+    for (Py_intptr_t k = 0; k < shape[1]; ++k) {
+      *to++ = static_cast<T>(*reinterpret_cast<const From*>(from + i * strides[0] + k * strides[1]));
+    }
+  }
+}
+
+// A plain array of T with the values of an aligned one of one axis or two, of either float type, in any layout. Null
+// for others, with an error set only where there is no memory. NumPy would take a microsecond to keep silent about
+// values out of range, which become infinite.
+template <class T>
+pybind11::object converted(PyObject* array) {
+  using Other = std::conditional_t<std::is_same_v<T, float>, double, float>;
+  if (Py_TYPE(array) != numpy->PyArray_Type_) return {};
+  const auto* proxy = pybind11::detail::array_proxy(array);
+  const bool is_same = is_dtype<T>(proxy->descr),
+             is_aligned = proxy->flags & pybind11::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  if (proxy->nd < 1 || proxy->nd > 2 || !is_aligned || !(is_same || is_dtype<Other>(proxy->descr))) return {};
+  pybind11::object result = new_array<T>(proxy->nd, proxy->dimensions);
+  if (!result) return result;
+  const bool one = proxy->nd == 1;
+  const Py_intptr_t shape[] = {one ? 1 : proxy->dimensions[0], proxy->dimensions[one ? 0 : 1]};
+  const Py_intptr_t strides[] = {one ? 0 : proxy->strides[0], proxy->strides[one ? 0 : 1]};
+  std::fenv_t mode;
+  std::feholdexcept(&mode);
+  (is_same ? convert<T, T> : convert<T, Other>)(proxy->data, shape, strides, data<T>(result.ptr()));
+  std::fesetenv(&mode);
+  return result;
 }
 
 // The C++ object that pybind11 keeps in this one of its types; null where __new__ alone has made it.

@@ -8,14 +8,13 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "checks.h"
 #include "gatecell/network.h"
 
 namespace session {
 
-template <class T>
-using Array = pybind11::array_t<T, 0>;  // as it is: no conversion, any strides
+using checks::Array;
 
 // The state of so many rows: h (L*D, rows, S) and, for an LSTM, c (L*D, rows, H). Uninitialised.
 template <class T>
@@ -33,13 +32,8 @@ struct State {
 
 // The values of a C-contiguous array of this shape; null for none. Throws std::invalid_argument.
 template <class T>
-const T* values(const std::optional<Array<T>>& array, const std::vector<pybind11::ssize_t>& expected) {
-  if (!array) return nullptr;
-  const std::vector<pybind11::ssize_t> shape(array->shape(), array->shape() + array->ndim());
-  if (shape != expected || !(array->flags() & pybind11::array::c_style)) {
-    throw std::invalid_argument("expected a C-contiguous array of another shape");
-  }
-  return array->data();
+const T* values(const std::string& what, const std::optional<Array<T>>& array, const checks::Shape& expected) {
+  return array ? checks::contiguous(what, *array, expected) : nullptr;
 }
 
 // A thread is at work on a stream or a pool for so long.

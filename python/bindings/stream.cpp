@@ -55,16 +55,22 @@ std::pair<Array<T>, std::optional<Array<T>>> get_state(const StreamSession<T>& s
 
 template <class T>
 void set_state(StreamSession<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
-  const T* const h_values = session::values(h, {s.spec.num_layers, s.rows, s.spec.state_size()});
-  s.stream.set_state(h_values, session::values(c, {s.spec.num_layers, s.rows, s.spec.hidden_size}));
+  const T* const h_values = session::values("h", h, {s.spec.num_layers, s.rows, s.spec.state_size()});
+  s.stream.set_state(h_values, session::values("c", c, {s.spec.num_layers, s.rows, s.spec.hidden_size}));
+}
+
+template <class T>
+void reset(StreamSession<T>& s, const checks::Indices& rows) {
+  s.stream.reset(checks::contiguous("rows", rows, {rows.size()}), rows.size());
 }
 
 template <class T>
 PyTypeObject* session_type = nullptr;  // looked up once
 
-bool overlap(PyObject* a, std::size_t a_size, PyObject* b, std::size_t b_size) {
-  const char *first = plain::data<char>(a), *second = plain::data<char>(b);
-  return first < second + b_size && second < first + a_size;
+bool overlap(PyObject* a, PyObject* b) {
+  const auto [a_first, a_end] = plain::extent(a);
+  const auto [b_first, b_end] = plain::extent(b);
+  return a_first < b_end && b_first < a_end;
 }
 
 // x and out: (rows, features), or for one row (features).
@@ -84,21 +90,26 @@ PyObject* step(PyObject* object, PyObject* x, PyObject* out) {
   StreamSession<T>& s = *held;
   int axes = 0, out_axes = 0;
   const std::int64_t inputs = s.spec.input_size, outputs = s.spec.output_size();
-  if (!row_shape<T>(x, s.rows, inputs, axes)) return not_implemented();
-  py::object y;
+  PyObject* plain_x = x;
+  py::object y, converted;
+  if (!row_shape<T>(x, s.rows, inputs, axes)) {
+    converted = plain::converted<T>(x);
+    if (!converted) return PyErr_Occurred() ? nullptr : not_implemented();
+    plain_x = converted.ptr();
+    if (!row_shape<T>(plain_x, s.rows, inputs, axes)) return not_implemented();
+  }
   if (out == Py_None) {
     const Py_intptr_t shape[2] = {s.rows, outputs};
     y = plain::new_array<T>(axes, axes == 2 ? shape : shape + 1);
     if (!y) return nullptr;
   } else {
-    const std::size_t row_bytes = static_cast<std::size_t>(s.rows) * sizeof(T);
     if (!row_shape<T>(out, s.rows, outputs, out_axes) || out_axes != axes || !plain::writeable(out) ||
-        overlap(x, row_bytes * static_cast<std::size_t>(inputs), out, row_bytes * static_cast<std::size_t>(outputs))) {
+        overlap(x, out)) {
       return not_implemented();
     }
     y = py::reinterpret_borrow<py::object>(out);
   }
-  const T* const from = plain::data<T>(x);  // the caller holds x
+  const T* const from = plain::data<T>(plain_x);  // which the caller or `converted` holds
   T* const to = plain::data<T>(y.ptr());
   if (s.is_short) {
     s.stream.step(from, to);
@@ -126,14 +137,17 @@ void register_stream(py::module_& m, const char* class_name, const char* doc) {
   type.def(py::init<const Network<T>&, std::int64_t, int>(), "network"_a, "rows"_a, "num_threads"_a,
            "Zeros. Raises ValueError for a bidirectional network or rows below 1.")
       .def("get_state", &get_state<T>, "h (L, B, S) and, for an LSTM, c (L, B, H): copies.")
-      .def("set_state", &set_state<T>, "h"_a.noconvert(), "c"_a.noconvert(), "C-contiguous; None: zeros.");
+      .def("set_state", &set_state<T>, "h"_a.noconvert(), "c"_a.noconvert(), "C-contiguous; None: zeros.")
+      .def("reset", &reset<T>, "rows"_a.noconvert(),
+           "Zeros for these rows. Raises ValueError for others than 0 to B-1.");
   session_type<T> = reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }
 
 PyMethodDef methods[] = {
     {"step", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fast_step)), METH_FASTCALL,
      "step(stream: object, x: object, out: object) -> typing.Any\n\n"
-     "out, or a new y, for plain arrays; NotImplemented for others, for steps worth several threads, in use."},
+     "out, or a new y, for arrays of either float type; NotImplemented for others, steps worth several threads, in "
+     "use."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

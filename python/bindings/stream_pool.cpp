@@ -45,35 +45,38 @@ namespace {
 using gatecell::Network;
 using gatecell::PoolSession;
 
+using checks::Indices;
 using session::Array;
 using Ids = std::vector<std::int64_t>;
 
-std::int64_t count(const Ids& ids) { return static_cast<std::int64_t>(ids.size()); }
+const std::int64_t* values(const Indices& ids) { return checks::contiguous("ids", ids, {ids.size()}); }
 
 template <class T>
-std::pair<Array<T>, std::optional<Array<T>>> get_state(const PoolSession<T>& s, const Ids& ids) {
-  session::State<T> state(s.spec, count(ids));
-  s.pool.get_state(ids.data(), count(ids), state.h_data(), state.c_data());
+std::pair<Array<T>, std::optional<Array<T>>> get_state(const PoolSession<T>& s, const Indices& ids) {
+  session::State<T> state(s.spec, ids.size());
+  s.pool.get_state(values(ids), ids.size(), state.h_data(), state.c_data());
   return {std::move(state.h), std::move(state.c)};
 }
 
 template <class T>
-void set_state(PoolSession<T>& s, const Ids& ids, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
-  const T* const h_values = session::values(h, {s.spec.num_layers, count(ids), s.spec.state_size()});
-  const T* const c_values = session::values(c, {s.spec.num_layers, count(ids), s.spec.hidden_size});
-  s.pool.set_state(ids.data(), count(ids), h_values, c_values);
+void set_state(PoolSession<T>& s, const Indices& ids, const std::optional<Array<T>>& h,
+               const std::optional<Array<T>>& c) {
+  const T* const h_values = session::values("h", h, {s.spec.num_layers, ids.size(), s.spec.state_size()});
+  const T* const c_values = session::values("c", c, {s.spec.num_layers, ids.size(), s.spec.hidden_size});
+  s.pool.set_state(values(ids), ids.size(), h_values, c_values);
 }
 
 template <class T>
-Array<T> run(PoolSession<T>& s, const Ids& ids, const Ids& lengths, const Array<T>& x) {
-  const std::int64_t steps = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
-  if (lengths.size() != ids.size()) throw std::invalid_argument("expected as many lengths as ids");
-  const T* const from = session::values<T>(x, {steps, s.spec.input_size});
+Array<T> run(PoolSession<T>& s, const Indices& ids, const Indices& lengths, const Array<T>& x) {
+  const std::int64_t n = ids.size();
+  const std::int64_t *const first_id = values(ids), *const first = checks::contiguous("lengths", lengths, {n});
+  const std::int64_t steps = std::accumulate(first, first + n, std::int64_t{0});
+  const T* const from = checks::contiguous("x", x, {steps, s.spec.input_size});
   Array<T> y({steps, s.spec.output_size()});
   T* const to = y.mutable_data();
-  const auto advance = [&] { s.pool.run(ids.data(), count(ids), lengths.data(), from, to, s.num_threads); };
-  const std::int64_t longest = ids.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
-  longest >= 0 && s.net.plan(longest, count(ids), 1).seconds < kReleaseGil ? advance() : without_gil(advance);
+  const auto advance = [&] { s.pool.run(first_id, n, first, from, to, s.num_threads); };
+  const std::int64_t longest = n ? *std::max_element(first, first + n) : 0;
+  longest >= 0 && s.net.plan(longest, n, 1).seconds < kReleaseGil ? advance() : without_gil(advance);
   return y;
 }
 
@@ -107,13 +110,20 @@ PyObject* step(PyObject* object, PyObject* ids_object, PyObject* x) {
   if (!held || held->busy) return not_implemented();
   PoolSession<T>& s = *held;
   if (!read_ids(ids_object, s.pool.size(), s.ids)) return not_implemented();
-  const std::int64_t n = count(s.ids);
+  const auto n = static_cast<std::int64_t>(s.ids.size());
   const Py_intptr_t* shape = plain::shape<T>(x, 2);
+  py::object converted;
+  if (!shape) {
+    converted = plain::converted<T>(x);
+    if (!converted) return PyErr_Occurred() ? nullptr : not_implemented();
+    x = converted.ptr();
+    shape = plain::shape<T>(x, 2);
+  }
   if (!shape || shape[0] != n || shape[1] != s.spec.input_size) return not_implemented();
   const Py_intptr_t y_shape[2] = {n, s.spec.output_size()};
   const py::object y = plain::new_array<T>(2, y_shape);
   if (!y) return nullptr;
-  const T* const from = plain::data<T>(x);  // the caller holds x
+  const T* const from = plain::data<T>(x);  // which the caller or `converted` holds
   T* const to = plain::data<T>(y.ptr());
   const auto advance = [&] { s.pool.step(s.ids.data(), n, from, to, s.num_threads); };
   const session::Inside inside(s.busy);
@@ -147,8 +157,8 @@ void register_pool(py::module_& m, const char* class_name, const char* doc) {
       .def(
           "open",
           [](PoolSession<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
-            const T* const h_values = session::values(h, {s.spec.num_layers, 1, s.spec.state_size()});
-            const T* const c_values = session::values(c, {s.spec.num_layers, 1, s.spec.hidden_size});
+            const T* const h_values = session::values("h", h, {s.spec.num_layers, 1, s.spec.state_size()});
+            const T* const c_values = session::values("c", c, {s.spec.num_layers, 1, s.spec.hidden_size});
             try {
               const std::int64_t id = s.pool.open();
               s.pool.set_state(&id, 1, h_values, c_values);
@@ -160,9 +170,10 @@ void register_pool(py::module_& m, const char* class_name, const char* doc) {
           "h"_a.noconvert(), "c"_a.noconvert(), "The new stream's id. Raises RuntimeError while all are open.")
       .def(
           "close", [](PoolSession<T>& s, std::int64_t id) { s.pool.close(id); }, "id"_a)
-      .def("get_state", &get_state<T>, "ids"_a, "h (L, n, S) and, for an LSTM, c (L, n, H): copies.")
-      .def("set_state", &set_state<T>, "ids"_a, "h"_a.noconvert(), "c"_a.noconvert(), "C-contiguous; None: zeros.")
-      .def("run", &run<T>, "ids"_a, "lengths"_a, "x"_a.noconvert(),
+      .def("get_state", &get_state<T>, "ids"_a.noconvert(), "h (L, n, S) and, for an LSTM, c (L, n, H): copies.")
+      .def("set_state", &set_state<T>, "ids"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert(),
+           "C-contiguous; None: zeros.")
+      .def("run", &run<T>, "ids"_a.noconvert(), "lengths"_a.noconvert(), "x"_a.noconvert(),
            "x and y: the steps of the first stream, then those of the second, ...")
       .def("__len__", [](const PoolSession<T>& s) { return s.pool.size(); })
       .def_property_readonly("nbytes", [](const PoolSession<T>& s) { return s.pool.nbytes(); });
@@ -172,7 +183,8 @@ void register_pool(py::module_& m, const char* class_name, const char* doc) {
 PyMethodDef methods[] = {
     {"pool_step", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fast_step)), METH_FASTCALL,
      "pool_step(pool: object, ids: object, x: object) -> typing.Any\n\n"
-     "y for plain arrays and ids; NotImplemented for others, right or wrong, and for a pool in use."},
+     "y for plain ids and an x of either float type; NotImplemented for others, right or wrong, and for a pool in "
+     "use."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

@@ -89,6 +89,10 @@ class Stream32:
         """
         h (L, B, S) and, for an LSTM, c (L, B, H): copies.
         """
+    def reset(self, rows: numpy.typing.NDArray[numpy.int64]) -> None:
+        """
+        Zeros for these rows. Raises ValueError for others than 0 to B-1.
+        """
     def set_state(self, h: numpy.typing.NDArray[numpy.float32] | None, c: numpy.typing.NDArray[numpy.float32] | None) -> None:
         """
         C-contiguous; None: zeros.
@@ -110,6 +114,10 @@ class Stream64:
     def get_state(self) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
         """
         h (L, B, S) and, for an LSTM, c (L, B, H): copies.
+        """
+    def reset(self, rows: numpy.typing.NDArray[numpy.int64]) -> None:
+        """
+        Zeros for these rows. Raises ValueError for others than 0 to B-1.
         """
     def set_state(self, h: numpy.typing.NDArray[numpy.float64] | None, c: numpy.typing.NDArray[numpy.float64] | None) -> None:
         """
@@ -133,7 +141,7 @@ class Pool32:
         ...
     def close(self, id: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
-    def get_state(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
+    def get_state(self, ids: numpy.typing.NDArray[numpy.int64]) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
         """
         h (L, n, S) and, for an LSTM, c (L, n, H): copies.
         """
@@ -141,11 +149,11 @@ class Pool32:
         """
         The new stream's id. Raises RuntimeError while all are open.
         """
-    def run(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], x: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]:
+    def run(self, ids: numpy.typing.NDArray[numpy.int64], lengths: numpy.typing.NDArray[numpy.int64], x: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]:
         """
         x and y: the steps of the first stream, then those of the second, ...
         """
-    def set_state(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], h: numpy.typing.NDArray[numpy.float32] | None, c: numpy.typing.NDArray[numpy.float32] | None) -> None:
+    def set_state(self, ids: numpy.typing.NDArray[numpy.int64], h: numpy.typing.NDArray[numpy.float32] | None, c: numpy.typing.NDArray[numpy.float32] | None) -> None:
         """
         C-contiguous; None: zeros.
         """
@@ -170,7 +178,7 @@ class Pool64:
         ...
     def close(self, id: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
-    def get_state(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
+    def get_state(self, ids: numpy.typing.NDArray[numpy.int64]) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
         """
         h (L, n, S) and, for an LSTM, c (L, n, H): copies.
         """
@@ -178,11 +186,11 @@ class Pool64:
         """
         The new stream's id. Raises RuntimeError while all are open.
         """
-    def run(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], x: numpy.typing.NDArray[numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
+    def run(self, ids: numpy.typing.NDArray[numpy.int64], lengths: numpy.typing.NDArray[numpy.int64], x: numpy.typing.NDArray[numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
         """
         x and y: the steps of the first stream, then those of the second, ...
         """
-    def set_state(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], h: numpy.typing.NDArray[numpy.float64] | None, c: numpy.typing.NDArray[numpy.float64] | None) -> None:
+    def set_state(self, ids: numpy.typing.NDArray[numpy.int64], h: numpy.typing.NDArray[numpy.float64] | None, c: numpy.typing.NDArray[numpy.float64] | None) -> None:
         """
         C-contiguous; None: zeros.
         """
@@ -211,11 +219,11 @@ def plain_tensors(first: typing.Any, rest: typing.Any, classes: typing.Any) -> b
     """
 def pool_step(pool: typing.Any, ids: typing.Any, x: typing.Any) -> typing.Any:
     """
-    y for plain arrays and ids; NotImplemented for others, right or wrong, and for a pool in use.
+    y for plain ids and an x of either float type; NotImplemented for others, right or wrong, and for a pool in use.
     """
 def step(stream: typing.Any, x: typing.Any, out: typing.Any) -> typing.Any:
     """
-    out, or a new y, for plain arrays; NotImplemented for others, for steps worth several threads, in use.
+    out, or a new y, for arrays of either float type; NotImplemented for others, steps worth several threads, in use.
     """
 def team_size() -> int:
     """
