@@ -47,12 +47,19 @@ def widest(values: Iterable[Any], arrays: Iterable[Floats]) -> np.dtype[Any]:
     return np.result_type(*(dtypes or {np.dtype(np.float32)}))
 
 
+def either_type(value: Any, dtype: np.dtype[Any], name: str) -> Floats:
+    """`value` as an array of float32 or float64 numbers, which a step of the core converts to `dtype` by itself."""
+    array = view(value, name)
+    return array if array.itemsize in (4, 8) else cast(array, dtype)
+
+
 def to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:
-    if isinstance(value, np.ma.MaskedArray):
+    is_list = type(value) is list  # and not to be asked what else it is: that would take as long as a short step
+    if not is_list and isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: a masked array has values that do not count: fill it first, with .filled(...)")
-    if type(value).__name__ == "PackedSequence":
+    if not is_list and type(value).__name__ == "PackedSequence":
         raise TypeError(f"{name}: expected an array, got a packed sequence, which only whole calls of a layer take")
-    is_torch = isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))
+    is_torch = not is_list and isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))
     if is_torch and value.device.type == "meta":
         raise ValueError(f"{name}: a meta tensor has a shape but no values")
     if is_torch and value.requires_grad and not force:
@@ -76,6 +83,8 @@ def cast(array: Floats, dtype: np.dtype[Any]) -> Floats:
     """The array itself if it is of `dtype`, else converted. Values beyond float32's range become infinite, silently."""
     if array.dtype == dtype:
         return array
+    if array.itemsize == 2:  # nothing to be silent about, which takes NumPy a microsecond
+        return array.astype(dtype, order="C")
     with np.errstate(all="ignore"):
         return array.astype(dtype, order="C")
 

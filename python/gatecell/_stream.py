@@ -99,9 +99,14 @@ class Stream:
         return f"Stream({self._net!r}, batch_size={self.batch_size})"
 
     def _step(self, x: ArrayLike, out: Floats | None) -> Floats:
-        """What the fast way leaves: other types and layouts, errors, long steps."""
+        """What the fast way leaves: input that is no array of either float type, errors, long steps."""
         net = self._net
-        array = x if type(x) is np.ndarray and x.dtype == net.dtype else _arrays.floats(x, net.dtype, "input")
+        array = _arrays.either_type(x, net.dtype, "input")
+        if array is not x:
+            result: Any = step(self._core, array, out)
+            if result is not NotImplemented:
+                return result  # type: ignore[no-any-return]
+        array = _arrays.cast(array, net.dtype)
         expected = (self.batch_size, net.input_size)
         if array.shape != expected and (self.batch_size > 1 or array.shape != expected[1:]):
             one = f" or ({net.input_size},)" if self.batch_size == 1 else ""

@@ -57,8 +57,13 @@ class StreamPool:
         result: Any = pool_step(self._core, ids, x)
         if result is not NotImplemented:
             return result  # type: ignore[no-any-return]
+        array = _arrays.either_type(x, self._net.dtype, "input")
+        if array is not x:
+            result = pool_step(self._core, ids, array)
+            if result is not NotImplemented:
+                return result  # type: ignore[no-any-return]
         checked = _ids(ids)
-        array = _arrays.floats(x, self._net.dtype, "input")
+        array = _arrays.cast(array, self._net.dtype)
         if array.shape != (len(checked), self._net.input_size):
             raise ValueError(f"expected input {(len(checked), self._net.input_size)}, got {array.shape}")
         return self._run(checked, np.ones(len(checked), np.int64), array)
