@@ -166,11 +166,23 @@ def lengths_of(batch_sizes: Ints) -> Ints:
     return np.searchsorted(-batch_sizes, -np.arange(batch_sizes[0]))
 
 
-def integers(value: Any, name: str) -> NDArray[Any]:
+def integers(value: Any, name: str, expected: str = "integers") -> NDArray[Any]:
     """What the caller passed as `name`, as an array of some integer type. Raises TypeError, for bools too."""
-    if isinstance(value, (list, tuple)) and not value:  # NumPy takes it for floats
-        return np.zeros(0, np.int64)
-    return _array(value, name, "iu", "integers")
+    if isinstance(value, (list, tuple)):
+        if not value:  # NumPy takes it for floats
+            return np.zeros(0, np.int64)
+        if not {bool, np.bool_}.isdisjoint(map(type, value)):  # beside integers NumPy takes them for 0 and 1
+            raise TypeError(f"{name}: expected {expected}, got bool")
+    return of_kind(value, name, "iu", expected)
+
+
+def of_kind(value: Any, name: str, kinds: str, expected: str) -> NDArray[Any]:
+    """What the caller passed as `name`, as an array of one of NumPy's kinds of dtype. Raises TypeError."""
+    array = value if type(value) is np.ndarray else _arrays.to_numpy(value, name, False)
+    if array.dtype.kind not in kinds:
+        got = array.dtype if array.ndim or hasattr(value, "dtype") else type(value).__name__
+        raise TypeError(f"{name}: expected {expected}, got {got}")
+    return array
 
 
 def _sort(lengths: Ints, enforce_sorted: bool) -> tuple[Ints, Ints | None]:
@@ -234,12 +246,4 @@ def _permutation(indices: Any, rows: int | None = None) -> Ints:
 
 
 def _numbers(value: Any, name: str) -> NDArray[Any]:
-    return _array(value, name, "biufc", "numbers")
-
-
-def _array(value: Any, name: str, kinds: str, expected: str) -> NDArray[Any]:
-    array = value if type(value) is np.ndarray else _arrays.to_numpy(value, name, False)
-    if array.dtype.kind not in kinds:
-        got = array.dtype if array.ndim or hasattr(value, "dtype") else type(value).__name__
-        raise TypeError(f"{name}: expected {expected}, got {got}")
-    return array
+    return of_kind(value, name, "biufc", "numbers")

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from . import _arrays
 from ._arrays import Floats
 from ._core import Stream32, Stream64, step
+from ._rows import chosen, flagged
 
 if TYPE_CHECKING:
     from ._layers import Layer
@@ -23,7 +24,7 @@ class Stream:
     """
 
     def __init__(self, net: Layer[Any], batch_size: int, hx: Any) -> None:
-        self._net = frozen(net)
+        self._net = net._frozen()
         self.batch_size = positive("batch_size", batch_size)
         session: Any = Stream32 if net.dtype == np.float32 else Stream64
         self._core = session(self._net._loaded(), self.batch_size, self._net.num_threads)
@@ -54,16 +55,24 @@ class Stream:
             )
         return self._advance(array, None)
 
-    def reset(self, rows: Any = None) -> None:
-        """Set the state of some rows (an int, a slice, a list, a mask) or all to zeros. Raises IndexError."""
-        if isinstance(rows, (bool, np.bool_)) or np.ndim(rows) > 1:
-            raise TypeError(f"expected rows to be an int, a slice, a list or a mask with one axis, got {rows!r}")
+    def reset(self, rows: Any = None, *, done: Any = None) -> None:
+        """Set the state of the rows that begin anew, or of all, to zeros.
+
+        done: (B,), a flag for each row, as an environment of reinforcement learning tells whose episode has ended: any
+        library's booleans, or numbers that are all 0 or 1.
+        rows: their numbers instead, an int, a slice or integers from 0 to B-1, each once; or a mask (B,) of booleans.
+        Raises ValueError and TypeError for flags and rows that do not fit, integers as rows that look like flags (B of
+        them, all 0 or 1, for B of 2 and more) included, IndexError for a row that is not there; the state is then as
+        before.
+        """
+        if rows is not None and done is not None:
+            raise TypeError("expected rows or done, got both")
+        if done is not None:
+            which: Any = flagged(done, self.batch_size)
+        else:
+            which = None if rows is None else chosen(rows, self.batch_size)
         with self._core:
-            h, c = self._core.get_state()
-            for array in (h, c):
-                if array is not None:
-                    array[:, slice(None) if rows is None else rows] = 0
-            self._core.set_state(h, c)
+            self._core.set_state(None, None) if which is None else self._core.reset(which)
 
     @property
     def state(self) -> Any:
@@ -139,12 +148,3 @@ def positive(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 < value < 2**63:
         raise ValueError(f"expected {name} to be a positive int, got {value!r}")
     return int(value)
-
-
-def frozen(net: Layer[Any]) -> Layer[Any]:
-    """The network as it is now, for streams: shares its weights, and keeps them when the original gets others."""
-    if net.bidirectional:
-        raise ValueError("a bidirectional network cannot stream: it needs a sequence's end before its beginning")
-    copy = object.__new__(type(net))
-    vars(copy).update(vars(net))
-    return copy

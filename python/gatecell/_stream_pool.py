@@ -13,7 +13,7 @@ from ._arrays import Floats
 from ._core import Pool32, Pool64, pool_step
 from ._layers import Layer
 from ._packed import integers
-from ._stream import frozen, positive
+from ._stream import positive
 
 Ids = Sequence[int] | NDArray[np.integer[Any]]
 
@@ -22,9 +22,9 @@ class StreamPool:
     """At most `capacity` live streams through a network of one direction, each known by an int that is never reused.
 
     Each stream gets bit for bit what it would alone. The pool keeps the weights `net` had when it was made, once for
-    all streams. ids: ints of open streams, none twice, as a list, a tuple or an integer array. One thread at a time.
-    What does not fit raises an error, and no state has changed: ValueError for ids and shapes, TypeError for types,
-    RuntimeError while another thread is in the pool.
+    all streams. ids: ints of open streams, none twice except to read, as a list, a tuple or an integer array; a mask is
+    none. One thread at a time. What does not fit raises an error, and no state has changed: ValueError for ids and
+    shapes, TypeError for types, RuntimeError while another thread is in the pool.
     """
 
     def __init__(self, net: Layer[Any], capacity: int = 10_000) -> None:
@@ -32,7 +32,7 @@ class StreamPool:
             raise TypeError(
                 f"expected an LSTM, GRU or RNN of gatecell, got {net if isinstance(net, type) else type(net)}"
             )
-        self._net = frozen(net)
+        self._net = net._frozen()
         self._capacity = positive("capacity", capacity)
         pool: Any = Pool32 if net.dtype == np.float32 else Pool64
         self._core = pool(net._loaded(), self._capacity, net.num_threads)
@@ -90,7 +90,10 @@ class StreamPool:
             self._core.set_state(checked, None, None)
 
     def state(self, ids: Ids) -> Any:
-        """The states of n streams as the network's h_n or (h_n, c_n): a copy, (L, n, S) and (L, n, hidden_size)."""
+        """The states of n streams as the network's h_n or (h_n, c_n): a copy, (L, n, S) and (L, n, hidden_size).
+
+        A stream may come more than once.
+        """
         checked = _ids(ids)
         with self._core:
             h, c = self._core.get_state(checked)
@@ -136,9 +139,9 @@ class StreamPool:
 
 def _ids(ids: Any) -> NDArray[np.int64]:
     """The ids as an array (n,)."""
-    given = integers(ids, "ids")
+    given = integers(ids, "ids", "integers, ids of open streams and not a mask")
     if given.ndim != 1:
         raise ValueError(f"expected ids (n,), got {given.shape}")
     if given.dtype.kind == "u" and (given > np.iinfo(np.int64).max).any():
-        raise ValueError(f"stream {given.max()}: there never was one")
+        raise ValueError(f"expected ids of open streams, each once, got {given.max()}, which never was one")
     return given.astype(np.int64)

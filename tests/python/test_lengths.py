@@ -132,6 +132,7 @@ BAD_LENGTHS: dict[str, tuple[Any, type[Exception], str]] = {
     "one number": (5, ValueError, r"expected lengths \(3,\), got \(\)"),
     "floats": ([2.0, 5.0, 1.0], TypeError, "lengths: expected integers, got float64"),
     "bools": ([True, False, True], TypeError, "lengths: expected integers, got bool"),
+    "a bool among ints": ((2, True, 0), TypeError, "lengths: expected integers, got bool"),
     "text": ("251", TypeError, "lengths: expected integers, got str"),
     "objects": ([None, 1, 2], TypeError, "lengths: expected integers, got object"),
 }

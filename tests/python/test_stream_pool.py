@@ -108,11 +108,19 @@ class Pool(RuleBasedStateMachine):
         for i, sid in enumerate(ids):
             self.alone[sid].state = part(state, [i])
 
+    @rule(data=st.data())
+    def read_more_than_once(self, data: st.DataObject) -> None:
+        ids = data.draw(st.lists(st.sampled_from(sorted(self.alone)), max_size=6)) if self.alone else []
+        state = self.pool.state(ids)
+        for i, sid in enumerate(ids):
+            assert_same(part(state, [i]), self.alone[sid].state)
+
     @rule(data=st.data(), use=st.sampled_from(["step", "run", "state", "set_state", "reset", "close"]))
     def name_a_wrong_stream(self, data: st.DataObject, use: str) -> None:
         """One that is closed, that never was, or the same twice; nothing may have changed for the others."""
         ids = self.draw_ids(data)
-        wrong = data.draw(st.sampled_from([*sorted(self.gone), -1, 10**9, *(ids if use != "close" else [])]))
+        repeated = [] if use in ("state", "close") else ids
+        wrong = data.draw(st.sampled_from([*sorted(self.gone), -1, 10**9, *repeated]))
         ids.insert(data.draw(st.integers(0, len(ids))), wrong)
         x = self.draw_array(data, len(ids), self.net.input_size)
         calls: dict[str, Callable[[], Any]] = {
@@ -123,8 +131,10 @@ class Pool(RuleBasedStateMachine):
             "reset": lambda: self.pool.reset(ids),
             "close": lambda: self.pool.close(wrong),
         }
-        why = "is closed" if wrong in self.gone else "is named twice" if wrong in self.alone else "there never was one"
-        with pytest.raises(ValueError, match=f"stream {wrong}:? {why}"):
+        why = (
+            ", which is closed" if wrong in self.gone else " twice" if wrong in self.alone else ", which never was one"
+        )
+        with pytest.raises(ValueError, match=f"expected ids of open streams, each once, got {wrong}{why}"):
             calls[use]()
 
     @invariant()
@@ -169,8 +179,9 @@ def test_forms_of_ids_and_input() -> None:
     expected = net(x[None])[0][0]
     ways: list[Callable[[list[int]], Any]] = [list, tuple, np.array, lambda ids: np.array(ids, "u4")]
     ways += [lambda ids: np.repeat(ids, 2)[::2], lambda ids: [np.int32(sid) for sid in ids]]
+    forms = [x, x.tolist(), np.asfortranarray(x), torch.from_numpy(x), x.astype(np.longdouble), x.astype(np.float64)]
     for way in ways:
-        for form in (x, x.tolist(), np.asfortranarray(x), torch.from_numpy(x), x.astype(np.longdouble)):
+        for form in [*forms, x[::-1].astype(">f8")[::-1], np.repeat(x.astype(np.float64), 2, 1)[:, ::2]]:
             pool = gatecell.StreamPool(net, 4)
             y = pool.step(way([pool.open() for _ in range(3)]), form)
             np.testing.assert_array_equal(y, expected, strict=True)
@@ -216,18 +227,32 @@ def test_nan_stays_in_its_stream() -> None:
 
 
 X = np.zeros((2, 5), np.float32)
+IDS = "ids: expected integers, ids of open streams and not a mask, got "
 BAD_USES: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "one id": (lambda pool: pool.step(0, X[:1]), ValueError, r"expected ids \(n,\), got \(\)"),
-    "no ids": (lambda pool: pool.step(None, X[:1]), TypeError, "ids: expected integers, got NoneType"),
-    "a set": (lambda pool: pool.step({0}, X[:1]), TypeError, "ids: expected integers, got set"),
+    "no ids": (lambda pool: pool.step(None, X[:1]), TypeError, IDS + "NoneType"),
+    "a set": (lambda pool: pool.step({0}, X[:1]), TypeError, IDS + "set"),
     "a tensor": (lambda pool: pool.step(torch.tensor(0), X[:1]), ValueError, r"expected ids \(n,\), got \(\)"),
     "masked ids": (lambda pool: pool.reset(np.ma.masked_equal([0, 1], 0)), TypeError, "ids: a masked array"),
-    "unsigned id": (lambda pool: pool.reset(np.array([2**63], "u8")), ValueError, "stream 9223372036854775808: there"),
+    "unsigned id": (
+        lambda pool: pool.reset(np.array([2**63], "u8")),
+        ValueError,
+        "got 9223372036854775808, which never",
+    ),
     "ids in a table": (lambda pool: pool.reset([[0, 1]]), ValueError, r"expected ids \(n,\), got \(1, 2\)"),
-    "float ids": (lambda pool: pool.step([0.0, 1.0], X), TypeError, "ids: expected integers, got float64"),
-    "bool ids": (lambda pool: pool.step([False, True], X), TypeError, "ids: expected integers, got bool"),
-    "text ids": (lambda pool: pool.state(["a"]), TypeError, "ids: expected integers, got <U1"),
-    "endless id": (lambda pool: pool.state([2**70]), TypeError, "ids: expected integers, got object"),
+    "float ids": (lambda pool: pool.step([0.0, 1.0], X), TypeError, IDS + "float64"),
+    "bool ids": (lambda pool: pool.step([False, True], X), TypeError, IDS + "bool"),
+    "a bool among ids": (lambda pool: pool.state([1, False]), TypeError, IDS + "bool"),
+    "a mask": (lambda pool: pool.reset(np.array([True, False])), TypeError, IDS + "bool"),
+    "a mask of torch": (lambda pool: pool.set_state(torch.tensor([True]), X), TypeError, IDS + "bool"),
+    "a mask of 0 and 1": (lambda pool: pool.reset([0, 1, 1, 0]), ValueError, "got 1 twice: these look like a mask"),
+    "a mask of one kind": (lambda pool: pool.step([1, 1], X), ValueError, "got 1 twice: these look like a mask"),
+    "a mask of floats": (lambda pool: pool.run(np.ones(2), [X, X]), TypeError, IDS + "float64"),
+    "twice": (lambda pool: pool.reset([1, 0, 1]), ValueError, "each once, got 1 twice"),
+    "twice to set": (lambda pool: pool.set_state([0, 0], pool.state([0, 0])), ValueError, "got 0 twice"),
+    "close a bool": (lambda pool: pool.close(True), TypeError, IDS + "bool"),
+    "text ids": (lambda pool: pool.state(["a"]), TypeError, IDS + "<U1"),
+    "endless id": (lambda pool: pool.state([2**70]), TypeError, IDS + "object"),
     "too few rows": (lambda pool: pool.step([0, 1], X[:1]), ValueError, r"expected input \(2, 5\), got \(1, 5\)"),
     "features": (lambda pool: pool.step([0, 1], X[:, :4]), ValueError, r"expected input \(2, 5\), got \(2, 4\)"),
     "a sequence": (lambda pool: pool.step([0], X[None, :1]), ValueError, r"expected input \(1, 5\), got \(1, 1, 5\)"),
@@ -266,7 +291,7 @@ def test_networks_and_capacities_that_do_not_fit() -> None:
     for capacity in (2**57, 2**62, 2**63 - 1):
         with pytest.raises(MemoryError):
             gatecell.StreamPool(net, capacity)
-    with pytest.raises(ValueError, match="bidirectional network cannot stream"):
+    with pytest.raises(ValueError, match="expected a layer of one direction to stream, got a bidir"):
         gatecell.StreamPool(gatecell.from_torch(torch.nn.GRU(5, 7, bidirectional=True)))
     with pytest.raises(RuntimeError, match="no weights yet"):
         gatecell.StreamPool(gatecell.GRU(5, 7))
@@ -303,7 +328,7 @@ for attempt in (lambda: pool.step(many, x), lambda: pool.run(ids, chunks)):
     except MemoryError:
         pass
     except ValueError as error:
-        assert "named twice" in str(error)
+        assert "got 0 twice" in str(error)
     else:
         raise AssertionError("it went through")
 resource.setrlimit(resource.RLIMIT_AS, limit)
