@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 import gatecell
 from cases import KINDS, STACKS, grid
 from reference import Case
+from textbook import Case as TextbookCase
+from textbook_cases import KINDS as TEXTBOOK_KINDS
+from textbook_cases import flags
 
 Weights = dict[str, NDArray[np.floating]]
 
@@ -103,3 +106,68 @@ def test_wrong_calls_are_noticed(mutant: Callable[[Any], Callable[..., Any]]) ->
         case.check(network)
         with pytest.raises(AssertionError, match="is off by"):
             case.check(mutant(network))
+
+
+# The textbooks' cells. What is wrong in an option has to show in the few kinds that run everywhere: in
+# each of them that has the option, in a call with some of the flags.
+
+
+def without(option: str) -> Callable[[TextbookCase, Weights], tuple[TextbookCase, Weights]]:
+    """PyTorch's cell instead, which takes the same weights."""
+    return lambda case, weights: (case.with_(**{option: TextbookCase.__dataclass_fields__[option].default}), weights)
+
+
+def of_gates(
+    names: str, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Callable[[TextbookCase, Weights], tuple[TextbookCase, Weights]]:
+    """`change` gets the blocks by gate of each weight whose name starts with `names`, and gives those that differ."""
+
+    def mutant(case: TextbookCase, weights: Weights) -> tuple[TextbookCase, Weights]:
+        changed = {}
+        for name in weights:
+            if name.startswith(names) and "weight_hr" not in name:
+                gates = case.gates.replace("g", "") if "peephole" in name else case.gates
+                blocks = dict(zip(gates, np.split(weights[name], len(gates)), strict=True))
+                changed[name] = np.concatenate(list((blocks | change(blocks)).values()))
+        return case, weights | changed
+
+    return mutant
+
+
+OF_OPTIONS = {
+    "no gate_clip": (without("gate_clip"), lambda case: case.gate_clip),
+    "no cell_clip": (without("cell_clip"), lambda case: case.cell_clip),
+    "reset after": (without("reset"), lambda case: case.reset == "before"),
+    "i = 1 - f": (of_gates(("weight", "bias"), lambda a: {"i": -a["i"]}), lambda case: case.coupled_gates),
+    "h' = z n + (1 - z) h": (of_gates(("weight", "bias"), lambda a: {"z": -a["z"]}), lambda case: case.mode == "GRU"),
+    "peepholes of i and o swapped": (
+        of_gates(("weight_peephole",), lambda p: {"i": p["o"], "o": p["i"]}),
+        lambda case: case.peepholes,
+    ),
+    **{
+        f"no peephole of {gate}": (
+            of_gates(("weight_peephole",), lambda p, gate=gate: {gate: p[gate] * 0}),
+            lambda case, gate=gate: case.peepholes and gate in case.gates,
+        )
+        for gate in "ifo"
+    },
+}
+
+
+@pytest.mark.parametrize("name", OF_OPTIONS)
+def test_wrong_options_are_noticed(name: str) -> None:
+    mutant, differs = OF_OPTIONS[name]
+    mutated = [kind for kind in TEXTBOOK_KINDS if differs(TextbookCase(**kind))]
+    assert mutated
+    for kind in mutated:
+        with pytest.raises(AssertionError, match="is off by"):
+            check_mutants(mutant, kind)
+
+
+def check_mutants(mutant: Callable[..., Any], kind: dict[str, Any]) -> None:
+    for flag in flags():
+        case = TextbookCase(**kind, **flag)
+        other, weights = mutant(case, case.state_dict())
+        network = other.network(gatecell)
+        network.load_state_dict(weights)
+        case.check(network)

@@ -19,7 +19,7 @@ from test_bits import FMA_ISAS, assert_same_bits, chunked, states
 from test_lengths import ended, one_by_one
 from test_textbook_cells import any_case
 from textbook import Case, run
-from textbook_cases import CELLS, EVERY, KINDS, kind_id
+from textbook_cases import CELLS, EVERY, KINDS, everywhere, kind_id
 
 
 @pytest.mark.parametrize("hidden_size", [7, 37])
@@ -145,7 +145,7 @@ def test_cells_are_steps_of_layers(kind: dict[str, Any], rows: int | None, dtype
     assert_same(hidden, states(state, 0))
 
 
-@pytest.mark.parametrize("kind", EVERY, ids=kind_id)
+@everywhere()
 def test_bad_row_touches_no_other(kind: dict[str, Any], dtype: str, isa: str) -> None:
     """Every other row has its bits; the bad one is what the equations give, NaN through clips too."""
     case = Case(**kind, hidden_size=17, num_layers=2, bidirectional=True, rows=9, dtype=dtype)

@@ -21,7 +21,7 @@ from cases import FEATURES, SIZES
 from parity import assert_parity, largest_difference, named_outputs, named_states
 from reference import MODES, SCALES, Array, run_torch
 from textbook import Case, run
-from textbook_cases import CELLS, EVERY, FACTORS, KINDS, OPTIONS, allowed, flags, kind_id, size_cases
+from textbook_cases import CELLS, EVERY, FACTORS, KINDS, OPTIONS, allowed, everywhere, flags, kind_id, size_cases
 
 LENGTHS = (2, 0, 5)
 
@@ -41,7 +41,7 @@ def test_the_equations_are_torchs_for_its_own_cells(mode: str, stack: dict[str, 
 
 
 @pytest.mark.parametrize("stack", [{"num_layers": 1}, {"num_layers": 2, "bidirectional": True}], ids=kind_id)
-@pytest.mark.parametrize("kind", EVERY, ids=kind_id)
+@everywhere()
 def test_every_option(kind: dict[str, Any], stack: dict[str, Any], dtype: str, isa: str) -> None:
     for flag in flags():
         case = Case(**kind, **stack, **flag, dtype=dtype)
@@ -51,10 +51,10 @@ def test_every_option(kind: dict[str, Any], stack: dict[str, Any], dtype: str, i
             case.with_(lengths=LENGTHS).check(network)
 
 
-@pytest.mark.parametrize("kind", EVERY, ids=kind_id)
-def test_the_rows_that_measure_the_bound(kind: dict[str, Any], isa: str) -> None:
+@everywhere(dtypes=["float32"])
+def test_the_rows_that_measure_the_bound(kind: dict[str, Any], dtype: str, isa: str) -> None:
     for scale, bidirectional in itertools.product(SCALES, (False, True)):
-        case = Case(**kind, scale=scale, num_layers=2, bidirectional=bidirectional).sample()
+        case = Case(**kind, dtype=dtype, scale=scale, num_layers=2, bidirectional=bidirectional).sample()
         case.check(case.network(gatecell, isa=isa))
 
 

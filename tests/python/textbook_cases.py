@@ -1,11 +1,14 @@
-"""Which of the textbooks' cells the tests run: every combination of options, a few that stand for all, drawn sizes."""
+"""Which of the textbooks' cells the tests run, and where: every combination, a few that stand for all, drawn sizes."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import pytest
+
+import gatecell
 from cases import CALLS, SIZES, pairwise
 from cases import allowed as exists
 from reference import SCALES
@@ -53,6 +56,21 @@ CELLS = tuple(kind for kind in KINDS if not kind.get("proj_size"))
 
 def kind_id(kind: Mapping[str, Any]) -> str:
     return "-".join(f"{name}={value}" for name, value in kind.items() if value).removeprefix("mode=")
+
+
+def everywhere(dtypes: Sequence[str] = ("float32", "float64")) -> pytest.MarkDecorator:
+    """A test's kind, dtype and isa: EVERY kind on the best ISA in float32, KINDS on all others and in float64.
+
+    The kernels of all ISAs and both types have one source: what an option does wrong in it shows in any of them.
+    """
+    best, *_ = isas = gatecell.available_isas()
+    cases = [
+        (kind, dtype, isa)
+        for dtype, isa in itertools.product(dtypes, isas)
+        for kind in (EVERY if (dtype, isa) == ("float32", best) else KINDS)
+    ]
+    ids = [f"{kind_id(kind)}-{dtype}-{isa}" for kind, dtype, isa in cases]
+    return pytest.mark.parametrize(("kind", "dtype", "isa"), cases, ids=ids)
 
 
 def allowed(choice: Mapping[str, Any]) -> bool:
