@@ -94,7 +94,7 @@ def _busy_seconds() -> float:
     return sum(map(int, (user, nice, system, *interrupts_and_steal))) / os.sysconf("SC_CLK_TCK")
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Of a process, all its threads and the children that it waited for; 0 when it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -111,7 +111,7 @@ class Neighbours:
         self.last = self._now()
 
     def _now(self) -> tuple[float, float]:
-        return time.monotonic(), _busy_seconds() - sum(map(_cpu_seconds, (os.getpid(), *self.own())))
+        return time.monotonic(), _busy_seconds() - sum(map(cpu_seconds, (os.getpid(), *self.own())))
 
     def busy(self) -> float:
         (before, busy_before), self.last = self.last, self._now()

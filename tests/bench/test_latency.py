@@ -12,6 +12,7 @@ import pytest
 
 import latency
 from contestants import CONTESTANTS, Contestant
+from isolated import HANG
 from suite import sampling
 from suite.footprint import IMPORTS, import_seconds, installed_bytes, required
 from suite.latency_tables import failures, report
@@ -116,19 +117,19 @@ def test_library_that_is_absent_or_broken(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_worker() -> None:
     with closing(Process("gatecell", 1, "latency_worker")) as process:
-        load = process.ask({"load": "gru,B=1,T=1,H=8"}, 60)
+        load = process.ask({"load": "gru,B=1,T=1,H=8"}, HANG)
         assert load["load_seconds"] > 0
         assert load["first_call_seconds"] > 0
         assert 0 < load["baseline_bytes"] < load["resident_bytes"]
         for where in ("alone", "beside"):
-            sampled = process.ask({where: {"seconds": 0, "calls": 250, "limit": 60}}, 120)
+            sampled = process.ask({where: {"seconds": 0, "calls": 250, "limit": HANG}}, HANG)
             assert sampled["calls"] == 250
             assert 0 < sampled["p50"] <= sampled["p99"]
             assert sampled["p99.9"] is None
-        sampled = process.ask({"callers": 3, "seconds": 0}, 60)
+        sampled = process.ask({"callers": 3, "seconds": 0}, HANG)
         assert sampled["calls"] == 3
         assert sampled["calls_per_second"] > 0
-        assert "KeyError" in process.ask({"nonsense": 1}, 60)["error"]
+        assert "KeyError" in process.ask({"nonsense": 1}, HANG)["error"]
 
 
 def test_failed_contestant_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def test_a_turn(folder):
     turn = json.loads(loading.python("-m", "suite.loading_worker", "gatecell", str(folder / "checkpoint.pt"), "model"))
     assert turn["imported"] == ["gatecell"]
     assert turn["bytes"] == sum(array.nbytes for name, array in arrays(0.5) if name.startswith("model"))
-    assert 0 < turn["seconds"] < 10
+    assert turn["seconds"] > 0
     assert turn["bytes"] < turn["peak_bytes"] < turn["bytes"] + 50_000_000
 
 

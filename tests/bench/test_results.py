@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from suite.record import Neighbours
+from suite.record import Neighbours, cpu_seconds
 from suite.results import CaseResult, Run, Spread
 from suite.tables import comparison, duration, summary
 
@@ -168,10 +168,13 @@ def test_neighbours_are_the_others():
     with subprocess.Popen(command) as process:
         try:
             others, nobody = Neighbours(list), Neighbours(lambda: [process.pid])
-            time.sleep(1)
+            start = time.monotonic()
+            while cpu_seconds(process.pid) < 0.5:
+                time.sleep(0.05)
+            share = 0.5 / (time.monotonic() - start)
             busy = others.busy()
-            assert busy > 0.4
-            assert nobody.busy() < busy - 0.4
+            assert busy > 0.8 * share
+            assert nobody.busy() < busy - 0.8 * share
         finally:
             process.kill()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from contestants import NOT_GIVEN, Built
+from isolated import HANG
 from suite import sampling
 from suite.cases import Case, make_input, make_weights
 from suite.equations import forward
@@ -139,7 +140,7 @@ def test_real_processes_agree_and_are_timed():
             "gru,B=2,T=3,H=5,batch_first,no_hx",
             "lstm,H=8,proj=3,float64",
         ):
-            entries = competition.measure(Case.parse(text), 2, 0.01, 60.0)
+            entries = competition.measure(Case.parse(text), 2, 0.01, HANG)
             assert [len(entry["turns"]) for entry in entries.values()] == [2, 2]
             assert all(seconds > 0 for entry in entries.values() for seconds in entry["turns"])
     finally:
@@ -147,7 +148,7 @@ def test_real_processes_agree_and_are_timed():
 
 
 def test_an_exception_in_the_worker_is_an_answer(gatecell_process):
-    answer = gatecell_process.ask({"build": "lstm,H=no", "outputs": "unused"}, 60.0)
+    answer = gatecell_process.ask({"build": "lstm,H=no", "outputs": "unused"}, HANG)
     assert answer["error"].startswith("ValueError: case 'lstm,H=no'")
 
 
@@ -155,7 +156,7 @@ def test_an_exception_in_the_worker_is_an_answer(gatecell_process):
 def test_a_process_has_as_many_cpus_as_threads(threads):
     process = Process("gatecell", threads)
     try:
-        process.ask({"build": str(CASE)}, 60.0)
+        process.ask({"build": str(CASE)}, HANG)
         assert os.sched_getaffinity(process.process.pid) == set(sorted(os.sched_getaffinity(0))[:threads])
     finally:
         process.close()
@@ -165,7 +166,7 @@ def test_environment_reaches_the_process(tmp_path):
     (tmp_path / "gatecell.py").write_text("raise RuntimeError('another gatecell')")
     process = Process("gatecell", 1, env={"PYTHONPATH": str(tmp_path)})
     try:
-        assert process.ask({"build": str(CASE)}, 60.0) == {"error": "RuntimeError: another gatecell"}
+        assert process.ask({"build": str(CASE)}, HANG) == {"error": "RuntimeError: another gatecell"}
     finally:
         process.close()
 
@@ -181,7 +182,7 @@ def test_a_turn_lasts_its_budget_and_gives_the_median_of_its_calls(monkeypatch):
 
 
 def test_time_limit(gatecell_process, tmp_path):
-    gatecell_process.ask({"build": str(CASE), "outputs": str(tmp_path / "y.npz")}, 60.0)
+    gatecell_process.ask({"build": str(CASE), "outputs": str(tmp_path / "y.npz")}, HANG)
     with pytest.raises(ProcessError, match=r"over the time limit of 0\.2 s"):
         gatecell_process.ask({"time": 100.0}, 0.2)
     assert gatecell_process.process.returncode == -9
@@ -191,4 +192,4 @@ def test_a_process_that_ends(gatecell_process):
     gatecell_process.process.kill()
     gatecell_process.process.wait()
     with pytest.raises(ProcessError, match="status -9"):
-        gatecell_process.ask({"time": 0.0}, 60.0)
+        gatecell_process.ask({"time": 0.0}, HANG)

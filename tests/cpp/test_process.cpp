@@ -38,7 +38,7 @@ int in_child(Body body) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    alarm(20);
+    alarm(600);
     _exit(body() ? 0 : 1);
   }
   int status = -1;

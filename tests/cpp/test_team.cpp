@@ -163,29 +163,28 @@ TEST_CASE("one network called from many threads, with two threads each") {
 
 TEST_CASE("a team that is asleep joins a call that has begun") {
   const Spec specs[] = {{Cell::lstm, 7, 64, 2}, {Cell::gru, 7, 40, 3}, {Cell::lstm, 7, 64, 1, true, false, 9}};
-  int joined = 0, rounds = 0;
-  for (const Spec& spec : specs) {
-    for (const std::int64_t rows : {1, 3, 60}) {
-      const auto problem = random_problem<float>(spec, 600 / less, rows);
-      CAPTURE(describe(problem));
-      const auto isa = gatecell::available_isas().front();
-      const gatecell::PackedNetwork<float> net(spec, reference::views(problem), isa);
-      Output<float> alone, output;
-      gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 16, 48, 1});
-      for (const gatecell::Plan& plan : {gatecell::Plan{rows > 1 ? 2 : 1, 1, rows > 1 ? 1 : 2, 16, 20, 1},
-                                         gatecell::Plan{1, 1, 2, 16, 20, 1, 1, true},
-                                         gatecell::Plan{1, 1, 1, 8, rows, 1, spec.num_layers > 1 ? 2 : 1, true}}) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
-        gatecell::Counts counts;
-        gatecell::forward(net, dense_call(problem, output), plan, &counts);
-        CHECK(same_bits(output, alone));
-        joined += counts.joined_at > 0 && counts.joined_at < problem.steps;
-        ++rounds;
+  bool joined = gatecell::usable_cpus() == 1;
+  do {  // on a busy machine calls may be over before anybody has woken
+    for (const Spec& spec : specs) {
+      for (const std::int64_t rows : {1, 3, 60}) {
+        const auto problem = random_problem<float>(spec, 600 / less, rows);
+        CAPTURE(describe(problem));
+        const auto isa = gatecell::available_isas().front();
+        const gatecell::PackedNetwork<float> net(spec, reference::views(problem), isa);
+        Output<float> alone, output;
+        gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 16, 48, 1});
+        for (const gatecell::Plan& plan : {gatecell::Plan{rows > 1 ? 2 : 1, 1, rows > 1 ? 1 : 2, 16, 20, 1},
+                                           gatecell::Plan{1, 1, 2, 16, 20, 1, 1, true},
+                                           gatecell::Plan{1, 1, 1, 8, rows, 1, spec.num_layers > 1 ? 2 : 1, true}}) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(2));
+          gatecell::Counts counts;
+          gatecell::forward(net, dense_call(problem, output), plan, &counts);
+          CHECK(same_bits(output, alone));
+          joined |= counts.joined_at > 0 && counts.joined_at < problem.steps;
+        }
       }
     }
-  }
-  CAPTURE(rounds);
-  CHECK((joined > 0 || gatecell::usable_cpus() == 1));
+  } while (!joined);
 }
 
 TEST_CASE("more threads than two, whatever this machine has") {
@@ -214,13 +213,12 @@ TEST_CASE("more threads than two, whatever this machine has") {
     Output<float> alone, output;
     gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 30, shape.rows, 1});
     int as_planned = 0;
-    for (int round = 0; round < 200 && as_planned < 2; ++round) {
+    while (as_planned < 2) {
       gatecell::Counts counts;
       gatecell::forward(net, dense_call(problem, output), shape.plan, &counts);
       CHECK(same_bits(output, alone));
       as_planned += counts.threads == shape.plan.threads();  // unless the call was over before all had woken
     }
-    CHECK(as_planned == 2);
   }
   gatecell::pretend_cpus(0);
 }
@@ -249,13 +247,12 @@ TEST_CASE("rows of different lengths, shared in every way") {
     Output<float> alone, shared;
     gatecell::forward(net, ragged_call(problem, alone), {1, 1, 1, 4, 7, 0, 1});
     int as_planned = 0;
-    for (int round = 0; round < 200 && as_planned < 5; ++round) {
+    while (as_planned < 5) {
       gatecell::Counts counts;
       gatecell::forward(net, ragged_call(problem, shared), plan, &counts);
       CHECK(same_bits(shared, alone));
       as_planned += counts.threads == plan.threads();
     }
-    CHECK(as_planned == 5);
   };
   for (const gatecell::Plan& plan : plans) {
     const bool both_ways = plan.layer_parts == 1;
@@ -273,7 +270,7 @@ TEST_CASE("a call in place never begins alone: without memory for the rest, its 
   const gatecell::PackedNetwork<float> net(spec, reference::views(problem), gatecell::available_isas().front());
   const gatecell::Plan plan = {2, 1, 1, 5, 2, 1};
   bool begins_alone = false;
-  for (int round = 0; round < 200 / less && other_cpus > 0; ++round) {
+  for (int round = 0; other_cpus > 0 && (round < 200 / less || !begins_alone); ++round) {
     Output<float> output;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the team falls asleep
     gatecell::Counts counts;
@@ -287,5 +284,4 @@ TEST_CASE("a call in place never begins alone: without memory for the rest, its 
       begins_alone |= counts.joined_at > 0;
     }
   }
-  CHECK((begins_alone || other_cpus == 0));
 }

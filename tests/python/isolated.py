@@ -7,6 +7,9 @@ import subprocess
 import sys
 import textwrap
 
+# Seconds after which a test has hung: far more than any takes, on a busy machine too.
+HANG = 1200
+
 # Most scripts need a network that a call gives to two threads, and an input for it.
 TWO_THREADS = """
 import numpy as np, gatecell
@@ -23,7 +26,7 @@ assert net.plan(100, 8).threads == 2, net.plan(100, 8)
 """
 
 
-def run_script(source: str, *, timeout: float = 60, **environment: str) -> str:
+def run_script(source: str, **environment: str) -> str:
     """The script's output; fails unless it ends with code 0 and writes nothing to stderr."""
     done = subprocess.run(
         # Python 3.12 warns of a fork beside threads, which is just what some scripts do.
@@ -33,7 +36,7 @@ def run_script(source: str, *, timeout: float = 60, **environment: str) -> str:
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | environment,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=HANG,
     )
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert done.stderr == ""

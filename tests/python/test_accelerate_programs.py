@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import Any
@@ -168,9 +167,9 @@ def test_threads_are_torchs_unless_given() -> None:
 
 @pytest.mark.usefixtures("two_cpus")
 def test_the_team_sleeps_while_torch_works() -> None:
-    """A product on two threads of torch and a call on two of gatecell in turn: the workers' own CPU time and state."""
+    """A product on two threads of torch and a call on two of gatecell in turn: once asleep, the worker stays so."""
     script = """
-        import json, os, statistics, time, torch, gatecell
+        import os, time, torch, gatecell
         torch.set_num_threads(2)
         lstm, report = gatecell.accelerate(torch.nn.LSTM(64, 64).eval())
         x, a = torch.randn(100, 8, 64), torch.randn(500, 500)
@@ -184,20 +183,18 @@ def test_the_team_sleeps_while_torch_works() -> None:
             team = tasks() - before
             assert len(team) == gatecell._core.team_size() == 1, team
             worker, = team
-            asleep, spent = [], []
+            spent = []
             for _ in range(51):
                 lstm(x)
-                time.sleep(1e-3)
+                while of(worker, "stat").rpartition(")")[2].split()[0] != "S":
+                    time.sleep(1e-3)
                 start = int(of(worker, "schedstat").split()[0])
                 a @ a
-                asleep.append(of(worker, "stat").rpartition(")")[2].split()[0] == "S")
                 spent.append(int(of(worker, "schedstat").split()[0]) - start)
         assert report.modules[""].served == 52
-        print(json.dumps([statistics.median(spent), sum(asleep)]))
+        print(max(spent))
     """
-    spent, asleep = json.loads(run_script(script))
-    assert spent == 0  # ns
-    assert asleep > 25  # a worker that lost its core to another process goes to sleep later
+    assert int(run_script(script)) == 0  # ns
 
 
 # torch is an option.

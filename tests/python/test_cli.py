@@ -20,6 +20,7 @@ import gatecell
 from files import FOLDER, SHARDED
 from gatecell import _cli
 from gatecell._cli import _output
+from isolated import HANG
 
 FILES = sorted(path.name for path in FOLDER.iterdir() if path.is_file() and path.name not in SHARDED)
 FORMATS = {
@@ -58,7 +59,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Runner:
 
 def program(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error", "-m", "gatecell", *map(str, words)]
-    return subprocess.run(command, text=True, timeout=60, check=False, **{"capture_output": True, **how})
+    return subprocess.run(command, text=True, timeout=HANG, check=False, **{"capture_output": True, **how})
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -343,7 +344,7 @@ def test_loads_no_framework_and_no_other_command() -> None:
         "print(sorted({'torch', 'gatecell._cli.verify', 'gatecell._cli.convert'} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, FOLDER / "zip.pt"], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code, FOLDER / "zip.pt"], capture_output=True, text=True, timeout=HANG, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
 

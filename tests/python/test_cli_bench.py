@@ -22,6 +22,7 @@ import gatecell
 from gatecell import _demo
 from gatecell._cli import bench, main
 from gatecell._cli._bench_worker import Task, make, turn
+from isolated import HANG
 
 
 @pytest.fixture(autouse=True)
@@ -234,10 +235,10 @@ def test_torch_that_cannot_be_imported() -> None:
 def test_an_interrupt_ends_a_long_call() -> None:
     with bench.workers(["gatecell"]) as pools:
         worker = pools["gatecell"].submit(os.getpid).result()
-        call = pools["gatecell"].submit(time.sleep, 60)
+        call = pools["gatecell"].submit(time.sleep, HANG)
         os.kill(worker, signal.SIGINT)
         with pytest.raises(BrokenProcessPool):
-            call.result(timeout=10)
+            call.result()
 
 
 def test_worker() -> None:
@@ -246,4 +247,4 @@ def test_worker() -> None:
     outputs = make("gatecell", Task(path, layer, 3, 2, 1))
     assert outputs["y"].shape == (3, 2, layer.hidden_size)
     assert outputs["h_n"].shape == (layer.num_layers, 2, layer.hidden_size)
-    assert 0 < turn(0) < 1
+    assert turn(0) > 0

@@ -21,7 +21,7 @@ import torch
 
 import gatecell
 from gatecell._cli import main, run
-from isolated import run_script
+from isolated import HANG, run_script
 from parity import assert_parity, named_outputs
 from run_cases import save_states, saved_states, weights
 from stream_cases import assert_same, inputs, network, states
@@ -242,7 +242,7 @@ def test_progress_on_a_terminal(tmp_path: Path) -> None:
     controller, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     done = subprocess.run(
-        [sys.executable, "-m", "gatecell", *words], stderr=terminal, stdout=subprocess.PIPE, timeout=60
+        [sys.executable, "-m", "gatecell", *words], stderr=terminal, stdout=subprocess.PIPE, timeout=HANG
     )
     os.close(terminal)
     shown = os.read(controller, 10_000).decode()

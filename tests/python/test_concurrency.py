@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import gatecell
+from isolated import HANG
 from reference import Case
 
 CASE = Case("LSTM", 48, 64, 2, bidirectional=True, steps=40, rows=6)
@@ -61,9 +62,11 @@ def test_swapped_weights_are_old_or_new_as_a_whole(num_threads: int) -> None:
     callers = [threading.Thread(target=call) for _ in range(3)]
     for caller in callers:
         caller.start()
-    for n in range(200):
+    for n in range(100_000):
         network.load_state_dict(weights[n % 2])
         time.sleep(1e-3)
+        if n >= 200 and len(seen) > 1:  # on a busy machine the callers come later
+            break
     done.set()
     for caller in callers:
         caller.join()
@@ -71,7 +74,7 @@ def test_swapped_weights_are_old_or_new_as_a_whole(num_threads: int) -> None:
 
 
 def test_a_long_call_releases_the_gil() -> None:
-    """Another Python thread gets on in the middle of the call: it notes the time there."""
+    """Another Python thread gets on in the middle of a call: it notes the time there, if a CPU is free."""
     network = Case("LSTM", 64, 256).network(gatecell, num_threads=1)
     x = np.zeros((3000, 2, 64), "float32")
     stamps, done = [], threading.Event()
@@ -83,14 +86,18 @@ def test_a_long_call_releases_the_gil() -> None:
 
     other = threading.Thread(target=note)
     other.start()
-    start = time.perf_counter()
-    network(x)
-    end = time.perf_counter()
+    noted = calls = 0
+    while not noted and calls < 100:
+        calls += 1
+        start = time.perf_counter()
+        network(x)
+        end = time.perf_counter()
+        quarter = (end - start) / 4
+        noted = sum(start + quarter < stamp < end - quarter for stamp in stamps)
     done.set()
     other.join()
-    quarter = (end - start) / 4
-    assert quarter > 2e-3, "the call is too short to tell"
-    assert any(start + quarter < stamp < end - quarter for stamp in stamps)
+    assert quarter > 2e-3, "the calls are too short to tell"
+    assert noted
 
 
 def test_a_short_call_keeps_the_gil() -> None:
@@ -114,7 +121,7 @@ def test_a_short_call_keeps_the_gil() -> None:
         while time.perf_counter() < end:
             network(short)
         ran_beside_short_calls = bool(ran)
-        end = time.perf_counter() + 5  # on a busy machine it may be without a CPU for the whole of a call
+        end = time.perf_counter() + HANG  # on a busy machine it may be without a CPU for the whole of a call
         while not ran and time.perf_counter() < end:
             network(long)
         ran_beside_long_calls = bool(ran)

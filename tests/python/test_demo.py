@@ -17,6 +17,7 @@ import gatecell
 import train_co2
 import train_digits
 from gatecell import _cli, _demo
+from isolated import HANG
 
 DATA = Path(str(_demo.DATA))
 
@@ -38,7 +39,7 @@ runpy.run_module("gatecell", run_name="__main__")
 
 def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=HANG, check=False)
 
 
 def tamper(path: Path, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:

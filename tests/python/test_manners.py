@@ -6,8 +6,6 @@ import ctypes
 import os
 import platform
 import signal
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,25 +87,12 @@ def test_denormals_are_flushed_inside(num_threads: int, isa: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_denormal_numbers(mode: str, dtype: str, isa: str) -> None:
-    """Denormal inputs, states and weights give results within the bound, and no slow-down (usual: none; bound: 10x)."""
+    """Inputs, states and weights; that they slow nothing down is a step of .ci/run."""
     case = Case(mode, 64, 64, rows=2, steps=50, dtype=dtype)
     smallest = np.finfo(dtype).tiny / 4
-
-    def seconds(weights: dict[str, np.ndarray], x: np.ndarray, hx: object) -> float:
-        network.load_state_dict(weights)
-        times = []
-        for _ in range(9):
-            start = time.perf_counter()
-            network(x, hx)
-            times.append(time.perf_counter() - start)
-        return statistics.median(times)
-
     network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()
-    usual = seconds(case.state_dict(), x, hx)
     hx = tuple(state * smallest for state in hx) if isinstance(hx, tuple) else hx * smallest
     weights = {name: array * np.array(smallest, dtype) for name, array in case.state_dict().items()}
-    for some_weights in (weights, case.state_dict() | {"weight_hh_l0": weights["weight_hh_l0"]}):
-        assert seconds(some_weights, x * np.array(smallest, dtype), hx) < 10 * usual
     module = case.module()
     module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     network.load_state_dict(weights)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isolated import TWO_THREADS, run_script
+from isolated import HANG, TWO_THREADS, run_script
 
 pytestmark = pytest.mark.usefixtures("two_cpus")
 
@@ -16,7 +16,7 @@ expected = net(x)[0]
 def child_is_right(leave):
     pid = os.fork()
     if pid == 0:
-        signal.alarm(20)
+        signal.alarm({HANG // 4})
         right = all(np.array_equal(net(x)[0], expected) for _ in range(3)) and gatecell._core.team_size() >= 1
         leave(0 if right else 3)
     return os.waitpid(pid, 0)[1] == 0
@@ -49,7 +49,7 @@ def test_fork_of_a_fork() -> None:
     run_script(f"""{FORK}
 pid = os.fork()
 if pid == 0:
-    signal.alarm(40)
+    signal.alarm({HANG // 2})
     net(x)
     os._exit(0 if child_is_right(os._exit) else 3)
 assert os.waitpid(pid, 0)[1] == 0

@@ -369,7 +369,7 @@ ids = [pool.open() for _ in range(500)]
 assert np.array_equal(pool.step(ids, x[0]), expected[0])
 pid = os.fork()
 if pid == 0:
-    signal.alarm(20)
+    signal.alarm(600)
 steps = [np.array_equal(pool.step(ids, x[t]), expected[t]) for t in (1, 2)]
 if pid == 0:
     os._exit(0 if all(steps) else 3)
