@@ -1,0 +1,32 @@
+# Fails if a type of an anonymous namespace is registered with pybind11, or has the name of one in another object. Types are
+# told apart by their names: with GCC those of anonymous namespaces differ nevertheless, with Clang they are the same, and
+# a second one cannot be registered, or is taken for the first. OBJECTS are separated by |.
+string(REPLACE "|" ";" OBJECTS "${OBJECTS}")
+if(NOT OBJECTS)
+  message(FATAL_ERROR "no objects to check")
+endif()
+
+set(faults "")
+set(seen "")
+foreach(object IN LISTS OBJECTS)
+  execute_process(COMMAND ${NM} --demangle ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "pybind11::class_<\\(anonymous namespace\\)::[A-Za-z0-9_:]+" registered "${symbols}")
+  list(REMOVE_DUPLICATES registered)
+  foreach(type IN LISTS registered)
+    list(APPEND faults "${object} registers ${type}")
+  endforeach()
+  string(REGEX MATCHALL "typeinfo name for \\(anonymous namespace\\)::[^(\n]+\n" types "${symbols}")
+  list(TRANSFORM types STRIP)
+  list(REMOVE_DUPLICATES types)
+  foreach(type IN LISTS types)
+    if(type IN_LIST seen)
+      list(APPEND faults "${object} is not the only one with a ${type}")
+    endif()
+  endforeach()
+  list(APPEND seen ${types})
+endforeach()
+
+if(faults)
+  list(JOIN faults "\n  " text)
+  message(FATAL_ERROR "Types that Clang does not tell apart:\n  ${text}")
+endif()
