@@ -11,6 +11,7 @@ from hypothesis import settings
 
 import gatecell
 
+QUICK = ["parity", "bits", "stream", "stream_pool", "state_dict", "files", "cli"]  # the files of `pytest -m quick`
 IN_CI = os.environ.get("CI") == "true"
 MACHINE = "this machine has no "  # only skips with such a reason are accepted in CI
 
@@ -34,6 +35,15 @@ def two_cpus() -> None:
     """For tests of calls on two threads: with one CPU every call runs alone."""
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip(f"{MACHINE}second CPU for this process")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks what answers in a minute on one core: chosen files, on the best ISA and in float32."""
+    options = getattr(item, "callspec", None)
+    places = {"isa": gatecell.available_isas()[0], "dtype": "float32"} | (options.params if options else {})
+    in_place = places["isa"] == gatecell.available_isas()[0] and "float64" not in str(places["dtype"])
+    if in_place and item.path.stem in [f"test_{name}" for name in QUICK]:
+        item.add_marker("quick")
 
 
 def fail_if_skipped(report: Any) -> Any:
