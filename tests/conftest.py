@@ -11,7 +11,9 @@ from hypothesis import settings
 
 import gatecell
 
-QUICK = ["parity", "bits", "stream", "stream_pool", "state_dict", "files", "cli"]  # the files of `pytest -m quick`
+# What `pytest -m quick` runs: these files without these tests, for which every pair of options and sizes stands.
+QUICK = ["parity", "bits", "stream", "stream_pool", "state_dict", "files", "cli"]
+NOT_QUICK = ["test_every_option", "test_the_rows_that_measure_the_bound", "test_cells"]
 IN_CI = os.environ.get("CI") == "true"
 MACHINE = "this machine has no "  # only skips with such a reason are accepted in CI
 
@@ -38,12 +40,12 @@ def two_cpus() -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Marks what answers in a minute on one core: chosen files, on the best ISA and in float32."""
-    options = getattr(item, "callspec", None)
-    places = {"isa": gatecell.available_isas()[0], "dtype": "float32"} | (options.params if options else {})
-    in_place = places["isa"] == gatecell.available_isas()[0] and "float64" not in str(places["dtype"])
-    if in_place and item.path.stem in [f"test_{name}" for name in QUICK]:
-        item.add_marker("quick")
+    """Marks what answers in a minute on one core: chosen tests, on the best ISA and in float32."""
+    if item.path.stem.removeprefix("test_") in QUICK and getattr(item, "originalname", "") not in NOT_QUICK:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        best = gatecell.available_isas()[0]
+        if params.get("isa", best) == best and "float64" not in str(params.get("dtype")):
+            item.add_marker("quick")
 
 
 def fail_if_skipped(report: Any) -> Any:
