@@ -123,7 +123,10 @@ PICKLES: dict[str, tuple[bytes, str]] = {
         "'0': uint8 (0, 4611686018427387904, 4611686018427387904) does not take the 0 bytes found",
     ),
     "array of nothing": (ARRAY + b"h\0)R(K\1K\1\x85h\1\x89Ntba.", "'0': is a NumPy array without bytes"),
-    "long paths": (b"}" + (text("k" * 6000) + b"}" + text("k" * 6000) + b"}ss") + b".", "nested too deeply"),
+    "long paths": (b"}" + (text("k" * 900) + b"}") * 12 + b"s" * 12 + b".", "nested too deeply"),
+    "deep tuple as a key": (b"})" + b"\x85" * DEEP + b"Ns.", "nested too deeply"),
+    "call of a call": (b"cos\nsystem\n)R" + b")R" * DEEP + b".", "nested too deeply"),
+    "state of a list": (b"]}b.", "expected an object, found list"),
 }
 
 
@@ -140,12 +143,10 @@ HARMLESS: dict[str, bytes] = {
     "list in itself": LOOP + b".",
     "dict in itself": b"}q\0" + text("a") + b"h\0s.",
     "two lists in each other": b"]q\0]q\1h\0aa.",
-    "deep tuple as a key": b"})" + b"\x85" * DEEP + b"Ns.",
     "keys that collide": b"}("
     + b"".join(b"\x8a\x0a" + (i * (2**61 - 1)).to_bytes(10, "little") + b"N" for i in range(100_000))
     + b"u.",
     "a call that holds itself": b"cos\nsystem\n)Rq\0h\0b.",
-    "call of a call": b"cos\nsystem\n)R" + b")R" * DEEP + b".",
     "attribute of an attribute": b"c__builtin__\ngetattr\nq\0000h\0h\0cos\nsystem\n"
     + text("a")
     + b"\x86R"

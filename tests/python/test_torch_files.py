@@ -200,8 +200,8 @@ def test_tensors_in_foreign_objects(protocol: int, save: Any, tmp_path: Path) ->
     kind = f"{__name__}.Nested.Kind"
     sizes = {"Options.table": 2, "Slots.other": 5, "Slots.table": 4, "Frozen.0": 24, f"{kind}(1)": 24}
     assert {name: array.size for name, array in ours.items()} == sizes
-    assert ours.skipped.pop("ByKeyword") in (f"{__name__}.ByKeyword", "the result of a call")
-    assert ours.skipped == {
+    assert ours.skipped["ByKeyword"] in (f"{__name__}.ByKeyword", "the result of a call")
+    assert {path: name for path, name in ours.skipped.items() if not path.startswith("ByKeyword")} == {
         "Options": f"{__name__}.Nested.Options",
         "Kind": kind,
         "class": kind,

@@ -27,10 +27,14 @@ _FORMATS = {  # by kind; zip archives have several
     "torch": "torch.save, before its zip format",
 }
 _INVALID = {".safetensors": "not a valid safetensors file: ", ".npz": "not a valid .npz file: "}
+_PTMF = b"PTMF"  # from the fourth byte on
 _OTHERS = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file (Keras)",
     b"GGUF": "a GGUF file",
     b"\x93NUMPY": "a .npy file, which has no names: save a .npz",
+    b"BZh": "a bzip2 file: unpack it",
+    b"\xfd7zXZ": "an xz file: unpack it",
+    b"\x28\xb5\x2f\xfd": "a zstd file: unpack it",
 }
 _GZIP = b"\x1f\x8b"
 _NO_INDEX = "not a valid index of shards: "
@@ -200,6 +204,8 @@ def _what(start: bytes, path: Path) -> str:
         if archive := describe_tar(path, compressed=start.startswith(_GZIP)):
             return f"this is {_one_line(archive)}"
         return "this is a gzip file: unpack it" if start.startswith(_GZIP) else "this is a damaged tar file"
+    if start[4:8] == _PTMF:
+        return "this is a mobile file of TorchScript in FlatBuffers: save it with _use_flatbuffer=False"
     if start[:1] == b"\x80":
         return "this is a pickle, not of torch.save: unpickle it where it can be trusted, and save its arrays as .npz"
     if all(byte >= 32 or byte in b"\t\r\n\f" for byte in start):
@@ -247,16 +253,19 @@ def _load_sharded(folder: Path, content: mmap.mmap, prefix: str, check: bool) ->
     arrays: dict[str, Any] = dict.fromkeys(places)
     wanted = {name: place for name, place in places.items() if name.startswith(prefix)}
     skipped: dict[str, str] = {}
+    metadata = index["metadata"] if isinstance(index.get("metadata"), dict) else {}
     options: dict[str, dict[str, Any]] = {}
     for shard in dict.fromkeys(wanted.values()):
         if shard in ("", ".", "..") or "/" in shard or "\\" in shard or "\0" in shard:
             raise ValueError(f"{_NO_INDEX}the shard {shard!r} is not a name of a file beside the index")
-        found, foreign, _, told = _read(folder / shard, prefix, check, is_shard=True)
+        found, foreign, plain, told = _read(folder / shard, prefix, check, is_shard=True)
         names = [name for name, place in wanted.items() if place == shard]
         for name in names:
             if found.get(name) is None:
                 raise ValueError(f"{_NO_INDEX}the shard {shard!r} lacks {name!r}")
             arrays[name] = found[name]
-        skipped |= foreign
+        others = (name for name, array in found.items() if array is not None and name not in places)
+        skipped |= foreign | dict.fromkeys(others, f"in the shard {shard!r}, but not in the index")
+        metadata |= plain
         options |= told
-    return Content(arrays, skipped, {}, options)
+    return Content(arrays, skipped, metadata, options)

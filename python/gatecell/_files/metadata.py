@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
+from .members import DICTS, items_of, key_name
 from .numpy_objects import encoded_bytes
 from .torch_objects import unwrap
 from .unpickle import Call, OddKey
-from .walk import DICTS, key_name, pairs_of
 
 _SCALARS = (str, bytes, int, float, bool, type(None))
 _COMPLEX = {"builtins.complex", "__builtin__.complex"}
@@ -31,47 +31,47 @@ def _pruned(root: Any) -> Any:
     """What is plain in a tree of containers, whose depth has no limit here."""
     results: dict[int, Any] = {}  # by the identity of containers, whose work is done
     texts: dict[int, bytes] = {}
-    tasks = [(root, False)]
+    tasks: list[tuple[Any, Any]] = [(root, None)]
     while tasks:
-        node, has_members = tasks.pop()
-        if has_members:
-            results[id(node)] = _joined(node, [_result(child, results, texts) for child in _members(node) or ()])
-        elif id(node) not in results and (members := _members(node)) is not None:
+        node, held = tasks.pop()
+        node = unwrap(node)
+        if held is not None:
+            results[id(node)] = _joined(held, lambda child: _result(unwrap(child), results, texts))
+        elif id(node) not in results and (held := _held(node, results)) is not None:
             results[id(node)] = _NOTHING  # while it is open
-            tasks.append((node, True))
-            tasks += [(child, False) for child in members if type(child) not in _SCALARS]
-    return _result(root, results, texts)
+            tasks.append((node, held))
+            members = held.values() if type(held) is dict else held
+            tasks += [(child, None) for child in members if type(child) not in _SCALARS]
+    return _result(unwrap(root), results, texts)
 
 
-def _members(node: Any) -> Sequence[Any] | None:
+def _held(node: Any, results: dict[int, Any]) -> dict[Any, Any] | list[Any] | tuple[Any, ...] | None:
     """The members of a container, or None for anything else."""
-    node = unwrap(node)
-    if type(node) is dict:
-        return list(node.values())
     if type(node) is Call and node.name in DICTS:
-        return [*pairs_of(node).values(), *node.items.values()]
-    return node if type(node) in (list, tuple) else None
+        pairs = node.args[0] if node.args else None
+        if type(pairs) is list:
+            if id(pairs) in results:  # they are another one's: to look through them again would take its time
+                return None
+            results[id(pairs)] = _NOTHING
+        return items_of(node)
+    return node if type(node) in (dict, list, tuple) else None
 
 
-def _joined(node: Any, members: list[Any]) -> Any:
-    """A container with these members in place of its own; itself if they are its own."""
-    held = unwrap(node)
-    if type(held) is Call:
-        keys = [*pairs_of(held), *held.items]
-    elif type(held) is dict:
-        keys = list(held)
-    elif all(old is new for old, new in zip(held, members, strict=True)):
+def _joined(held: Any, result: Callable[[Any], Any]) -> Any:
+    """A container with what is plain of its members in their place; itself if they all are."""
+    if type(held) is dict:
+        items = {
+            key if type(key) is not OddKey else key_name(key) or f"<item {number}>": plain
+            for number, (key, child) in enumerate(held.items())
+            if (plain := result(child)) is not _NOTHING
+        }
+        return items if items or not held else _NOTHING
+    members = [result(child) for child in held]
+    if all(old is new for old, new in zip(held, members, strict=True)):
         return held
-    elif all(member is _NOTHING for member in members):
+    if all(member is _NOTHING for member in members):
         return _NOTHING
-    else:
-        return type(held)(None if member is _NOTHING else member for member in members)
-    items = {
-        key if type(key) is not OddKey else key_name(key, number): member
-        for number, (key, member) in enumerate(zip(keys, members, strict=True))
-        if member is not _NOTHING
-    }
-    return items if items or not members else _NOTHING
+    return type(held)(None if member is _NOTHING else member for member in members)
 
 
 def _result(node: Any, results: dict[int, Any], texts: dict[int, bytes]) -> Any:

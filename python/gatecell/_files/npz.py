@@ -24,7 +24,7 @@ def load_npz(archive: Archive, prefix: str) -> dict[str, NDArray[Any] | None]:
     arrays: dict[str, NDArray[Any] | None] = {}
     for member in archive.members:
         name = member.removesuffix(".npy")
-        if name in arrays:
+        if name in arrays and name.startswith(prefix):
             raise ValueError(f"two arrays have the name {name!r}")
         arrays[name] = _array(name, archive.read(member)) if name.startswith(prefix) else None
     return arrays

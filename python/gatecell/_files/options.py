@@ -8,81 +8,83 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from .members import SCRIPT, attributes_of, items_of
+from .torch_objects import unwrap
 from .unpickle import Call
-from .walk import states_of
 
-_SCRIPT = "__torch__."
-_MODES = ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")
-_NONLINEARITIES = ("tanh", "relu")
-_MAX_CODE = 10_000_000  # characters of a class that are looked at
+_MODES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
+_CLASS = re.compile(r"^class (\w+)\(", re.M)
 _CONSTANT = re.compile(r'^  (mode|batch_first|bidirectional|nonlinearity) : Final\[\w+\] = (True|False|"\w+")$', re.M)
 # torch.lstm(input, hx, weights, has_biases, num_layers, dropout, train, bidirectional, batch_first), in a trace. With
-# packed input it has no batch_first, and one flag less.
+# packed input it has no batch_first.
 _CALL = re.compile(
-    r"torch\.(lstm|gru|rnn_tanh|rnn_relu)\([^()\n]*, \d+, [\d.e+-]+, (?:True|False), (True|False), (True|False)\)"
+    r"torch\.(lstm|gru|rnn_tanh|rnn_relu)"
+    r"\([^()\n]*, \d+, [\d.e+-]+, (?:True|False), (True|False)(?:, (True|False))?\)"
 )
-_CELL = re.compile(r"^class RNNCell\(.*\btorch\.(tanh|relu)\(", re.S)  # it has nothing else of these
+_CELL = re.compile(r"__torch__\.torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?RNNCell")
+_NONLINEARITY = re.compile(r"\btorch\.(tanh|relu)\(")  # in its trace there is nothing else of these
+
+_Options = dict[str, Any]
 
 
-def options_of(modules: Mapping[str, Call], code: Callable[[str], str]) -> dict[str, dict[str, Any]]:
+def options_of(modules: Mapping[str, Call], code: Callable[[str], str]) -> dict[str, _Options]:
     """The options of recurrent modules by prefix; `code` gives a file of TorchScript's code, "" if there is none."""
-    found: dict[str, dict[str, Any]] = {}
-    texts: dict[str, str] = {}
+    found: dict[str, _Options] = {}
+    known: dict[tuple[str, int], _Options] = {}  # by class and attributes, which objects may share
+    files: dict[str, dict[str, _Options]] = {}
     for path, module in modules.items():
-        attributes = dict((states_of(module) or [{}])[0])
-        if module.name.startswith(_SCRIPT) and any(_is_weight(name) for name in attributes):
-            if module.name not in texts:
-                texts[module.name] = _class_text(module.name, code)
-            attributes |= dict(_told(texts[module.name]))
-        if options := _options(attributes):
+        attributes = attributes_of(module)
+        mark = (module.name, id(attributes))
+        if mark not in known:
+            known[mark] = _options(attributes, module.name, files, code) if _has_weights(attributes) else {}
+        if options := known[mark]:
             found[f"{path}." if path else ""] = options
     return found
 
 
-def _options(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+def _has_weights(attributes: Mapping[Any, Any]) -> bool:
+    names = [*attributes, *items_of(unwrap(attributes.get("_parameters")))]
+    return any(type(name) is str and name.startswith(("weight_ih", "weight_hh")) for name in names)
+
+
+def _options(
+    attributes: Mapping[Any, Any], name: str, files: dict[str, dict[str, _Options]], code: Callable[[str], str]
+) -> _Options:
     """As gatecell's constructors take them."""
-    if not any(_is_weight(name) for name in [*attributes, *_parameters(attributes)]):
-        return {}
-    options = {
-        name: attributes[name] for name in ("batch_first", "bidirectional") if type(attributes.get(name)) is bool
-    }
-    mode = attributes.get("mode")
-    if type(mode) is str and mode in _MODES[2:]:  # what torch's own forward goes by
-        options["nonlinearity"] = mode.removeprefix("RNN_").lower()
-    elif attributes.get("nonlinearity") in _NONLINEARITIES:
-        options["nonlinearity"] = attributes["nonlinearity"]
+    told: _Options = {}
+    if name.startswith(SCRIPT):
+        place = f"code/{name.rpartition('.')[0].replace('.', '/')}.py"  # __torch__.a.b.C is the class C in it
+        if place not in files:
+            files[place] = _classes(name.rpartition(".")[0], code(place))
+        told = files[place].get(name, {})
+    told = {**attributes, **told}
+    options = {flag: told[flag] for flag in ("batch_first", "bidirectional") if type(told.get(flag)) is bool}
+    mode = told.get("mode")
+    nonlinearity = _MODES.get(mode) if type(mode) is str else told.get("nonlinearity")  # torch's forward goes by mode
+    if type(nonlinearity) is str and nonlinearity in _MODES.values():
+        options["nonlinearity"] = nonlinearity
     return options
 
 
-def _parameters(attributes: Mapping[Any, Any]) -> list[Any]:
-    parameters = attributes.get("_parameters")
-    return list(parameters.items if type(parameters) is Call else parameters if type(parameters) is dict else ())
+def _classes(module: str, text: str) -> dict[str, _Options]:
+    """What the classes in a file of code tell of themselves."""
+    begins = list(_CLASS.finditer(text))
+    ends = [*(begin.start() for begin in begins[1:]), len(text)]
+    return {
+        f"{module}.{begin[1]}": _told(f"{module}.{begin[1]}", text[begin.start() : end])
+        for begin, end in zip(begins, ends, strict=False)
+    }
 
 
-def _is_weight(name: Any) -> bool:
-    return type(name) is str and re.match(r"weight_[ih]h", name) is not None
-
-
-def _class_text(name: str, code: Callable[[str], str]) -> str:
-    """The code of a class: "__torch__.a.b.C" is the class C in code/__torch__/a/b.py."""
-    module, _, own = name.rpartition(".")
-    text = code(f"code/{module.replace('.', '/')}.py")
-    begin = re.search(rf"^class {re.escape(own)}\(", text, re.M)
-    if not begin:
-        return ""
-    end = text.find("\nclass ", begin.end())
-    return text[begin.start() : end if end >= 0 else len(text)][:_MAX_CODE]
-
-
-def _told(text: str) -> Iterator[tuple[str, Any]]:
-    for name, value in _CONSTANT.findall(text):
-        yield name, ast.literal_eval(value)
-    if call := _CALL.search(text):
-        mode, bidirectional, batch_first = call.groups()
-        yield from (("mode", mode.upper()), ("bidirectional", bidirectional == "True"))
-        yield "batch_first", batch_first == "True"
-    elif cell := _CELL.match(text):
-        yield "nonlinearity", cell[1]
+def _told(name: str, text: str) -> _Options:
+    told = {constant: ast.literal_eval(value) for constant, value in _CONSTANT.findall(text)}
+    for mode, bidirectional, batch_first in _CALL.findall(text):
+        told |= {"mode": mode.upper(), "bidirectional": bidirectional == "True"}
+        if batch_first:
+            told["batch_first"] = batch_first == "True"
+    if not told and _CELL.fullmatch(name) and len(calls := set(_NONLINEARITY.findall(text))) == 1:
+        told["nonlinearity"] = calls.pop()
+    return told

@@ -90,12 +90,12 @@ def _span(name: str, entry: Any, wanted: bool) -> tuple[int, int]:
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or (wanted and dtype not in DTYPES):
         raise ValueError(f"{name!r}: dtype {dtype!r} is not supported; supported: {', '.join(DTYPES)}")
-    if not are_sizes(shape) or not are_sizes(offsets) or len(offsets) != 2 or overflows(shape):
+    if not are_sizes(offsets) or len(offsets) != 2 or (wanted and (not are_sizes(shape) or overflows(shape))):
         raise ValueError(f"{name!r}: expected sizes as shape and two data_offsets")
     begin, end = offsets
     if begin > end:
         raise ValueError(f"{name!r}: data_offsets run backwards, from {begin} to {end}")
-    if dtype not in DTYPES:
+    if not wanted:
         return begin, end
     size = np.dtype(DTYPES[dtype]).itemsize * math.prod(shape)
     if end - begin != size:

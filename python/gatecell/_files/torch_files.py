@@ -51,6 +51,7 @@ _ITEMSIZES = {name: np.dtype(code).itemsize for name, code in _DTYPES.items()} |
 }
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
+_MAX_CODE = 10_000_000  # bytes of a file of TorchScript's code that are looked at
 
 CONSTANTS = "CONSTANTS"  # what TorchScript's code calls them
 
@@ -79,12 +80,18 @@ def load_zip(archive: Archive, prefix: str) -> Content:
         return _Reader(bytes_of, code, sign, archive.size).read(arrange(pickle.value), pickle.end, prefix)
 
     def code(name: str) -> str:
-        return archive.read(root + name).tobytes().decode(errors="replace") if root + name in archive.members else ""
+        if root + name not in archive.members or archive.members[root + name].size > _MAX_CODE:
+            return ""
+        with suppress(ValueError):  # it tells nothing that must be known
+            return archive.read(root + name).tobytes().decode(errors="replace")
+        return ""
 
     data = read("data", lambda value: value)
     if root + "constants.pkl" not in archive.members:
         return data
     constants = read("constants", _constants)  # of TorchScript; those of a frozen module are its weights
+    if both := data.arrays.keys() & constants.arrays.keys():
+        raise ValueError(f"two tensors have the path {min(both)!r}")
     return data._replace(arrays=data.arrays | constants.arrays, skipped=data.skipped | constants.skipped)
 
 

@@ -101,14 +101,23 @@ def unwrap(node: Any) -> Any:
     return node
 
 
-def attributes(node: Any) -> dict[Any, Any]:
-    """What Python code has set on a tensor or parameter: torch saves its __dict__ with it."""
-    if type(node) is not Call or len(node.args) != 4:
-        return {}
-    if node.name not in _TYPED and node.name != _UTILS + "parameter_with_state":
-        return {}
-    state = node.args[3][0] if type(node.args[3]) is tuple and node.args[3] else node.args[3]
-    return state if type(state) is dict else {}
+def attributes(node: Any) -> list[Any]:
+    """What Python code has set on a tensor or parameter: its __dict__ and slots, or a state of its own, are saved too."""
+    found: list[Any] = []
+    for _ in range(_MAX_WRAPPERS):
+        if type(node) is not Call or not node.args:
+            break
+        if len(node.args) == 4 and (node.name in _TYPED or node.name == _UTILS + "parameter_with_state"):
+            states: list[Any] = list(states_of(node.args[3]))
+            found += states or [[node.args[3]]]
+        node = node.args[0]
+    return [part for part in found if part]
+
+
+def states_of(state: Any) -> list[dict[Any, Any]]:
+    """The attributes in the state of an object: its dict, or that and its slots; nothing if it is something else."""
+    states = state if type(state) is tuple and len(state) == 2 else (state,)
+    return [part or {} for part in states] if all(type(part) in (dict, type(None)) for part in states) else []
 
 
 def makes_tensor(name: str) -> bool:

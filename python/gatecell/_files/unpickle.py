@@ -11,7 +11,7 @@ from __future__ import annotations
 import mmap
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 _MAX_STEPS = 10_000_000  # some seconds and about a GB at worst; a checkpoint takes some 50 a tensor
@@ -42,6 +42,12 @@ class Call:
         self.items: dict[Any, Any] = {}
         self.entries: list[Any] = []
 
+    def set_state(self, state: Any) -> None:
+        if self.state is None:
+            self.state = state
+        else:
+            self.entries.append(state)
+
 
 class Pickle(NamedTuple):
     """The object, the persistent ids in it in order (each is also a `Call` of PERSISTENT), and where it all ends."""
@@ -51,42 +57,48 @@ class Pickle(NamedTuple):
     end: int
 
 
-_MAX_KEY_DEPTH, _MAX_KEY_PARTS = 4, 16  # of a key that is shown
-_FROZENSETS = ("builtins.frozenset", "__builtin__.frozenset")
-
 PERSISTENT = "a persistent id"
 RESULT = "the result of a call"
 _GETATTR = ("builtins.getattr", "__builtin__.getattr")
+_FROZENSETS = ("builtins.frozenset", "__builtin__.frozenset")
+_MAX_KEY_PARTS, _MAX_KEY = 16, 250  # parts and characters of a key that is shown
 
 
 class OddKey:
     """Stands for a key that could take long to hash: a number that collides with others, a tuple that is deep."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("key",)
 
     def __init__(self, key: Any) -> None:
-        self._key = key
+        self.key = key
 
     def name(self) -> str | None:
         """What stands for the key in a path; None for an object that holds more than a few plain values."""
-        return _shown(self._key, _MAX_KEY_DEPTH)
+        return _shown(self.key, iter(range(_MAX_KEY_PARTS)))
 
 
-def _shown(key: Any, depth: int) -> str | None:
-    """A key as repr shows it."""
+def _shown(key: Any, left: Iterator[int]) -> str | None:
+    """A key as repr shows it, if it has no more parts than are left."""
+    if next(left, None) is None:
+        return None
     if type(key) is Name:
         return key.name
     if _is_short(key):
         return repr(key)
-    if type(key) is Call and key.name in _FROZENSETS and len(key.args) == 1:
-        key = key.args[0]  # before protocol 4
-    parts = key.args if type(key) is Call else key
-    if type(parts) not in (list, tuple) or len(parts) > _MAX_KEY_PARTS or not depth:
+    if type(key) is Call:
+        if key.name in (PERSISTENT, RESULT) or key.state is not None or key.items or key.entries:
+            return None
+        if key.name in _FROZENSETS and len(key.args) == 1:  # before protocol 4
+            key = key.args[0]
+    texts = []
+    for part in key.args if type(key) is Call else key if type(key) in (list, tuple) else [object()]:
+        text = _shown(part, left)
+        if text is None:
+            return None
+        texts.append(text)
+    text = ", ".join(texts)
+    if len(text) > _MAX_KEY:
         return None
-    texts = [_shown(part, depth - 1) for part in parts]
-    if None in texts:
-        return None
-    text = ", ".join(filter(None, texts))
     if type(key) is Call:  # a member of an enum, say
         return f"{key.name}({text})"
     if type(key) is list:
@@ -169,8 +181,10 @@ class _Machine:
         # A mark is an object of the stack to POP.
         if self.marks and self.marks[-1] == len(self.stack):
             self.marks.pop()
-        else:
-            self.stack.pop()
+            return
+        made = self.stack.pop()
+        if type(made) is Call and len(made.args) == 2 and type(made.args[0]) is Call:
+            made.args[0].set_state(made.args[1])  # what a class has to set the state of its objects was called
 
     def pack(self, size: int) -> None:
         if len(self.stack) < size:
@@ -194,14 +208,16 @@ class _Machine:
         args, function = self.stack.pop(), self.stack.pop()
         if type(function) not in (Name, Call) or type(args) is not tuple:
             raise ValueError("expected a name and its arguments")
-        name = function.name if type(function) is Name else RESULT
-        if name in _GETATTR and [type(arg) for arg in args] == [Name, str]:
+        if type(function) is Call:
+            self.stack.append(Call(RESULT, (function, *args)))
+        elif function.name in _GETATTR and [type(arg) for arg in args] == [Name, str]:
             self.name(args[0].name, args[1])  # a class inside another, before protocol 4
         else:
-            self.stack.append(Call(name, args))
+            self.stack.append(Call(function.name, args))
 
     def newobj_ex(self) -> None:
-        self.stack.pop()  # arguments by keyword
+        keywords, args = self.stack.pop(), self.stack.pop()
+        self.stack.append((*args, keywords) if type(args) is tuple and keywords else args)
         self.call()
 
     def persist(self) -> None:
@@ -214,8 +230,9 @@ class _Machine:
 
     def build(self) -> None:
         state, made = self.stack.pop(), self.stack[-1]
-        if type(made) is Call:
-            made.state = state
+        if type(made) is not Call:
+            raise ValueError(f"expected an object, found {type(made).__name__}")
+        made.set_state(state)
 
     def append(self, entries: list[Any]) -> None:
         made = self.stack[-1]
@@ -229,28 +246,29 @@ class _Machine:
         target = made.items if type(made) is Call else made
         if type(target) is not dict or len(pairs) % 2:
             raise ValueError(f"expected a dict and pairs, found {type(made).__name__}")
-        _fill(target, pairs)
+        fill(target, pairs)
 
     def mapping(self) -> None:
         pairs = self.items_to_mark()
         made: dict[Any, Any] = {}
         if len(pairs) % 2:
             raise ValueError("expected pairs")
-        _fill(made, pairs)
+        fill(made, pairs)
         self.stack.append(made)
 
 
-def _fill(made: dict[Any, Any], pairs: list[Any]) -> None:
+def fill(made: dict[Any, Any], pairs: list[Any]) -> None:
+    """Put into a dict the keys and values, one after the other, in `pairs`."""
     for key, value in zip(pairs[::2], pairs[1::2], strict=True):
         made[key if _is_plain(key) else OddKey(key)] = value
 
 
 def _is_plain(key: Any) -> bool:
-    return type(key) is str or key is None or (isinstance(key, int) and -(2**31) <= key < 2**31)
+    return type(key) in (str, float) or key is None or (isinstance(key, int) and -(2**31) <= key < 2**31)
 
 
 def _is_short(part: Any) -> bool:
-    return part is None or (type(part) in (bool, int, float, str, bytes) and sys.getsizeof(part) < _MAX_NAME)
+    return part is None or (type(part) in (bool, int, float, str, bytes) and sys.getsizeof(part) < _MAX_KEY)
 
 
 _Step = Callable[[_Machine], None]
