@@ -1,18 +1,27 @@
-"""Archives around files of weights: which of their members can be read once they are extracted."""
+"""Archives around files of weights: which of their members can be read once they are extracted.
+
+An own reader of tar archives, because tarfile reads as much as a header claims.
+Format: https://www.gnu.org/software/tar/manual/html_node/Standard.html
+"""
 
 from __future__ import annotations
 
 import gzip
-import io
-import tarfile
-from collections.abc import Iterable
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
-_SUFFIXES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".safetensors", ".npz")
+_SUFFIXES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".safetensors", ".npz", ".pth.tar")
+_ARCHIVES = (".zip", ".nemo", ".tar", ".gz", ".tgz")  # the next message tells what they hold
 _EXPORTED = "archive_format"  # a member of what torch.export.save writes
 _UNPACKED = 1 << 26  # bytes of a compressed archive that are looked at
 _MAX_MEMBERS = 1_000
+_MAX_NAME = 10_000
 _SHOWN = 10
+_BLOCK = 512
 
 
 def describe_zip(members: Iterable[str]) -> str:
@@ -20,7 +29,7 @@ def describe_zip(members: Iterable[str]) -> str:
     names = list(members)
     if any(name.rpartition("/")[2] == _EXPORTED for name in names):
         return "a program of torch.export, whose weights have no names here: save the state_dict() of the module"
-    if any(name.endswith(".h5") for name in names):
+    if any(name.endswith(".h5") for name in names) and not _readable(names):
         return "a zip archive around an HDF5 file (Keras)"
     return _described("a zip archive", names)
 
@@ -28,20 +37,63 @@ def describe_zip(members: Iterable[str]) -> str:
 def describe_tar(path: Path, compressed: bool) -> str | None:
     """The same of a tar archive, which may be compressed by gzip; None if it is none."""
     names: list[str] = []
-    try:
-        with path.open("rb") as file:
-            content = io.BytesIO(gzip.GzipFile(fileobj=file).read(_UNPACKED)) if compressed else file
-            with tarfile.open(fileobj=content, mode="r:") as archive:
-                while len(names) < _MAX_MEMBERS and (member := archive.next()):
-                    names += [member.name] if member.isfile() and member.size else []
-    except (tarfile.TarError, OSError, EOFError, ValueError):
-        if not names:  # what was read before the end of what is looked at is true
-            return None
-    return _described("a tar file", names)
+    with path.open("rb") as file, suppress(OSError, EOFError, zlib.error):  # what was read before is true
+        if compressed:
+            names.extend(_members(gzip.GzipFile(fileobj=file), _UNPACKED))
+        else:
+            names.extend(_members(file, path.stat().st_size))
+    return _described("a tar file", [name for name in names if name]) if names else None
+
+
+def _members(file: BinaryIO | gzip.GzipFile, limit: int) -> Iterator[str]:
+    """The names of files in a tar archive of at most so many bytes, "" for those that are empty and for folders."""
+    at, name = 0, ""
+    for _ in range(_MAX_MEMBERS):
+        if at >= limit:
+            break
+        file.seek(at)
+        header = file.read(_BLOCK)
+        size = _number(header[124:136])
+        if len(header) < _BLOCK or size is None or _number(header[148:156]) != _checksum(header):
+            break
+        kind = header[156:157]
+        if kind == b"L":  # the name of the next member, as GNU tar writes it
+            name = _text(file.read(min(size, _MAX_NAME)))
+        elif kind == b"x":  # and as POSIX has it: a record "length path=name\n"
+            records = file.read(min(size, _MAX_NAME))
+            if found := re.search(rb"\b(\d{1,5}) path=", records):
+                name = _text(records[found.end() : found.start() + int(found[1]) - 1])
+        elif kind not in b"Kg":  # other things of the next members
+            prefix = _text(header[345:500]) if header[257:263] == b"ustar\0" else ""
+            own = f"{prefix}/{_text(header[:100])}" if prefix else _text(header[:100])
+            yield (name or own) if size and kind in b"0\0" else ""
+            name = ""
+        at += _BLOCK + -(-size // _BLOCK) * _BLOCK
+
+
+def _number(field: bytes) -> int | None:
+    """Octal digits, or of large numbers the bytes."""
+    if field[:1] == b"\x80":
+        return int.from_bytes(field[4:], "big")  # as far as files reach
+    digits = field.strip(b" \0")
+    return int(digits, 8) if re.fullmatch(rb"[0-7]+", digits) else None
+
+
+def _checksum(header: bytes) -> int:
+    """The sum of all bytes, with blanks in place of the checksum."""
+    return sum(header[:148]) + 8 * ord(" ") + sum(header[156:])
+
+
+def _text(field: bytes) -> str:
+    return field.partition(b"\0")[0].decode(errors="replace")
+
+
+def _readable(names: list[str]) -> list[str]:
+    return [name for name in names if name.endswith(_SUFFIXES)] or [name for name in names if name.endswith(_ARCHIVES)]
 
 
 def _described(kind: str, names: list[str]) -> str:
-    readable = [name for name in names if name.endswith(_SUFFIXES)]
+    readable = _readable(names)
     if not readable:
         return f"{kind} without a file of weights in it"
     more = f" and {len(readable) - _SHOWN} more" if len(readable) > _SHOWN else ""
