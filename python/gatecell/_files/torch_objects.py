@@ -102,7 +102,7 @@ def unwrap(node: Any) -> Any:
 
 
 def attributes(node: Any) -> list[Any]:
-    """What Python code has set on a tensor or parameter: its __dict__ and slots, or a state of its own, are saved too."""
+    """What Python code has set on a tensor or parameter: torch saves its __dict__ and slots, or a state of its own."""
     found: list[Any] = []
     for _ in range(_MAX_WRAPPERS):
         if type(node) is not Call or not node.args:
