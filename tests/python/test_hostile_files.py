@@ -120,11 +120,11 @@ TENSORS: dict[str, tuple[Any, str]] = {
     "no arguments": (Made(torch._utils._rebuild_tensor_v2), "has no storage"),
     "storage of a class": (tensor(Storage(kind=Made)), "its storage is of an unknown type"),
     "storage without a class": (tensor(Storage(kind=3)), "its storage is of an unknown type"),
-    "negative size": (tensor(Storage(size=-1)), "has no size"),
+    "negative size": (tensor(Storage(size=-1)), "or no size"),
     "size too large": (tensor(Storage(size=25)), "its storage has 96 bytes, expected 25 elements of 4"),
     "size overflows": (tensor(Storage(size=2**62)), "its storage has 96 bytes, expected 4611686018427387904"),
     "key that leaves": (tensor(Storage(key="../version")), "its storage '../version' is not in the archive"),
-    "key is a list": (tensor(Storage(key=["0"])), "its storage is of an unknown type"),
+    "key is a list": (tensor(Storage(key=["0"])), "its storage has no name"),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
 from typing import Any
 
 from .torch_objects import states_of, unwrap
@@ -13,7 +12,8 @@ SCRIPT = "__torch__."  # where the classes of TorchScript are
 _GROUPS = ("_parameters", "_buffers", "_modules")
 _MAX_KEY = 1_000  # characters of a key that is part of a path
 
-Holder = tuple[Sized, bool]  # a container, and whether what it holds is outside the state dict of the object
+Holdings = dict[Any, Any] | list[Any] | tuple[Any, ...] | range
+Holder = tuple[Holdings, bool]  # a container, and whether what it holds is outside the state dict of the object
 
 
 def holders_of(node: Any) -> list[Holder]:
@@ -21,8 +21,8 @@ def holders_of(node: Any) -> list[Holder]:
     if type(node) is not Call:
         return [(node, False)] if type(node) in (dict, list, tuple) else []
     states = states_of(node.state)
-    outside: list[Sized] = []
-    own: list[Sized]
+    outside: list[Holdings] = []
+    own: list[Holdings]
     if node.name in DICTS:
         pairs = _pairs(node)
         own = [pairs, node.items, _looked_at(node)]
@@ -41,7 +41,10 @@ def holders_of(node: Any) -> list[Holder]:
 
 def is_module(call: Call) -> bool:
     """Whether it is a saved torch.nn.Module."""
-    groups = [unwrap(attributes_of(call).get(name)) for name in _GROUPS]
+    attributes = attributes_of(call)
+    if any(name not in attributes for name in _GROUPS):
+        return False
+    groups = [unwrap(attributes[name]) for name in _GROUPS]
     return all(type(group) is dict or (type(group) is Call and group.name in DICTS) for group in groups)
 
 
@@ -90,7 +93,7 @@ def _numbered(call: Call, args: tuple[Any, ...]) -> list[Any]:
     return [*(None if type(value) is Name else value for value in values), *call.entries]
 
 
-def _module(attributes: dict[Any, Any]) -> tuple[list[Sized], list[Sized]]:
+def _module(attributes: dict[Any, Any]) -> tuple[list[Holdings], list[Holdings]]:
     """What is in the state dict of a module: parameters, lasting buffers and modules; and what is not."""
     groups = [unwrap(attributes[name]) for name in _GROUPS]
     parameters, buffers, modules = map(items_of, groups)

@@ -116,8 +116,9 @@ def attributes(node: Any) -> list[Any]:
 
 def states_of(state: Any) -> list[dict[Any, Any]]:
     """The attributes in the state of an object: its dict, or that and its slots; nothing if it is something else."""
-    states = state if type(state) is tuple and len(state) == 2 else (state,)
-    return [part or {} for part in states] if all(type(part) in (dict, type(None)) for part in states) else []
+    if type(state) is tuple and len(state) == 2 and all(type(part) in (dict, type(None)) for part in state):
+        return [part or {} for part in state]
+    return [state or {}] if state is None or type(state) is dict else []
 
 
 def makes_tensor(name: str) -> bool:
@@ -132,8 +133,10 @@ def storage(pid: Any) -> Storage:
         raise ValueError("expected a storage")
     _, kind, key, _, size, *view = pid
     dtype = STORAGES.get(kind.name.rpartition(".")[2]) if type(kind) is Name else None
-    if dtype is None or not (type(key) is str or is_size(key)) or not is_size(size):
-        raise ValueError("its storage is of an unknown type, or has no size")
+    if dtype is None:
+        raise ValueError(f"its storage is of an unknown type{f', {kind.name}' if type(kind) is Name else ''}")
+    if not (type(key) is str or is_size(key)) or not is_size(size):
+        raise ValueError("its storage has no name, or no size")
     if view and view[0] is not None:
         if type(view[0]) is not tuple or len(view[0]) != 3 or not all(map(is_size, view[0][1:])):
             raise ValueError("its storage is part of another in an unknown way")

@@ -20,7 +20,7 @@ _PLAIN = {"_codecs.encode", "numpy.dtype"} | {
 }
 # Objects of C++, such as the packed weights of a quantised layer. What they hold has no names: they are left out whole.
 _OPAQUE = "__torch__.torch.classes."
-_HOLDERS = (dict, list, tuple, Call, Name)
+_HOLDERS = frozenset({dict, list, tuple, Call, Name})
 _MAX_DEPTH = 1_000
 _MAX_PATH = 10_000  # characters
 # Characters of paths and members of containers that are looked at, some seconds' worth; what a pickle of so many bytes
@@ -100,7 +100,7 @@ def find(root: Any, size: int, prefix: str) -> Found:
                 found.skipped[path] = foreign
             if foreign.startswith(_OPAQUE):
                 continue
-            if f"{path}.".startswith(prefix):
+            if f"{path}.".startswith(prefix) and node.state is not None:
                 found.modules[path] = node
         open_nodes[id(node)] = node
         branches.append(_members(path, holders, is_hidden))
@@ -130,16 +130,21 @@ def _view(call: Call) -> str | int:
 def _members(path: str, holders: list[Holder], is_hidden: bool) -> Iterator[_Member]:
     """The members that may hold tensors, with their paths; of keys, too, that are more than a name."""
     path += "." if path else ""
-    for holder, hidden in holders:
-        members: Any = holder.items() if type(holder) is dict else enumerate(holder)  # type: ignore[arg-type]
-        for number, (key, child) in enumerate(members):
-            if type(key) is not OddKey and type(child) not in _HOLDERS:
-                continue
-            name = key_name(key)
-            if name is None and type(key) is OddKey:
-                yield _Member(f"{path}<key {number}>", key.key, is_hidden or hidden)
-            if type(child) in _HOLDERS:
-                yield _Member(f"{path}<item {number}>" if name is None else path + name, child, is_hidden or hidden)
+    for holder, is_outside in holders:
+        hidden = is_hidden or is_outside
+        if type(holder) is dict:
+            for number, (key, child) in enumerate(holder.items()):
+                if type(key) is not OddKey and type(child) not in _HOLDERS:
+                    continue
+                name = key_name(key)
+                if name is None and type(key) is OddKey:
+                    yield _Member(f"{path}<key {number}>", key.key, hidden)
+                if type(child) in _HOLDERS:
+                    yield _Member(path + (f"<item {number}>" if name is None else name), child, hidden)
+        elif type(holder) is not range:
+            for number, child in enumerate(holder):
+                if type(child) in _HOLDERS:
+                    yield _Member(f"{path}{number}", child, hidden)
 
 
 def _has_many_paths(call: Call) -> bool:
