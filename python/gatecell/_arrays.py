@@ -22,7 +22,7 @@ def view(value: Any, name: str, *, force: bool = False) -> Floats:
     With `force` (weights) a torch tensor may require grad or live on a GPU, and lists may hold whole numbers.
     """
     array = value if type(value) is np.ndarray else to_numpy(value, name, force)
-    if force and array.dtype.kind in "iu" and is_numbers(value):
+    if force and array.dtype.kind in "iu" and isinstance(value, (list, tuple)) and is_numbers(value):
         array = array.astype(np.float64)
     if array.dtype.kind != "f":
         alone = array.ndim == 0 and not hasattr(value, "dtype")  # NumPy calls None, a dict or a generator "object"

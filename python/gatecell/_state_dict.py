@@ -173,8 +173,6 @@ class Part:
         self, missing: list[str], unexpected: list[str], misshaped: list[str], shapes: Mapping[str, Shape] | None = None
     ) -> ValueError:
         lines = self.misfit(missing, unexpected, misshaped) + self.cures()
-        if unexpected and not missing and not misshaped:
-            lines.append("strict=False ignores what is unexpected")
         kind = _kind(self._first_layer())
         if shapes and kind and kind != _kind({name.removesuffix("_l0"): shape for name, shape in shapes.items()}):
             lines.append(f"it looks like {_PLAIN.get((self.owner.removesuffix('Cell'), kind), kind)}")
@@ -189,6 +187,8 @@ class Part:
             for owner, name, ours in (("layer", "weight_hh_l0", "weight_hh"), ("cell", "weight_hh", "weight_hh_l0")):
                 if name in self.keys and f"{self.prefix}{ours} {shapes.get(ours)}" in missing:
                     lines.append(f"it has the names of a {owner}'s weights")
+        elif unexpected and not misshaped:
+            lines.append("strict=False ignores what is unexpected")
         if missing and self.prefix not in self._meant():
             lines.append(self._whereabouts())
         return ValueError("\n".join(lines))

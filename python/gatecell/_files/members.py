@@ -93,6 +93,13 @@ def _numbered(call: Call, args: tuple[Any, ...]) -> list[Any]:
     return [*(None if type(value) is Name else value for value in values), *call.entries]
 
 
+def _is_empty(node: Any) -> bool:
+    """Whether it is an empty container: a module has a dozen for its hooks."""
+    if type(node) is Call:
+        return node.name in DICTS and not (node.items or node.args or node.state)
+    return type(node) in (dict, list, tuple) and not node
+
+
 def _module(attributes: dict[Any, Any]) -> tuple[list[Holdings], list[Holdings]]:
     """What is in the state dict of a module: parameters, lasting buffers and modules; and what is not."""
     groups = [unwrap(attributes[name]) for name in _GROUPS]
@@ -102,6 +109,6 @@ def _module(attributes: dict[Any, Any]) -> tuple[list[Holdings], list[Holdings]]
     short = {name for name in transient if type(name) is str}
     lasting = {name: child for name, child in buffers.items() if name not in short}
     fleeting = {name: buffers[name] for name in buffers.keys() & short}
-    others = {name: child for name, child in attributes.items() if name not in _GROUPS}
+    others = {name: child for name, child in attributes.items() if name not in _GROUPS and not _is_empty(child)}
     work = [*map(_looked_at, groups), range(4 * len(transient))]  # a set takes its time
     return [parameters, lasting, modules], [fleeting, others, *work]
