@@ -34,7 +34,7 @@ class Found(NamedTuple):
 
     tensors: dict[str, Call]  # tensors and NumPy arrays under the prefix
     beside: list[str]  # tensors outside it that were seen on the way
-    skipped: dict[str, str]  # under the prefix: names of foreign classes, and tensors outside a module's state dict
+    skipped: dict[str, str]  # under the prefix: foreign objects, but for those in others, and tensors that are left out
     modules: dict[str, Call]  # under the prefix: objects with attributes
 
 
@@ -42,6 +42,7 @@ class _Member(NamedTuple):
     path: str
     node: Any
     hidden: bool  # it is no part of the state dict of the module it is in
+    named: bool  # an object around it is in `skipped`
 
 
 def find(root: Any, size: int, prefix: str) -> Found:
@@ -56,7 +57,7 @@ def find(root: Any, size: int, prefix: str) -> Found:
     hidden: list[tuple[str, Call]] = []
     seen: dict[tuple[int, bool, bool], Any] = {}
     open_nodes: dict[int, Any] = {}
-    branches: list[Iterator[_Member]] = [iter([_Member("", root, False)])]
+    branches: list[Iterator[_Member]] = [iter([_Member("", root, False, False)])]
     spare = room = min(_MAX_WALK, _WALK + _WALK_PER_BYTE * size)
     while branches:
         member = next(branches[-1], None)
@@ -85,25 +86,25 @@ def find(root: Any, size: int, prefix: str) -> Found:
             if path in found.tensors and not _is_same(found.tensors[path], node):
                 raise ValueError(f"two tensors have the path {path!r}")
             found.tensors[path] = node
-        elif type(node) is Name and inside and not node.name.startswith("torch."):
+        elif type(node) is Name and inside and not member.named and not node.name.startswith("torch."):
             found.skipped[path] = node.name
         if not holders or id(node) in open_nodes:  # or it contains itself
             continue
         is_object = type(node) is Call and not is_tensor
+        foreign = _foreign_name(node) if is_object else ""
+        is_opaque = foreign.startswith(_OPAQUE) or foreign == _STORAGE
+        if foreign and inside and (is_opaque or not member.named):
+            found.skipped[path] = foreign
+        if is_opaque:
+            continue
         if is_hidden or (is_object and not _has_many_paths(node)):
             if (id(node), is_hidden, inside) in seen:
                 continue
             seen[id(node), is_hidden, inside] = node
-        if is_object:
-            foreign = _foreign_name(node)
-            if foreign and inside:
-                found.skipped[path] = foreign
-            if foreign.startswith(_OPAQUE):
-                continue
-            if f"{path}.".startswith(prefix) and node.state is not None:
-                found.modules[path] = node
+        if is_object and node.state is not None and f"{path}.".startswith(prefix):
+            found.modules[path] = node
         open_nodes[id(node)] = node
-        branches.append(_members(path, holders, is_hidden))
+        branches.append(_members(member._replace(named=member.named or bool(foreign and inside)), holders))
     # As text: nobody can foresee its hashes, and so make a file of tensors that collide.
     visible = {_view(call) for call in found.tensors.values()} if hidden else set()
     found.skipped.update((path, OUTSIDE) for path, call in hidden if _view(call) not in visible)
@@ -127,24 +128,24 @@ def _view(call: Call) -> str | int:
         return id(call)
 
 
-def _members(path: str, holders: list[Holder], is_hidden: bool) -> Iterator[_Member]:
+def _members(around: _Member, holders: list[Holder]) -> Iterator[_Member]:
     """The members that may hold tensors, with their paths; of keys, too, that are more than a name."""
-    path += "." if path else ""
+    path = f"{around.path}." if around.path else ""
     for holder, is_outside in holders:
-        hidden = is_hidden or is_outside
+        hidden, named = around.hidden or is_outside, around.named
         if type(holder) is dict:
             for number, (key, child) in enumerate(holder.items()):
                 if type(key) is not OddKey and type(child) not in _HOLDERS:
                     continue
                 name = key_name(key)
                 if name is None and type(key) is OddKey:
-                    yield _Member(f"{path}<key {number}>", key.key, hidden)
+                    yield _Member(f"{path}<key {number}>", key.key, hidden, named)
                 if type(child) in _HOLDERS:
-                    yield _Member(path + (f"<item {number}>" if name is None else name), child, hidden)
+                    yield _Member(path + (f"<item {number}>" if name is None else name), child, hidden, named)
         elif type(holder) is not range:
             for number, child in enumerate(holder):
                 if type(child) in _HOLDERS:
-                    yield _Member(f"{path}{number}", child, hidden)
+                    yield _Member(f"{path}{number}", child, hidden, named)
 
 
 def _has_many_paths(call: Call) -> bool:
