@@ -64,7 +64,7 @@ def fitted(root: Module, state_dict: Mapping[str, Any], strict: bool, prefix: st
     lost = [slot for slot in missing if strict or isinstance(slot.value, Unloaded)]
     unexpected = [key for name, key in part.keys.items() if name not in places]
     misshaped = [
-        f"{key}: expected {slot.value.shape}, found {shape}, in {_kind(slot)}"
+        f"{key}: expected {slot.value.shape}, got {shape}, in {_kind(slot)}"
         for slot, key in pairs
         if (shape := part.shape(key)) != slot.value.shape
     ]

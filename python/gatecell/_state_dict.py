@@ -68,7 +68,7 @@ class Part:
         first = self._first_layer()
         missing = [self.prefix + name + "_l0" for name in ("weight_ih", "weight_hh") if name not in first]
         misshaped = [
-            f"{self.prefix}{name}_l0: expected a matrix, found {s}"
+            f"{self.prefix}{name}_l0: expected a matrix, got {s}"
             for name, s in first.items()
             if len(s) != 2 and name != "weight_peephole"
         ]
@@ -93,7 +93,7 @@ class Part:
         """A short error for a network so much deeper than the dict that a list of what is missing could fill memory."""
         if expected > max(len(self.keys), 100):
             raise ValueError(
-                f"{self.owner}: the state dict does not fit: expected {expected} layers, found {self._layers()}"
+                f"{self.owner}: the state dict does not fit: expected {expected} layers, got {self._layers()}"
             )
 
     def arrays(
@@ -109,7 +109,7 @@ class Part:
         missing = [f"{self.prefix}{name} {shape}" for name, shape in shapes.items() if name not in found]
         unexpected = self.beside(found.values())
         misshaped = [
-            f"{key}: expected {shapes[name]}, found {shape}"
+            f"{key}: expected {shapes[name]}, got {shape}"
             for name, key in found.items()
             if (shape := self.shape(key)) != shapes[name]
         ]

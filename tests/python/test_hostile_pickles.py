@@ -79,8 +79,8 @@ ARRAY = (
 PICKLES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "damaged or cut off"),
     "no end": (b"\x80\x02}", "damaged or cut off"),
-    "nothing": (b"\x80\x02.", "expected one object at its end, found 0"),
-    "two objects": (b"NN.", "expected one object at its end, found 2"),
+    "nothing": (b"\x80\x02.", "expected one object at its end, got 0"),
+    "two objects": (b"NN.", "expected one object at its end, got 2"),
     "nothing to pop": (b"0N.", "damaged or cut off"),
     "no mark": (b"t.", "damaged or cut off"),
     "unknown memo": (b"h\x07.", "damaged or cut off"),
@@ -96,8 +96,8 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     "name of numbers": (b"K\1K\2\x93.", "expected the name of a class"),
     "call of a number": (b"K\1)R.", "expected a name and its arguments"),
     "arguments in a list": (b"cos\nsystem\n]R.", "expected a name and its arguments"),
-    "append to a dict": (b"}Na.", "expected a list, found dict"),
-    "item of a list": (b"]NNs.", "expected a dict and pairs, found list"),
+    "append to a dict": (b"}Na.", "expected a list, got dict"),
+    "item of a list": (b"]NNs.", "expected a dict and pairs, got list"),
     "odd items": (b"}(Nu.", "expected a dict and pairs"),
     "marks": (b"(" * 20_000 + b".", "nested deeper than 10000"),
     "stack": (b"N" * 1_000_002 + b".", "more than 1000000 objects at a time"),
@@ -120,13 +120,13 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     ),
     "array that overflows": (
         ARRAY + b"h\0)R(K\1K\0" + b"\x8a\x08\0\0\0\0\0\0\0\x40" * 2 + b"\x87h\1\x89C\0tba.",
-        "'0': uint8 (0, 4611686018427387904, 4611686018427387904) does not take the 0 bytes found",
+        "'0': expected the bytes of uint8 (0, 4611686018427387904, 4611686018427387904), got 0",
     ),
     "array of nothing": (ARRAY + b"h\0)R(K\1K\1\x85h\1\x89Ntba.", "'0': is a NumPy array without bytes"),
     "long paths": (b"}" + (text("k" * 900) + b"}") * 12 + b"s" * 12 + b".", "nested too deeply"),
     "deep tuple as a key": (b"})" + b"\x85" * DEEP + b"Ns.", "nested too deeply"),
     "call of a call": (b"cos\nsystem\n)R" + b")R" * DEEP + b".", "nested too deeply"),
-    "state of a list": (b"]}b.", "expected an object, found list"),
+    "state of a list": (b"]}b.", "expected an object, got list"),
 }
 
 

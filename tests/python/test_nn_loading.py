@@ -29,8 +29,8 @@ def test_loading_lists_every_mistake() -> None:
         "  missing: encoder.norm.running_mean (10,) of BatchNorm1d",
         "  missing: heads.1.weight (3, 10) of Linear",
         "  unexpected: decoder.weight",
-        "  wrong shape: encoder.lstm.weight_ih_l0: expected (20, 4), found (16, 4), in LSTM",
-        "  wrong shape: heads.3.a.weight: expected (3, 10), found (4, 10), in Linear",
+        "  wrong shape: encoder.lstm.weight_ih_l0: expected (20, 4), got (16, 4), in LSTM",
+        "  wrong shape: heads.3.a.weight: expected (3, 10), got (4, 10), in Linear",
     ]
     np.testing.assert_array_equal(model(TOKENS), before)
 

@@ -152,7 +152,7 @@ def test_strict(model: Callable[[Any], Any]) -> None:
         kind = re.escape(type(next(m for p, m in root.named_modules() if p == lost.rpartition(".")[0])).__name__)
         for wrong, message in (
             (partial, rf"missing: {lost} \(.*\) of {kind}\n  unexpected: {prefix}more$"),
-            (state | {lost: torch.zeros(77)}, rf"wrong shape: {lost}: expected \(.*\), found \(77,\), in {kind}$"),
+            (state | {lost: torch.zeros(77)}, rf"wrong shape: {lost}: expected \(.*\), got \(77,\), in {kind}$"),
         ):
             with pytest.raises(ValueError, match=message):
                 root.load_state_dict(wrong)

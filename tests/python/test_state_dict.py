@@ -193,7 +193,7 @@ def test_error_lists_every_missing_unexpected_and_misshaped_key() -> None:
         "  missing: enc.bias_hh_l1 (28,)",
         "  unexpected: enc.weight_ih_l2",
         "  unexpected: enc.fc",
-        "  wrong shape: enc.weight_ih_l1: expected (28, 7), found (28, 6)",
+        "  wrong shape: enc.weight_ih_l1: expected (28, 7), got (28, 6)",
     ]
     with pytest.raises(RuntimeError, match="no weights"):
         ours.state_dict()
@@ -251,7 +251,7 @@ def test_a_huge_layer_number_is_not_counted_up_to() -> None:
 def test_weights_that_are_no_matrices() -> None:
     state_dict = weights() | {"weight_hh_l0": np.zeros(28)}
     lines = error_of(lambda: gatecell.LSTM.from_state_dict(state_dict))
-    assert lines[1:] == ["  wrong shape: weight_hh_l0: expected a matrix, found (28,)"]
+    assert lines[1:] == ["  wrong shape: weight_hh_l0: expected a matrix, got (28,)"]
 
 
 def test_prefix_that_matches_nothing_lists_those_that_exist() -> None:
@@ -286,7 +286,7 @@ def test_prefix_that_is_no_text() -> None:
 
 def test_far_too_many_layers() -> None:
     assert error_of(lambda: gatecell.LSTM(5, 7, 10**6).load_state_dict(weights())) == [
-        "LSTM: the state dict does not fit: expected 1000000 layers, found 1"
+        "LSTM: the state dict does not fit: expected 1000000 layers, got 1"
     ]
 
 

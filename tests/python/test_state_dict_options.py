@@ -60,8 +60,8 @@ def test_peepholes_may_be_given(peepholes: str | None) -> None:
 @pytest.mark.parametrize(
     ("found", "given", "line"),
     [
-        ("diagonal", "full", "  wrong shape: weight_peephole_l0: expected (21, 7), found (21,)"),
-        ("full", "diagonal", "  wrong shape: weight_peephole_l0: expected (21,), found (21, 7)"),
+        ("diagonal", "full", "  wrong shape: weight_peephole_l0: expected (21, 7), got (21,)"),
+        ("full", "diagonal", "  wrong shape: weight_peephole_l0: expected (21,), got (21, 7)"),
         ("full", None, "  unexpected: weight_peephole_l0"),
         (None, "diagonal", "  missing: weight_peephole_l0 (21,)"),
     ],
@@ -80,7 +80,7 @@ def test_peepholes_of_another_shape() -> None:
         lines = error_of(
             lambda shape=shape: gatecell.LSTM.from_state_dict(state_dict | {"weight_peephole_l0": np.zeros(shape)})
         )
-        assert f"  wrong shape: weight_peephole_l0: expected {expected}, found {shape}" in lines
+        assert f"  wrong shape: weight_peephole_l0: expected {expected}, got {shape}" in lines
 
 
 def test_peepholes_of_one_direction_only() -> None:

@@ -158,7 +158,7 @@ def test_bad_shapes_of_weights(kind: dict[str, Any], name: str, expected: Any, f
     case = Case(**kind, bidirectional=True)
     network, inputs = case.network(gatecell), case.inputs()
     before = network(*inputs)
-    with refused(f"wrong shape: {name}: expected {expected}, found {found}"):
+    with refused(f"wrong shape: {name}: expected {expected}, got {found}"):
         network.load_state_dict(case.state_dict() | {name: np.zeros(found)})
     assert_same_bits(network(*inputs), before)
 

@@ -169,7 +169,7 @@ def choose(layers: Sequence[FoundLayer], prefix: str) -> FoundLayer:
     if len(candidates := exact or layers) == 1:
         return candidates[0]
     names = [repr(layer.prefix) for layer in layers[:10]] + ["..."][: len(layers) > 10]
-    raise ValueError(f"{len(layers)} layers found, choose one with --layer: {', '.join(names)}")
+    raise ValueError(f"expected --layer to choose one of {len(layers)} layers ({', '.join(names)}), got {prefix!r}")
 
 
 def chunk_steps(network: Layer[Any], x: SequenceFile, chunk: int | None) -> int:

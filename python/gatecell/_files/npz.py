@@ -62,4 +62,4 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 def check_size(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> None:
     """Raises ValueError unless an array takes `size` bytes."""
     if not are_sizes(shape) or overflows(shape) or math.prod(shape) * dtype.itemsize != size:
-        raise ValueError(f"{dtype} {shape} does not take the {size} bytes found")
+        raise ValueError(f"expected the bytes of {dtype} {shape}, got {size}")

@@ -37,7 +37,7 @@ def array(call: Call, encoded: dict[int, bytes]) -> NDArray[Any]:
         raise ValueError("is a NumPy array whose shape is not up to 32 sizes")
     content = encoded_bytes(data, encoded)
     if overflows(shape) or math.prod(shape) * dtype.itemsize != len(content):
-        raise ValueError(f"{dtype} {tuple(shape)} does not take the {len(content)} bytes found")
+        raise ValueError(f"expected the bytes of {dtype} {tuple(shape)}, got {len(content)}")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if order == "F" else "C")
 
 

@@ -57,7 +57,7 @@ def _tensors(content: NDArray[np.uint8], prefix: str) -> tuple[dict[str, NDArray
             raise ValueError(f"{name!r} begins at byte {begin}, expected {end}: gaps and overlaps are not allowed")
         end = stop
     if end != data.size:
-        raise ValueError(f"expected {end} bytes of tensors, found {data.size}")
+        raise ValueError(f"expected {end} bytes of tensors, got {data.size}")
     arrays = {
         name: _array(data[slice(*span)], **header[name]) if name.startswith(prefix) else None
         for name, span in spans.items()
@@ -69,10 +69,10 @@ def _split(content: NDArray[np.uint8]) -> tuple[dict[str, Any], NDArray[np.uint8
     size = int.from_bytes(content[:8].tobytes(), "little")
     limit = min(_MAX_HEADER, content.size - 8)
     if size > limit:
-        raise ValueError(f"expected a header of at most {max(limit, 0)} bytes, found {size}")
+        raise ValueError(f"expected a header of at most {max(limit, 0)} bytes, got {size}")
     header = json.loads(content[8 : 8 + size].tobytes().decode("utf-8"), object_pairs_hook=_unique)
     if not isinstance(header, dict):
-        raise ValueError(f"expected a JSON object as header, found {type(header).__name__}")
+        raise ValueError(f"expected a JSON object as header, got {type(header).__name__}")
     return header, content[8 + size :]
 
 
@@ -99,7 +99,7 @@ def _span(name: str, entry: Any, wanted: bool) -> tuple[int, int]:
         return begin, end
     size = np.dtype(DTYPES[dtype]).itemsize * math.prod(shape)
     if end - begin != size:
-        raise ValueError(f"{name!r}: {dtype} {tuple(shape)} takes {size} bytes, data_offsets span {end - begin}")
+        raise ValueError(f"{name!r}: expected {size} bytes of {dtype} {tuple(shape)}, got {end - begin}")
     return begin, end
 
 

@@ -60,11 +60,11 @@ def load_zip(archive: Archive, prefix: str) -> Content:
     """The tensors in an archive of torch.save or torch.jit.save, and what else the pickle names, by path."""
     roots = [name.removesuffix("data.pkl") for name in archive.members if re.fullmatch(r"[^/]*/data\.pkl", name)]
     if len(roots) != 1:
-        raise ValueError(f"expected one folder with a data.pkl, found {len(roots)}")
+        raise ValueError(f"expected one folder with a data.pkl, got {len(roots)}")
     (root,) = roots
     order = archive.view(root + "byteorder").tobytes() if root + "byteorder" in archive.members else b"little"
     if order not in (b"little", b"big"):
-        raise ValueError(f"expected the byte order little or big, found {order[:20]!r}")
+        raise ValueError(f"expected the byte order little or big, got {order[:20]!r}")
     sign = "<" if order == b"little" else ">"
 
     def read(name: str, arrange: Callable[[Any], Any]) -> Content:

@@ -133,7 +133,7 @@ class _Machine:
             self.position += 1
             if code == _STOP:
                 if len(stack) != 1:
-                    raise ValueError(f"expected one object at its end, found {len(stack)}")
+                    raise ValueError(f"expected one object at its end, got {len(stack)}")
                 return Pickle(stack[0], self.persistent, self.position)
             step = _STEPS.get(code)
             if step is None:
@@ -231,21 +231,21 @@ class _Machine:
     def build(self) -> None:
         state, made = self.stack.pop(), self.stack[-1]
         if type(made) is not Call:
-            raise ValueError(f"expected an object, found {type(made).__name__}")
+            raise ValueError(f"expected an object, got {type(made).__name__}")
         made.set_state(state)
 
     def append(self, entries: list[Any]) -> None:
         made = self.stack[-1]
         target = made.entries if type(made) is Call else made
         if type(target) is not list:
-            raise ValueError(f"expected a list, found {type(made).__name__}")
+            raise ValueError(f"expected a list, got {type(made).__name__}")
         target.extend(entries)
 
     def update(self, pairs: list[Any]) -> None:
         made = self.stack[-1]
         target = made.items if type(made) is Call else made
         if type(target) is not dict or len(pairs) % 2:
-            raise ValueError(f"expected a dict and pairs, found {type(made).__name__}")
+            raise ValueError(f"expected a dict and pairs, got {type(made).__name__}")
         fill(target, pairs)
 
     def mapping(self) -> None:
