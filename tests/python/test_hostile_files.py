@@ -77,7 +77,7 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
     "one member less": (GOOD[:-14] + b"\3\0\3\0" + GOOD[-10:], "the directory is longer than its members"),
     "no pickle": (archive({"a/b": b""}), "this is a zip archive without a file of weights in it"),
     "two pickles": (archive(members() | {"b/data.pkl": b"N."}), "expected one folder with a data.pkl, got 2"),
-    "byte order": (archive(members() | {"a/byteorder": b"middle"}), "byte order little or big, found b'middle'"),
+    "byte order": (archive(members() | {"a/byteorder": b"middle"}), "byte order little or big, got b'middle'"),
     "two objects": (archive(members(pickled({}) + b"N.")), "bytes behind the pickle"),
     "storage missing": (archive({"a/data.pkl": members()["a/data.pkl"]}), "'w': its storage '0' is not in the archive"),
     "storage too short": (archive(members() | {"a/data/0": DATA[:95]}), "'w': its storage has 95 bytes, expected 24"),

@@ -89,7 +89,7 @@ def test_a_checkpoint(save: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("save", SAVES, ids=SAVES_IDS)
 @pytest.mark.parametrize("where", ["root", "leaf", "tensor"])
 def test_each_node_is_looked_into_once(where: str, save: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted: ten times as many nodes are ten times as many objects; elsewhere than under a prefix they do not count."""
+    """Counted: ten times the nodes are ten times the objects; elsewhere than under a prefix they do not count."""
     looked: list[Any] = []
     holders_of = walk.holders_of
 
