@@ -86,10 +86,14 @@ class Network(Module):
         known = [name for name in ("batch_first", "nonlinearity") if name in told and name in parameters]
         flags = {name: told[name] for name in known} | flags
         net = cls(**sizes, dtype=dtype, **flags)
-        arrays, _ = part.arrays(net._shapes(), strict=strict, cell_names=True)
+        is_extended = net._is_extended()
+        arrays, _ = part.arrays(net._shapes(), strict=strict and not is_extended, cell_names=True)
         if dtype is None:
             net.dtype = common_dtype(arrays)
-        net._core = net._pack(net._sense(arrays, z))
+        if is_extended:
+            net.load_state_dict(state_dict, strict, prefix=prefix, z=z)
+        else:
+            net._core = net._pack(net._sense(arrays, z))
         return net
 
     @classmethod

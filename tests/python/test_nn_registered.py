@@ -258,3 +258,31 @@ def test_names_that_are_taken() -> None:
                     register(name, None)
     gru.weight_hh_l1 = gru.weight_hh_l0_raw = 1  # no names of its weights
     assert not gru._is_extended()
+
+
+def extended(nn: Any) -> Any:
+    class Extended(nn.GRU):  # type: ignore[misc, name-defined]
+        def __init__(self, *sizes: int, **options: Any) -> None:
+            super().__init__(*sizes, **options)
+            self.register_buffer("h0", zeros(nn, 1, 2, 6))
+
+        def forward(self, x: Any) -> Any:
+            return super().forward(x, self.h0)
+
+    return Extended
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_sizes_read_off_the_tensors(strict: bool) -> None:
+    theirs = extended(torch.nn)(4, 6)
+    theirs.h0 = torch.rand(1, 2, 6)
+    state_dict = {f"model.{name}": value for name, value in theirs.state_dict().items()}
+    ours = extended(gatecell.nn).from_state_dict(state_dict, prefix="model", strict=strict)
+    np.testing.assert_array_equal(ours.h0, theirs.h0.numpy())
+    np.testing.assert_allclose(ours(X)[0], theirs(torch.from_numpy(X))[0].detach().numpy(), atol=1e-6)
+    other = state_dict | {"model.other": torch.ones(1)}
+    if strict:
+        with pytest.raises(ValueError, match=r"unexpected: model\.other"):
+            extended(gatecell.nn).from_state_dict(other, prefix="model")
+    else:
+        extended(gatecell.nn).from_state_dict(other, prefix="model", strict=False)
