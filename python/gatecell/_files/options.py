@@ -7,6 +7,7 @@ scripted class has them as constants, of a traced one the call of torch.lstm and
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +25,7 @@ _CALL = re.compile(
     r"torch\.(lstm|gru|rnn_tanh|rnn_relu)"
     r"\([^()\n]*, \d+, [\d.e+-]+, (?:True|False), (True|False)(?:, (True|False))?\)"
 )
-_CELL = re.compile(r"__torch__\.torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?RNNCell")
+_CELL = re.compile(r"__torch__\.torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?class RNNCell\(")
 _NONLINEARITY = re.compile(r"\btorch\.(tanh|relu)\(")  # in its trace there is nothing else of these
 
 _Options = dict[str, Any]
@@ -70,21 +71,20 @@ def _options(
 
 
 def _classes(module: str, text: str) -> dict[str, _Options]:
-    """What the classes in a file of code tell of themselves."""
-    begins = list(_CLASS.finditer(text))
-    ends = [*(begin.start() for begin in begins[1:]), len(text)]
-    return {
-        f"{module}.{begin[1]}": _told(f"{module}.{begin[1]}", text[begin.start() : end])
-        for begin, end in zip(begins, ends, strict=False)
-    }
+    """What the classes in a file of code tell of themselves, if they do."""
+    found: dict[str, _Options] = {}
+    for begin, after in itertools.pairwise(itertools.chain(_CLASS.finditer(text), [None])):
+        if begin and (told := _told(module, text[begin.start() : after.start() if after else len(text)])):
+            found[f"{module}.{begin[1]}"] = told
+    return found
 
 
-def _told(name: str, text: str) -> _Options:
+def _told(module: str, text: str) -> _Options:
     told = {constant: ast.literal_eval(value) for constant, value in _CONSTANT.findall(text)}
     for mode, bidirectional, batch_first in _CALL.findall(text):
         told |= {"mode": mode.upper(), "bidirectional": bidirectional == "True"}
         if batch_first:
             told["batch_first"] = batch_first == "True"
-    if not told and _CELL.fullmatch(name) and len(calls := set(_NONLINEARITY.findall(text))) == 1:
+    if not told and _CELL.match(f"{module}.{text}") and len(calls := set(_NONLINEARITY.findall(text))) == 1:
         told["nonlinearity"] = calls.pop()
     return told
