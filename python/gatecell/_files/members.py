@@ -110,5 +110,5 @@ def _module(attributes: dict[Any, Any]) -> tuple[list[Holdings], list[Holdings]]
     lasting = {name: child for name, child in buffers.items() if name not in short}
     fleeting = {name: buffers[name] for name in buffers.keys() & short}
     others = {name: child for name, child in attributes.items() if name not in _GROUPS and not _is_empty(child)}
-    work = [*map(_looked_at, groups), range(2 * len(attributes) + 4 * len(transient))]  # these dicts and this set
+    work = [*map(_looked_at, groups), range(4 * (len(attributes) + len(transient)))]  # these take their time
     return [parameters, lasting, modules], [fleeting, others, *work]
