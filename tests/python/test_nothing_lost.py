@@ -21,6 +21,7 @@ import every_tensor
 import gatecell
 import tensor_holders as holders
 from every_tensor import assert_nothing_lost
+from gatecell import _cli
 from hostile_files import Made, archive, load, members, tensor
 from tensor_holders import OBJECTS, t
 
@@ -34,6 +35,16 @@ def test_objects(name: str, save: str, tmp_path: Path) -> None:
     assert every_tensor.tensors(root)
     SAVES[save](root, tmp_path / "a.pt")
     assert_nothing_lost(root, tmp_path / "a.pt")
+
+
+def test_commands_name_what_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save(
+        {"net": nn.BatchNorm1d(2), "node": holders.with_attributes(nn.Linear(1, 1), kept=t())}, tmp_path / "a.pt"
+    )
+    for words in (["info", "a.pt"], ["convert", "a.pt", "a.safetensors"]):
+        assert _cli.main([words[0], *(str(tmp_path / word) for word in words[1:])]) == 0
+        out = capsys.readouterr().out
+        assert re.search(r"\n1 object left out\n  node\.kept +a tensor outside the state dict\n", out)
 
 
 def put(holder: Any, number: int, child: Any) -> None:

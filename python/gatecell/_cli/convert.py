@@ -39,6 +39,6 @@ def execute(arguments: argparse.Namespace) -> int:
     without = f", without {printable(prefix)} in their names" if prefix else ""
     print(f"{printable(str(out))}: {counted(len(weights), 'tensor')}, {size(written)}{without}")
     if weights.skipped:
-        print(f"{counted(len(weights.skipped), 'object')} of other classes, left out")
+        print(f"{counted(len(weights.skipped), 'object')} left out")
         print_columns(list(weights.skipped.items()))
     return 0

@@ -104,5 +104,5 @@ def _print(facts: dict[str, Any]) -> None:
         right=[3],
     )
     if skipped:
-        print(f"\n{counted(len(skipped), 'object')} of other classes, left out")
+        print(f"\n{counted(len(skipped), 'object')} left out")
         print_columns(list(skipped.items()))

@@ -43,10 +43,11 @@ _NO_INDEX = "not a valid index of shards: "
 class Weights(dict[str, NDArray[Any]]):
     """What `load` returns: arrays by name.
 
-    `skipped` names what was left out, by path: the classes of objects that are not torch's, the packed weights of
-    quantised layers, tensors that a saved module holds outside its state dict.
-    `metadata` holds the plain data of a checkpoint: {"epoch": 3, "hyper_parameters": {"lr": 0.1}, "vocabulary": {...}},
-    and the texts that a .safetensors file keeps under that name.
+    `skipped` names what was left out, by path: objects of classes that are not torch's, by their class, of those inside
+    each other the outermost; packed weights of quantised layers; tensors outside the state dict of a saved module, on
+    other tensors, or in lists of TorchScript; storages without a tensor; tensors of a shard that its index lacks.
+    `metadata` holds the plain data of the whole file: {"epoch": 3, "hyper_parameters": {"lr": 0.1}, "words": {...}},
+    and what a .safetensors file or an index of shards keeps under that name.
     `options` holds, by prefix, what a saved module or TorchScript tells of its recurrent layers beside the weights:
     {"encoder.": {"batch_first": True, "bidirectional": False}}, of a simple RNN nonlinearity, too.
     `outside` lists names of arrays outside the prefix that were seen on the way to it.
@@ -75,8 +76,10 @@ def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False)
 
     Nothing in a file is ever executed, and torch is not needed. In a file of torch.save names are paths joined by dots:
     `{"model": {"lstm": {...}}}` gives "model.lstm.weight_ih_l0", a list counts its members, a saved module has the
-    names of its state dict. Of a TorchScript archive all tensor attributes come, and the constants of its code as
-    "CONSTANTS.c0": in a module saved after torch.jit.freeze these are the weights, which have lost their names.
+    names of its state dict. What an object of another class holds comes under the first of its paths. A key that is no
+    short text or number stands as "<item 0>" in them, tensors in the key itself are under "<key 0>".
+    Of a TorchScript archive the attributes that are tensors come, and the constants of its code as "CONSTANTS.c0": in a
+    module saved after torch.jit.freeze these are the weights, which have lost their names.
     What else a checkpoint has is in `metadata` of the result, if it is plain data (numbers, strings, None, and dicts,
     lists and tuples of them), as are the texts in a `.safetensors`. Every tensor of a file is in the result, named in
     `skipped`, or an error.
