@@ -140,6 +140,15 @@ def test_pickles(name: str, tmp_path: Path) -> None:
 
 
 HARMLESS: dict[str, bytes] = {
+    "objects of C++ without a class": b"("
+    + b"".join(b"ctorch\nScriptObject\n)R" + state + b"b" for state in (b")", b"N", b"]"))
+    + b"l.",
+    "a module of nothing": b"cm\nM\n)R}("
+    + b"".join(
+        text(f"_{group}") + b"ccollections\nOrderedDict\n]Na\x85R" for group in ("parameters", "buffers", "modules")
+    )
+    + b"ub.",
+    "a state for nothing": b"cm\nf\ncm\nM\n)R)\x86R0N.",
     "list in itself": LOOP + b".",
     "dict in itself": b"}q\0" + text("a") + b"h\0s.",
     "two lists in each other": b"]q\0]q\1h\0aa.",
