@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import settings
 import gatecell
 
 # What `pytest -m quick` runs: these files without these tests, for which every pair of options and sizes stands.
-QUICK = ["parity", "bits", "stream", "stream_pool", "state_dict", "files", "cli"]
+QUICK = ["parity", "bits", "stream", "stream_reset", "stream_pool", "state_dict", "files", "cli"]
+assert all((Path(__file__).parent / f"python/test_{name}.py").is_file() for name in QUICK)
 NOT_QUICK = ["test_every_option", "test_the_rows_that_measure_the_bound", "test_cells"]
 IN_CI = os.environ.get("CI") == "true"
 MACHINE = "this machine has no "  # only skips with such a reason are accepted in CI

@@ -83,7 +83,7 @@ class Worker:
     def callers(self, count: int, seconds: float) -> dict[str, Any]:
         assert self.built
         call = self.built.call
-        start = threading.Barrier(count, timeout=60)  # a thread whose call fails never comes
+        start = threading.Barrier(count, timeout=600)  # a thread whose call fails never comes
 
         def work(_: int) -> list[float]:
             call()

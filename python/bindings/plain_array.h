@@ -77,17 +77,20 @@ void convert(const char* from, const Py_intptr_t (&shape)[2], const Py_intptr_t 
   }
 }
 
-// A plain array of T with the values of an aligned one of one axis or two, of either float type, in any layout. Null
-// for others, with an error set only where there is no memory. NumPy would take a microsecond to keep silent about
-// values out of range, which become infinite.
+// A plain array of T with the values of an aligned one, (rows, features) or for one row (features), of either float
+// type, in any layout. Null for others, with an error set only where there is no memory. NumPy would take a microsecond
+// to keep silent about values out of range, which become infinite.
 template <class T>
-pybind11::object converted(PyObject* array) {
+pybind11::object converted(PyObject* array, std::int64_t rows, std::int64_t features) {
   using Other = std::conditional_t<std::is_same_v<T, float>, double, float>;
   if (Py_TYPE(array) != numpy->PyArray_Type_) return {};
   const auto* proxy = pybind11::detail::array_proxy(array);
   const bool is_same = is_dtype<T>(proxy->descr),
              is_aligned = proxy->flags & pybind11::detail::npy_api::NPY_ARRAY_ALIGNED_;
-  if (proxy->nd < 1 || proxy->nd > 2 || !is_aligned || !(is_same || is_dtype<Other>(proxy->descr))) return {};
+  const bool fits = proxy->nd == 2   ? proxy->dimensions[0] == rows && proxy->dimensions[1] == features
+                    : proxy->nd == 1 ? rows == 1 && proxy->dimensions[0] == features
+                                     : false;
+  if (!fits || !is_aligned || !(is_same || is_dtype<Other>(proxy->descr))) return {};
   pybind11::object result = new_array<T>(proxy->nd, proxy->dimensions);
   if (!result) return result;
   const bool one = proxy->nd == 1;

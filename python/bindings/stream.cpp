@@ -93,7 +93,7 @@ PyObject* step(PyObject* object, PyObject* x, PyObject* out) {
   PyObject* plain_x = x;
   py::object y, converted;
   if (!row_shape<T>(x, s.rows, inputs, axes)) {
-    converted = plain::converted<T>(x);
+    converted = plain::converted<T>(x, s.rows, inputs);
     if (!converted) return PyErr_Occurred() ? nullptr : not_implemented();
     plain_x = converted.ptr();
     if (!row_shape<T>(plain_x, s.rows, inputs, axes)) return not_implemented();

@@ -114,7 +114,7 @@ PyObject* step(PyObject* object, PyObject* ids_object, PyObject* x) {
   const Py_intptr_t* shape = plain::shape<T>(x, 2);
   py::object converted;
   if (!shape) {
-    converted = plain::converted<T>(x);
+    converted = plain::converted<T>(x, n, s.spec.input_size);
     if (!converted) return PyErr_Occurred() ? nullptr : not_implemented();
     x = converted.ptr();
     shape = plain::shape<T>(x, 2);

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+OUTSIDE = "a tensor outside the state dict"  # what `load` says of one that a saved module holds
+
 _PREFIX = r"(|.*?\.)"
 _NAME = r"((?:weight|bias)(?:_[ih][hr]\w*?)?)"
 _UTILS = "to get the plain weight back before saving: torch.nn.utils."
-_CURES = {  # of what stands beside or in place of the weight {name} under {prefix}
+_CURES = {  # of what stands beside or in place of the weight {name}
     rf"{_PREFIX}parametrizations\.{_NAME}\.original[01]?": _UTILS
     + "parametrize.remove_parametrizations(module, {name!r})",
     rf"{_PREFIX}{_NAME}_mask": _UTILS + "prune.remove(module, {name!r})",
     rf"{_PREFIX}{_NAME}_g": _UTILS + "remove_weight_norm(module, {name!r})",
     rf"{_PREFIX}{_NAME}_u": _UTILS + "remove_spectral_norm(module, {name!r})",
-    rf"{_PREFIX}{_NAME}_raw": "weight drop: the weight in use at inference is the one named _raw, its copy without "
-    "_raw is masked: pass it under the name of the copy",
+    rf"{_PREFIX}{_NAME}_raw": "weight drop: the weight in use at inference is the one named _raw, the one without _raw "
+    "may be a masked copy: pass the first under the name of the second",
     rf"{_PREFIX}{_NAME}_zero_point": "quantised: save the weights before they are quantised",
     rf"{_PREFIX}{_NAME}_scale": "scaled: the weight in use is made of the weight and its _scale, in icefall "
     "weight * exp(scale): pass the product, without the scale",
@@ -34,7 +36,7 @@ def cures(names: Iterable[str], prefixes: Iterable[str] | None = None) -> list[s
         for pattern, cure in _CURES.items():
             match = re.fullmatch(pattern, name)
             if match and (meant is None or match[1] in meant):
-                found[cure.format(prefix=match[1], name=match[2])] = None
+                found[cure.format(name=match[2])] = None
     quantised = [cure for cure in found if cure.startswith("quantised")]
     return [cure for cure in found if not quantised or not cure.startswith("scaled")]
 

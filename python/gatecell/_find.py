@@ -12,7 +12,7 @@ import numpy as np
 
 from ._cures import quantised
 from ._spec import Spec
-from ._state_dict import Part, ancestors, cut, is_derived, recurrent_weights
+from ._state_dict import Part, ancestors, cut, is_derived, names_without_values, recurrent_weights
 
 _GATES = {4: "LSTM", 3: "GRU", 2: "GRU", 1: "RNN"}  # blocks of rows in weight_hh
 _DEFAULTS = {  # of the flags
@@ -84,7 +84,7 @@ def find_layers(state_dict: Mapping[str, Any]) -> FoundLayers:
     found: dict[str, FoundLayer] = {}
     refused: dict[str, str] = {}
     copies: set[str] = set()
-    weights = recurrent_weights(index.names)
+    weights = recurrent_weights(index.keys)
     for prefix in weights:
         try:
             found[prefix], second = _layer(index.near(prefix), prefix, index.options.get(prefix, {}))
@@ -95,9 +95,19 @@ def find_layers(state_dict: Mapping[str, Any]) -> FoundLayers:
             refused[prefix] = "; ".join(line.strip() for line in lines) or first
     beside = {key for layer in found.values() for key in layer.beside}
     refused = {prefix: reason for prefix, reason in refused.items() if not beside.issuperset(weights[prefix])}
-    refused |= quantised(index.skipped)
+    refused |= quantised(index.skipped) | _nested(state_dict)
     layers = [layer for prefix, layer in found.items() if prefix not in copies]
     return FoundLayers(layers, {prefix: reason for prefix, reason in refused.items() if prefix not in copies})
+
+
+def _nested(state_dict: Mapping[Any, Any]) -> dict[str, str]:
+    """Why recurrent weights in a mapping inside the dict, as in a checkpoint, are not among the layers."""
+    nested = {key: value for key, value in state_dict.items() if isinstance(value, Mapping)}
+    return {
+        f"{key}.": f"it is in a mapping inside the state dict: pass state_dict[{key!r}]"
+        for key, value in nested.items()
+        if recurrent_weights(name for name in value if isinstance(name, str))
+    }
 
 
 class _Near(dict[str, Any]):
@@ -112,11 +122,12 @@ class _Index:
     def __init__(self, state_dict: Mapping[str, Any]) -> None:
         self.options: Mapping[str, dict[str, Any]] = getattr(state_dict, "options", {})
         self.skipped: Mapping[str, str] = getattr(state_dict, "skipped", {})
-        self.names = [key for key in state_dict if isinstance(key, str)] + list(getattr(state_dict, "outside", ()))
+        self.keys = [key for key in state_dict if isinstance(key, str)]
+        names = [*self.keys, *names_without_values(state_dict)]
         self._state_dict = state_dict
-        self._sorted = sorted(self.names)
+        self._sorted = sorted(names)
         self._derived: dict[str, list[str]] = {}
-        for key in self.names:
+        for key in names:
             module, dot, name = key.rpartition(".")
             if is_derived(name):
                 self._derived.setdefault(module + dot, []).append(key)
@@ -154,22 +165,24 @@ def _layer(near: _Near, prefix: str, told: Mapping[str, Any]) -> tuple[FoundLaye
     own = part.own(spec.shapes(), cell_names=True).values()
     beside = part.beside(own)
     flags |= {name: told[name] for name in ("batch_first", "nonlinearity") if name in told}
+    choose = _choose(kind, gates, is_cell, told)
     layer = FoundLayer(
         prefix,
         kind + ("Cell" if is_cell else ""),
         **sizes,
         dtype=np.result_type(*arrays),
         flags=tuple((name, value) for name, value in flags.items() if value != _DEFAULTS[name]),
-        choose=() if told else _choose(kind, gates, is_cell),
+        choose=choose,
         beside=tuple(beside),
     )
     return layer, [key for key in part.keys.values() if key not in {*own, *beside}]
 
 
-def _choose(kind: str, gates: int, is_cell: bool) -> tuple[str, ...]:
+def _choose(kind: str, gates: int, is_cell: bool, told: Mapping[str, Any]) -> tuple[str, ...]:
     choose = [] if is_cell else ["batch_first"]
     if kind == "RNN":
         choose.append("nonlinearity")
-    if kind == "GRU" and gates == 3:
+    choose = [option for option in choose if option not in told]
+    if kind == "GRU" and gates == 3 and "reset" not in told:
         choose += ["reset ('after' in PyTorch; 'before')", "or an LSTM with coupled_gates=True"]
     return tuple(choose)

@@ -58,10 +58,12 @@ class Module:
             return
         if name in self._parameters and not isinstance(value, (np.ndarray, type(None))):
             raise TypeError(f"expected parameter {name} to be a Parameter or None, got {type(value).__name__}")
-        if name in self._buffers and value is not None:
+        if isinstance(value, Module):
+            self._buffers.pop(name, None)
+            if not isinstance(vars(self).get(name), Module):
+                vars(self).pop(name, None)  # modules are in the order in which they became ones
+        elif name in self._buffers and value is not None:
             value = np.asarray(value)
-        if isinstance(value, Module) and not isinstance(vars(self).get(name), Module):
-            vars(self).pop(name, None)  # modules are in the order in which they became ones
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -103,6 +105,7 @@ class Module:
             raise TypeError(f"expected {name} to be a gatecell.nn.Module, got {_kind(module)}")
         if not isinstance(name, str) or not name or "." in name:
             raise ValueError(f"expected a module's name without dots, got {name!r}")
+        self._check_name(name, dict(self._children()))
         setattr(self, name, module)
 
     register_module = add_module

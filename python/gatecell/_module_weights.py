@@ -62,7 +62,7 @@ def fitted(root: Module, state_dict: Mapping[str, Any], strict: bool, prefix: st
     absent = (slot for slot in places.values() if id(slot.value) not in given)
     missing = [slot for slot in absent if slot.name not in slot.module._optional]
     lost = [slot for slot in missing if strict or isinstance(slot.value, Unloaded)]
-    unexpected = [key for name, key in part.keys.items() if name not in places]
+    unexpected = _unexpected(root, part, places)
     misshaped = [
         f"{key}: expected {slot.value.shape}, got {shape}, in {_kind(slot)}"
         for slot, key in pairs
@@ -79,6 +79,23 @@ def fitted(root: Module, state_dict: Mapping[str, Any], strict: bool, prefix: st
         if id(slot.value) in values:
             taken.setdefault(id(slot.module), {})[slot.name] = values[id(slot.value)]
     return taken, IncompatibleKeys([part.prefix + slot.key for slot in missing], unexpected)
+
+
+def _unexpected(root: Module, part: Part, places: Mapping[str, Slot]) -> list[str]:
+    """Keys under the prefix that have no place, and what else is near a recurrent layer, as `Part.beside` judges it."""
+    unexpected = dict.fromkeys(key for name, key in part.keys.items() if name not in places)
+    known = {part.prefix + name for name in places}
+    for path, module in root.named_modules():
+        prefix = part.prefix + (path + "." if path else "")
+        if not hasattr(module, "_shapes") or not any(key.startswith(prefix) for key in part.keys.values()):
+            continue
+        layer = Part(type(module).__name__, part.state_dict, prefix)
+        own = layer.own(module._shapes(), cell_names=False).values()
+        beside = layer.beside(own)
+        for key in set(layer.keys.values()) - {*own, *beside}:  # second names
+            unexpected.pop(key, None)
+        unexpected |= dict.fromkeys(key for key in beside if key not in known)
+    return list(unexpected)
 
 
 def take(root: Module, taken: Taken) -> None:

@@ -16,11 +16,12 @@ _DOOR = "a mask, of booleans or of 0 and 1, goes to done="
 
 
 def flagged(done: Any, rows: int) -> Ints:
-    """The rows whose flag is set. done: (rows,), booleans, or numbers that are all 0 or 1.
+    """The rows whose flag is set. done: (rows,), or () for one row, booleans, or numbers that are all 0 or 1.
 
     Raises ValueError and TypeError for what is none.
     """
     flags = of_kind(done, "done", "biuf", "booleans, or numbers that are 0 or 1")
+    flags = flags.reshape(1) if rows == 1 and not flags.ndim else flags
     if flags.shape != (rows,):
         raise ValueError(f"expected done {(rows,)}, a flag for each row, got {flags.shape}")
     if flags.dtype.kind != "b":

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._arrays import Floats, cast, is_numbers, to_numpy, view, widest
-from ._cures import RECURRENT, cures, frozen, quantised
+from ._arrays import Floats, cast, is_numbers, view, widest
+from ._cures import OUTSIDE, RECURRENT, cures, frozen, quantised
 
 Shape = tuple[int, ...]
 
@@ -31,11 +31,12 @@ _PLAIN = {  # what that means to a network of the same class, which was made wit
 }
 _PEEPHOLES = r"weight_peephole(?:_l\d+(?:_reverse)?)?"
 _KIND = re.compile(r"(?:weight|bias)_(?:[ih]h|hr|peephole)")  # what the names of all weights of a kind begin with
+_LAYER = re.compile(r"(?:parametrizations\.)?(?:weight|bias)_(?:[ih]h|hr|peephole)_l(\d+)")
 _WEIGHT = re.compile(_KIND.pattern + r"(?:_l\d+(?:_reverse)?)?")  # the name of a weight of some layer
 
 
 class IncompatibleKeys(NamedTuple):
-    """What load_state_dict returns, as torch does. A missing key is an error here, so that list is always empty."""
+    """What load_state_dict returns, as torch does. A missing key of what has no values yet is an error here."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -50,8 +51,7 @@ class Part:
         for key in state_dict:
             if not isinstance(key, str):
                 raise TypeError(f"expected a state dict whose keys are names, got the key {key!r}")
-        # What `load` tells beside the arrays: names outside its prefix, and of the objects that it left out.
-        self._names = [*state_dict, *getattr(state_dict, "outside", ())]
+        self._names = [*state_dict, *names_without_values(state_dict)]
         self._skipped = getattr(state_dict, "skipped", {})
         self.owner = owner
         self.state_dict = state_dict
@@ -137,31 +137,37 @@ class Part:
         weights = {key[len(self.prefix) :]: key for key in own}
         used = set(weights.values())
         around = ancestors(self.prefix)
-        derived = tuple(f"{weight}_" for weight in weights)
         near = [key for key in self.keys.values() if key not in used]
-        for key in self._names if around else ():
+        for key in self._names:
             module, dot, name = key.rpartition(".")
-            if module + dot in around and name.startswith(derived) and is_derived(name):
+            is_here = module + dot in around or (module + dot == self.prefix and key not in self.state_dict)
+            if is_here and is_derived(name) and any(weight in name for weight in weights):
                 near.append(key)
-        return [key for key in near if not any(self._equal(key, weight) for weight in weights.values())]
+        return [key for key in near if not self._is_second_name(key, weights)]
 
-    def _equal(self, key: str, weight: str) -> bool:
-        """Whether `key` is a second name of a weight: of its kind by name, and by content the same."""
-        kinds = [_KIND.match(name.rpartition(".")[2]) for name in (key, weight)]
-        if key not in self.state_dict or not all(kinds) or kinds[0][0] != kinds[1][0]:  # type: ignore[index]
+    def _is_second_name(self, key: str, weights: Mapping[str, str]) -> bool:
+        """Whether `key` is another name of one of the weights: of its kind by name, and by content the same.
+
+        In a module below it is the name of a weight (PaddlePaddle's 0.cell_fw.weight_ih), elsewhere a name derived from
+        that of the weight (weight_hh_l0_raw after training).
+        """
+        module, dot, name = key.rpartition(".")
+        kind = _KIND.match(name)
+        if key not in self.state_dict or not kind:
             return False
-        one, other = (self.state_dict[name] for name in (key, weight))
-        if getattr(one, "shape", None) != getattr(other, "shape", None):
-            return False
-        first, second = (to_numpy(value, name, True) for value, name in ((one, key), (other, weight)))
-        return first.dtype == second.dtype and np.array_equal(first, second)
+        if len(module + dot) > len(self.prefix):
+            same = [own for weight, own in weights.items() if weight.startswith(kind[0]) and _WEIGHT.fullmatch(name)]
+        else:
+            same = [own for weight, own in weights.items() if name.startswith(weight + "_") and is_derived(name)]
+        return any(_are_equal(self.state_dict[key], self.state_dict[own]) for own in same)
 
     def shape(self, key: str) -> Shape:
         value = self.state_dict[key]
         return tuple(value.shape) if hasattr(value, "shape") else view(value, key, force=True).shape
 
     def _layers(self) -> int:
-        return len({match[1] for name in self.keys if (match := re.match(r"weight_[ih]h_l(\d+)", name))})
+        """Numbers of layers that occur, of weights in other forms and of biases too: what is not whole is missing."""
+        return len({match[1] for name in self.keys if (match := _LAYER.match(name))})
 
     def _first_layer(self) -> dict[str, Shape]:
         """Shapes of the first layer's matrices and of any peepholes, by a cell's names."""
@@ -228,9 +234,25 @@ class Part:
         return "it has no recurrent weights, only prefixes " + ", ".join(cut([repr(prefix) for prefix in prefixes]))
 
 
+def _are_equal(one: Any, other: Any) -> bool:
+    """Whether two weights hold the same values; what NumPy cannot view is equal to nothing."""
+    if getattr(one, "shape", None) != getattr(other, "shape", None):
+        return False
+    try:
+        return np.array_equal(view(one, "", force=True), view(other, "", force=True), equal_nan=True)
+    except (TypeError, ValueError):
+        return False
+
+
 def is_derived(name: str) -> bool:
     """Whether a tensor is named after a recurrent weight, without being one: weight_hh_l0_raw."""
-    return _KIND.match(name) is not None and _WEIGHT.fullmatch(name) is None
+    return _KIND.search(name) is not None and _WEIGHT.fullmatch(name) is None
+
+
+def names_without_values(state_dict: Mapping[Any, Any]) -> list[str]:
+    """Names that `load` tells beside the arrays: outside its prefix, and of tensors it left out that may matter."""
+    left_out = [path for path, what in getattr(state_dict, "skipped", {}).items() if what == OUTSIDE]
+    return [*getattr(state_dict, "outside", ()), *(path for path in left_out if is_derived(path.rpartition(".")[2]))]
 
 
 def recurrent_weights(names: Iterable[str]) -> dict[str, list[str]]:

@@ -59,7 +59,7 @@ class Stream:
         """Set the state of the rows that begin anew, or of all, to zeros.
 
         done: (B,), a flag for each row, as an environment of reinforcement learning tells whose episode has ended: any
-        library's booleans, or numbers that are all 0 or 1.
+        library's booleans, or numbers that are all 0 or 1. Of one row it may be a flag alone.
         rows: their numbers instead, an int, a slice or integers from 0 to B-1, each once; or a mask (B,) of booleans.
         Raises ValueError and TypeError for flags and rows that do not fit, integers as rows that look like flags (B of
         them, all 0 or 1, for B of 2 and more) included, IndexError for a row that is not there; the state is then as
@@ -111,15 +111,15 @@ class Stream:
         """What the fast way leaves: input that is no array of either float type, errors, long steps."""
         net = self._net
         array = _arrays.either_type(x, net.dtype, "input")
+        expected = (self.batch_size, net.input_size)
+        if array.shape != expected and (self.batch_size > 1 or array.shape != expected[1:]):
+            one = f" or ({net.input_size},)" if self.batch_size == 1 else ""
+            raise ValueError(f"expected input {expected}{one}, got {array.shape}")
         if array is not x:
             result: Any = step(self._core, array, out)
             if result is not NotImplemented:
                 return result  # type: ignore[no-any-return]
         array = _arrays.cast(array, net.dtype)
-        expected = (self.batch_size, net.input_size)
-        if array.shape != expected and (self.batch_size > 1 or array.shape != expected[1:]):
-            one = f" or ({net.input_size},)" if self.batch_size == 1 else ""
-            raise ValueError(f"expected input {expected}{one}, got {array.shape}")
         time = 1 if net.batch_first and array.ndim == 2 else 0
         if out is not None:
             _arrays.check_out(out, net.dtype, (*array.shape[:-1], net._spec.output_size), [array])

@@ -235,7 +235,11 @@ def test_second_names_of_equal_tensors_are_understood(bidirectional: bool, tmp_p
 @pytest.mark.parametrize("key", ["neck.lstm.0.cell_fw.weight_ih", "neck.lstm.1.cell_bw.bias_hh"])
 def test_second_names_of_other_values_are_not(key: str) -> None:
     _, state_dict = paddle()
-    for other in (state_dict[key] + 1e-7, state_dict[key].astype(np.float64), state_dict[key][:-1]):
+    for other in (
+        state_dict[key] + np.float32(1e-3),
+        np.nextafter(state_dict[key], np.float32(2)),
+        state_dict[key][:-1],
+    ):
         with pytest.raises(ValueError, match="unexpected: " + key):
             gatecell.LSTM.from_state_dict(state_dict | {key: other}, prefix="neck.lstm")
         assert gatecell.find_layers(state_dict | {key: other})[0].beside == (key,)
@@ -261,6 +265,93 @@ def test_layers_in_the_modules_around_are_not_beside() -> None:
     assert layers["a.b."].beside == ()
     assert layers["a."].beside == tuple(sorted(inner))
     gatecell.GRU.from_state_dict(outer | inner, prefix="a.b")
+
+
+def test_a_second_name_in_another_type_or_with_nan_is_understood() -> None:
+    _, state_dict = paddle()
+    key = "neck.lstm.0.cell_fw.weight_ih"
+    gatecell.LSTM.from_state_dict(state_dict | {key: state_dict[key].astype(np.float64)}, prefix="neck.lstm")
+    state_dict["neck.lstm.weight_ih_l0"][0, 0] = state_dict[key][0, 0] = np.nan
+    gatecell.LSTM.from_state_dict(state_dict, prefix="neck.lstm")
+
+
+@pytest.mark.parametrize("tied", ["_l1", "_l0_reverse"])
+def test_tied_layers_are_no_second_names(tied: str) -> None:
+    """As in torch, whose smaller network refuses the weights of more layers or directions, equal as they may be."""
+    options: dict[str, Any] = {"num_layers": 2} if tied == "_l1" else {"bidirectional": True}
+    state_dict = dict(nn.LSTM(8, 8, **options).state_dict())
+    for name in list(state_dict):
+        if name.endswith(tied):
+            state_dict[name] = state_dict[name.removesuffix(tied) + "_l0"].clone()
+    for ours in (nn.LSTM(8, 8), gatecell.LSTM(8, 8)):
+        with pytest.raises((RuntimeError, ValueError), match=r"(?i)unexpected"):
+            ours.load_state_dict(state_dict)
+
+
+def test_another_layer_outside_the_prefix_is_no_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = {f"{name}.{key}": tensor for name in ("enc", "dec") for key, tensor in lstm().state_dict().items()}
+    torch.save(both, tmp_path / "a.pt")
+    gatecell.save(tmp_path / "a.safetensors", both)
+    for name in ("a.pt", "a.safetensors"):
+        layers = gatecell.find_layers(gatecell.load(tmp_path / name, prefix="enc"))
+        assert ([layer.prefix for layer in layers], layers.refused) == (["enc."], {})
+        assert main(["verify", str(tmp_path / name), "--prefix", "enc"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+class Scaled(nn.LSTM):
+    """Its scales are no part of its state dict, but of the module that is saved."""
+
+    def __init__(self) -> None:
+        super().__init__(5, 6)
+        self.register_buffer("weight_ih_l0_scale", torch.tensor(-1.3), persistent=False)
+        self.weight_hh_l0_mask = torch.ones(24, 6)
+
+
+def test_tensors_that_a_saved_module_holds_outside_its_state_dict(
+    tmp_path: Path, sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(nn.ModuleDict({"rnn": Scaled(), "plain": lstm()}), tmp_path / "a.pt")
+    scaled, clean = gatecell.find_layers(gatecell.load(tmp_path / "a.pt"))
+    assert (scaled.beside, clean.beside) == (("rnn.weight_hh_l0_mask", "rnn.weight_ih_l0_scale"), ())
+    gatecell.LSTM.from_file(tmp_path / "a.pt", prefix="plain")
+    with pytest.raises(ValueError, match=r"unexpected: rnn\.weight_ih_l0_scale(.|\n)*exp\(scale\)"):
+        gatecell.LSTM.from_file(tmp_path / "a.pt", prefix="rnn")
+    for words in (["verify"], ["run", "--layer", "rnn"]):
+        assert main(command(words, tmp_path / "a.pt", sequence)) == 1
+        assert "rnn.weight_ih_l0_scale" in capsys.readouterr().err
+    assert main(command(["run", "--layer", "plain"], tmp_path / "a.pt", sequence)) == 0
+
+
+def test_names_that_contain_a_weights_name() -> None:
+    for other in ("model.raw_weight_hh_l0", "model.module_weight_hh_l0_raw", "model.rnn_weight_hh_l0_mask"):
+        with pytest.raises(ValueError, match="unexpected: " + other):
+            gatecell.LSTM.from_state_dict(plain() | {other: RAW}, prefix=P)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize")
+def test_what_numpy_cannot_view_is_named_and_can_be_ignored() -> None:
+    for other in (torch.ones(24, 6).to_sparse(), torch.quantize_per_tensor(RAW, 0.1, 0, torch.qint8)):
+        state_dict = plain() | {P + f"{WEIGHT}_mask": other}
+        with pytest.raises(ValueError, match=f"unexpected: {P}{WEIGHT}_mask"):
+            gatecell.LSTM.from_state_dict(state_dict, prefix=P)
+        gatecell.LSTM.from_state_dict(state_dict, prefix=P, strict=False)
+        assert gatecell.find_layers(state_dict)[0].beside == (P + f"{WEIGHT}_mask",)
+
+
+def test_a_layer_in_another_form_is_not_cut_off() -> None:
+    """A second layer whose matrices are weight-normed is missing, even if what is unexpected is ignored."""
+    module = nn.LSTM(5, 6, 2)
+    for name in ("weight_ih_l1", "weight_hh_l1"):
+        parametrizations.weight_norm(module, name)
+    with pytest.raises(ValueError, match="missing: weight_ih_l1"):
+        gatecell.LSTM.from_state_dict(module.state_dict(), strict=False)
+
+
+def test_a_checkpoint_as_torch_load_gives_it() -> None:
+    layers = gatecell.find_layers({"state_dict": plain(), "epoch": 3})
+    assert (layers, list(layers.refused)) == ([], ["state_dict."])
+    assert "pass state_dict['state_dict']" in layers.refused["state_dict."]
 
 
 def test_many_layers_take_no_longer_each() -> None:

@@ -21,7 +21,7 @@ import torch
 import gatecell
 from gatecell import _demo
 from gatecell._cli import bench, main
-from gatecell._cli._bench_worker import Task, make, turn
+from gatecell._cli._bench_worker import Task, Turn, make, turn
 from isolated import HANG
 
 
@@ -35,6 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Real turns need not agree: the tests' machine may be busy."""
     monkeypatch.setattr(bench, "SPREAD", math.inf)
+    monkeypatch.setattr(bench, "SHARE", 0)
 
 
 @pytest.mark.usefixtures("busy")
@@ -94,6 +95,8 @@ def test_cells_that_torch_has_not(tmp_path: Path, capsys: pytest.CaptureFixture[
 class Pool:
     """In place of a process: `outputs` are what the library computes, and the turns take so many seconds, in turn."""
 
+    share = 1.0
+
     def __init__(self, name: str, log: list[str], outputs: Callable[[], Any], *seconds: float) -> None:
         self.name, self.log, self.outputs, self.seconds = name, log, outputs, itertools.cycle(seconds or (1.0,))
         self.job: Any = None
@@ -104,7 +107,7 @@ class Pool:
 
     def result(self) -> Any:
         self.log.append(f"{self.job.__name__} {self.name}")
-        return self.outputs() if self.job is make else next(self.seconds)
+        return self.outputs() if self.job is make else Turn(next(self.seconds), self.share)
 
 
 def measured(torch_outputs: Callable[[], Any]) -> tuple[dict[str, Any], list[str]]:
@@ -192,7 +195,7 @@ def test_nothing_is_claimed_of_unsettled_turns(
         assert "times as long" not in "".join(lines)
         assert lines[5:] == [
             "  unsettled: without their slowest quarter the turns still spread by more than 1.5 times, "
-            "so neither a time nor a ratio is claimed"
+            "or the process had a CPU for less than 0.9 of their time, so neither a time nor a ratio is claimed"
         ]
 
 
@@ -247,4 +250,14 @@ def test_worker() -> None:
     outputs = make("gatecell", Task(path, layer, 3, 2, 1))
     assert outputs["y"].shape == (3, 2, layer.hidden_size)
     assert outputs["h_n"].shape == (layer.num_layers, 2, layer.hidden_size)
-    assert turn(0) > 0
+    found = turn(0.01)
+    assert found.seconds > 0
+    assert 0 <= found.share < 1.5  # of one thread, and clocks that tick
+
+
+def test_nothing_is_claimed_without_a_cpu(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Turns that are slow alike because other programs are at work."""
+    monkeypatch.setattr(Pool, "share", 0.4)
+    layer, lines = bench_with(monkeypatch, capsys, [2.0] * 5, [127.0] * 5)
+    assert (layer["gatecell"]["settled"], layer["torch"]["seconds"], layer["ratio"]) == (False, None, None)
+    assert "times as long" not in "".join(lines)

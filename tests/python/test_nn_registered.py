@@ -262,8 +262,8 @@ def test_names_that_are_taken() -> None:
 
 def extended(nn: Any) -> Any:
     class Extended(nn.GRU):  # type: ignore[misc, name-defined]
-        def __init__(self, *sizes: int, **options: Any) -> None:
-            super().__init__(*sizes, **options)
+        def __init__(self, input_size: int, hidden_size: int, **options: Any) -> None:
+            super().__init__(input_size, hidden_size, **options)
             self.register_buffer("h0", zeros(nn, 1, 2, 6))
 
         def forward(self, x: Any) -> Any:
@@ -286,3 +286,45 @@ def test_sizes_read_off_the_tensors(strict: bool) -> None:
             extended(gatecell.nn).from_state_dict(other, prefix="model")
     else:
         extended(gatecell.nn).from_state_dict(other, prefix="model", strict=False)
+
+
+def test_what_lies_around_a_layer_is_judged_in_trees_of_modules_too() -> None:
+    """A raw matrix in the modules around, whatever is registered on the layer and whatever is loaded with it."""
+    state_dict = {f"model.rnn.{name}": value.numpy() for name, value in torch.nn.LSTM(4, 6).state_dict().items()}
+    raw = {"model.weight_hh_l0_raw": np.ones((24, 6), np.float32)}
+    layer = nn.LSTM(4, 6)
+    layer.register_buffer("h0", np.zeros(3, np.float32))
+    tree = nn.Sequential(nn.LSTM(4, 6))
+    for module, prefix, own in (
+        (layer, "model.rnn", state_dict | {"model.rnn.h0": np.ones(3, np.float32)}),
+        (tree, "model", {name.replace("rnn.", "0."): value for name, value in state_dict.items()}),
+    ):
+        module.load_state_dict(own, prefix=prefix)
+        outer = {name.replace("model.", "top.model."): value for name, value in own.items()}
+        with pytest.raises(ValueError, match=r"unexpected: model\.weight_hh_l0_raw(.|\n)*weight drop"):
+            module.load_state_dict(own | raw, prefix=prefix)
+        with pytest.raises(ValueError, match=r"unexpected: weight_hh_l0_raw"):
+            module.load_state_dict(outer | {"weight_hh_l0_raw": raw["model.weight_hh_l0_raw"]}, prefix=f"top.{prefix}")
+        assert module.load_state_dict(own | raw, strict=False, prefix=prefix).unexpected_keys == list(raw)
+
+
+def test_second_names_are_understood_in_trees_of_modules_too() -> None:
+    own = {f"0.{name}": value.numpy() for name, value in torch.nn.LSTM(4, 6).state_dict().items()}
+    second = {f"0.0.cell.{name.removesuffix('_l0')[2:]}": value.copy() for name, value in own.items()}
+    assert nn.Sequential(nn.LSTM(4, 6)).load_state_dict(own | second) == ([], [])
+    with pytest.raises(ValueError, match=r"unexpected: 0\.0\.cell\.weight_hh"):
+        nn.Sequential(nn.LSTM(4, 6)).load_state_dict(own | second | {"0.0.cell.weight_hh": own["0.weight_hh_l0"] + 1})
+
+
+@pytest.mark.parametrize("name", ["hidden_size", "h0"])
+def test_a_module_takes_no_other_attributes_place(name: str) -> None:
+    ours, theirs = nn.GRU(4, 6), torch.nn.GRU(4, 6)
+    ours.register_buffer("h0", np.zeros(3))
+    theirs.register_buffer("h0", torch.zeros(3))
+    for module, linear in ((ours, nn.Linear(1, 1)), (theirs, torch.nn.Linear(1, 1))):
+        with pytest.raises(KeyError):
+            module.add_module(name, linear)
+    theirs.h0, ours.h0 = torch.nn.Linear(1, 1), nn.Linear(1, 1)
+    assert "h0" not in dict(theirs.named_buffers())
+    assert "h0" not in dict(ours.named_buffers())
+    assert [key for key in ours._values() if "h0" in key] == []

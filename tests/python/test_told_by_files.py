@@ -103,3 +103,35 @@ def test_a_cell(tmp_path: Path) -> None:
     ours = gatecell.RNNCell.from_file(tmp_path / "a.pt")
     x = np.ones((2, 3), np.float32)
     np.testing.assert_allclose(ours(x), theirs(torch.from_numpy(x)).detach().numpy(), atol=1e-6)
+
+
+def test_each_option_is_told_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A trace of packed input tells bidirectional only; of a class of a user's own nobody knows where the reset is."""
+
+    class Packed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(5, 6, batch_first=True)
+
+        def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+            packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True)
+            h: torch.Tensor = self.lstm(packed)[1][0]
+            return h
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.trace(Packed().eval(), (torch.ones(2, 3, 5), torch.tensor([3, 2]))), tmp_path / "a.pt")
+    (layer,) = gatecell.find_layers(gatecell.load(tmp_path / "a.pt"))
+    assert layer.choose == ("batch_first",)
+    torch.save(nn.ModuleDict({"torchs": nn.GRUCell(3, 4), "own": OwnGRU()}), tmp_path / "b.pt")
+    torchs, own = gatecell.find_layers(gatecell.load(tmp_path / "b.pt"))
+    assert torchs.choose == ()
+    assert own.choose == ("reset ('after' in PyTorch; 'before')", "or an LSTM with coupled_gates=True")
+
+
+class OwnGRU(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.batch_first = True
+        for name, value in nn.GRU(3, 4).state_dict().items():
+            self.register_parameter(name, nn.Parameter(value))

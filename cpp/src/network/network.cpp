@@ -50,16 +50,7 @@ void check_call(const Call<T>& call) {
                                                                                                : "h_n"));
 }
 
-void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
-  constexpr std::int64_t most_threads = 1 << 20;
-  const std::int64_t rows_and_hidden = std::int64_t{plan.row_parts} * plan.hidden_parts;
-  const bool layers_alone = rows_and_hidden == 1 && !spec.bidirectional && plan.group_rows >= rows;
-  const bool fits = plan.row_parts >= 1 && plan.row_parts <= std::max<std::int64_t>(rows, 1) &&
-                    (plan.direction_parts == 1 || plan.direction_parts == spec.directions()) &&
-                    plan.hidden_parts >= 1 && plan.hidden_parts <= spec.hidden_size &&
-                    rows_and_hidden <= most_threads && plan.layer_parts >= 1 && plan.layer_parts <= spec.num_layers &&
-                    (plan.layer_parts == 1 || layers_alone) && plan.chunk >= 1 && plan.group_rows >= 1;
-  if (fits) return;
+[[noreturn]] void refuse(const Plan& plan, std::int64_t rows) {
   std::string got;
   const auto add = [&](const char* field, std::int64_t value) {
     got += std::string(got.empty() ? "" : ", ") + field + "=" + std::to_string(value);
@@ -71,6 +62,18 @@ void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
   add("chunk", plan.chunk);
   add("group_rows", plan.group_rows);
   throw std::invalid_argument("expected a plan for this network and B=" + std::to_string(rows) + ", got " + got);
+}
+
+void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
+  constexpr std::int64_t most_threads = 1 << 20;
+  const std::int64_t rows_and_hidden = std::int64_t{plan.row_parts} * plan.hidden_parts;
+  const bool layers_alone = rows_and_hidden == 1 && !spec.bidirectional && plan.group_rows >= rows;
+  const bool fits = plan.row_parts >= 1 && plan.row_parts <= std::max<std::int64_t>(rows, 1) &&
+                    (plan.direction_parts == 1 || plan.direction_parts == spec.directions()) &&
+                    plan.hidden_parts >= 1 && plan.hidden_parts <= spec.hidden_size &&
+                    rows_and_hidden <= most_threads && plan.layer_parts >= 1 && plan.layer_parts <= spec.num_layers &&
+                    (plan.layer_parts == 1 || layers_alone) && plan.chunk >= 1 && plan.group_rows >= 1;
+  if (!fits) refuse(plan, rows);
 }
 
 }  // namespace

@@ -34,21 +34,26 @@ class Task(NamedTuple):
 def make(library: str, task: Task) -> _reference.Outputs:
     """The network in this library, from the file; the outputs for standard normal input. Raises ImportError."""
     weights = gatecell.load(task.path, prefix=task.layer.prefix)
-    net = _networks.network(task.layer, weights, strict=False, batch_first=False, num_threads=task.threads)
+    net = _networks.network(task.layer, weights, batch_first=False, num_threads=task.threads)
     x = np.random.default_rng(0).standard_normal((task.steps, task.rows, net.input_size)).astype(net.dtype)
     _calls[:] = [_torch_call(net, x) if library == "torch" else lambda: net(x)]
     return _reference.named(*_calls[0]())
 
 
-def turn(seconds: float) -> float:
-    """Median seconds of a call, at least one."""
+class Turn(NamedTuple):
+    seconds: float  # the median of its calls
+    share: float  # of its time for which the process had a CPU; with more threads it may be more than 1
+
+
+def turn(seconds: float) -> Turn:
+    """Calls for so long, at least one."""
     times: list[float] = []
-    end = time.perf_counter() + seconds
-    while not times or time.perf_counter() < end:
+    begin, used = time.perf_counter(), time.process_time()
+    while not times or time.perf_counter() < begin + seconds:
         start = time.perf_counter()
         _calls[0]()
         times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return Turn(statistics.median(times), (time.process_time() - used) / (time.perf_counter() - begin))
 
 
 def _torch_call(net: Any, x: Floats) -> Callable[[], Any]:

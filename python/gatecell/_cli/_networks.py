@@ -72,10 +72,11 @@ def own_weights(layer: FoundLayer, weights: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def network(layer: FoundLayer, weights: Mapping[str, Any], *, strict: bool = True, **how: Any) -> Layer[Any]:
+def network(layer: FoundLayer, weights: Mapping[str, Any], **how: Any) -> Layer[Any]:
+    """The layer as it was found; what is beside it has been judged."""
     made: type[Any] = getattr(gatecell, layer.cell.removesuffix("Cell"))
     options = {**dict(layer.flags), **how}
-    net: Layer[Any] = made.from_state_dict(weights, prefix=layer.prefix, strict=strict, **options)
+    net: Layer[Any] = made.from_state_dict(weights, prefix=layer.prefix, strict=False, **options)
     return net
 
 

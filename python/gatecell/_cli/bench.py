@@ -22,7 +22,7 @@ from gatecell._defaults import choose_threads
 
 from . import _networks
 from ._arguments import add_file, add_strict, add_threads, positive
-from ._bench_worker import Task, make, turn
+from ._bench_worker import Task, Turn, make, turn
 from ._output import counted, print_columns, print_json, printable
 from ._reference import Outputs
 
@@ -31,9 +31,10 @@ TURN = 0.05  # seconds of calls of one library before the other one's turn
 BUDGET = 1.0  # seconds of turns for a layer
 LEAST_TURNS = 3
 SPREAD = 1.5  # of turns that agree, slowest to fastest; see `settled`
+SHARE = 0.9  # of a turn's time for which a process has a CPU
 UNSETTLED = (
-    f"unsettled: without their slowest quarter the turns still spread by more than {SPREAD} times, "
-    "so neither a time nor a ratio is claimed"
+    f"unsettled: without their slowest quarter the turns still spread by more than {SPREAD} times, or the process "
+    f"had a CPU for less than {SHARE} of their time, so neither a time nor a ratio is claimed"
 )
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}  # times max(1, |y|): beyond it is another network, or a chaotic one
 
@@ -95,14 +96,15 @@ def measure(task: Task, pools: Mapping[str, ProcessPoolExecutor]) -> dict[str, A
             difference = largest_difference(expected, got)
             disagrees = not difference <= TOLERANCE[str(net.dtype)]
     names = ["gatecell", *([] if missing else ["torch"])]
-    turns: dict[str, list[float]] = {name: [] for name in names}
+    turns: dict[str, list[Turn]] = {name: [] for name in names}
     end = time.monotonic() + BUDGET
     while not disagrees and (len(turns["gatecell"]) < LEAST_TURNS or time.monotonic() < end):
         for name in names:
             turns[name].append(pools[name].submit(turn, TURN).result())
     products = sum(math.prod(shape) for shape in net._shapes().values() if len(shape) == 2)
     times = {name: summary(turns[name], task, products) if turns.get(name) else None for name in ("gatecell", "torch")}
-    ratios = [slow / fast for fast, slow in zip(turns["gatecell"], turns.get("torch", []), strict=False)]
+    pairs = zip(turns["gatecell"], turns.get("torch", []), strict=False)
+    ratios = [theirs.seconds / ours.seconds for ours, theirs in pairs]
     claimed = ratios and all(settled(of_one) for of_one in turns.values())
     return {
         "prefix": task.layer.prefix,
@@ -129,25 +131,28 @@ def largest_difference(expected: Outputs, got: Outputs) -> float:
     return float(np.max([np.max(difference, initial=0) for difference in differences]))
 
 
-def settled(turns: list[float]) -> bool:
-    """Whether a library's turns agree: without the slowest quarter (at least one) they spread by at most SPREAD times.
+def settled(turns: list[Turn]) -> bool:
+    """Whether a library's turns agree, and had a CPU.
 
-    One-sided, because a busy machine makes a turn slower, never faster: a slow one may be an accident, a fast one
-    shows that the others were disturbed. Where both libraries are settled, at most a quarter of the ratios taken turn
-    by turn are too large and a quarter too small by accident, so their median is a good one.
+    They agree if without the slowest quarter (at least one) they spread by at most SPREAD times. One-sided, because a
+    busy machine makes a turn slower, never faster: a slow one may be an accident, a fast one shows that the others were
+    disturbed. Where both libraries are settled, at most a quarter of the ratios taken turn by turn are too large and a
+    quarter too small by accident, so their median is a good one. Where other programs leave a process no CPU all turns
+    may be slow alike, and only its processor time tells.
     """
-    kept = sorted(turns)[: -max(1, len(turns) // 4)]
-    return kept[-1] <= SPREAD * kept[0]
+    kept = sorted(turn.seconds for turn in turns)[: -max(1, len(turns) // 4)]
+    return kept[-1] <= SPREAD * kept[0] and statistics.median(turn.share for turn in turns) >= SHARE
 
 
-def summary(turns: list[float], task: Task, products: int) -> dict[str, float | bool | None]:
+def summary(turns: list[Turn], task: Task, products: int) -> dict[str, float | bool | None]:
     """None for what is not claimed. `products`: multiply-adds of a row in a step, two operations each."""
-    agree, seconds = settled(turns), statistics.median(turns)
+    times = [turn.seconds for turn in turns]
+    agree, seconds = settled(turns), statistics.median(times)
     return {
         "settled": agree,
         "seconds": seconds if agree else None,
-        "fastest": min(turns),
-        "slowest": max(turns),
+        "fastest": min(times),
+        "slowest": max(times),
         "us_per_step": seconds / task.steps * 1e6 if agree else None,
         "gflops": 2e-9 * products * task.steps * task.rows / seconds if agree else None,
     }

@@ -160,7 +160,7 @@ def make(arguments: argparse.Namespace) -> tuple[Layer[Any], bool]:
             raise ValueError(f"--nonlinearity is for a simple RNN, got {layer!r}")
         options["nonlinearity"] = arguments.nonlinearity
     is_assumed = arguments.batch_first is None and "batch_first" in layer.choose
-    return _networks.network(layer, weights, strict=False, **options), is_assumed
+    return _networks.network(layer, weights, **options), is_assumed
 
 
 def choose(layers: Sequence[FoundLayer], prefix: str) -> FoundLayer:

@@ -78,7 +78,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict[str, Any]:
     if against == "torch" and own_options(layer):
         raise ValueError(f"torch has no {layer}: verify --against float64")
-    net = network(layer, weights, strict=False, batch_first=False)
+    net = network(layer, weights, batch_first=False)
     dtype = str(net.dtype)
     own = {name: cast(view(array, name), net.dtype) for name, array in own_weights(layer, weights).items()}
     rng = np.random.default_rng(SEED)

@@ -15,6 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from .._cures import frozen
 from .._state_dict import with_dot
 from .content import Content
 
@@ -49,7 +50,8 @@ class Weights(dict[str, NDArray[Any]]):
     `metadata` holds the plain data of the whole file: {"epoch": 3, "hyper_parameters": {"lr": 0.1}, "words": {...}},
     and what a .safetensors file or an index of shards keeps under that name.
     `options` holds, by prefix, what a saved module or TorchScript tells of its recurrent layers beside the weights:
-    {"encoder.": {"batch_first": True, "bidirectional": False}}, of a simple RNN nonlinearity, too.
+    {"encoder.": {"batch_first": True, "bidirectional": False}}, of a simple RNN nonlinearity, too, and of torch's own GRU
+    {"reset": "after"}. A copy of the dict has none of these attributes.
     `outside` lists names of arrays outside the prefix that were seen on the way to it.
     """
 
@@ -99,6 +101,7 @@ def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False)
     if prefix and not result:
         heads = ", ".join(list(dict.fromkeys(name.partition(".")[0] for name in result.outside))[:20])
         names = f"names start with {_one_line(heads)}" if heads else "there is none"
+        names += f"; {hint}" if (hint := frozen(result.outside)) else ""
         raise ValueError(f"{path}: expected arrays whose names start with {prefix!r}: {names}")
     return result
 

@@ -1,4 +1,4 @@
-"""What a saved module tells of itself beside its weights: batch_first, bidirectional and nonlinearity.
+"""What a saved module tells of itself beside its weights: batch_first, bidirectional, nonlinearity, reset.
 
 A pickled torch.nn.LSTM, GRU, RNN or cell has them as attributes. In TorchScript they stand in the code of the class: a
 scripted class has them as constants, of a traced one the call of torch.lstm and its like tells them.
@@ -25,6 +25,7 @@ _CALL = re.compile(
     r"torch\.(lstm|gru|rnn_tanh|rnn_relu)"
     r"\([^()\n]*, \d+, [\d.e+-]+, (?:True|False), (True|False)(?:, (True|False))?\)"
 )
+_GRU = re.compile(r"(?:__torch__\.)?torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?GRU(?:Cell)?")
 _CELL = re.compile(r"__torch__\.torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?class RNNCell\(")
 _NONLINEARITY = re.compile(r"\btorch\.(tanh|relu)\(")  # in its trace there is nothing else of these
 
@@ -67,6 +68,8 @@ def _options(
     nonlinearity = _MODES.get(mode) if type(mode) is str else told.get("nonlinearity")  # torch's forward goes by mode
     if type(nonlinearity) is str and nonlinearity in _MODES.values():
         options["nonlinearity"] = nonlinearity
+    if _GRU.fullmatch(name):  # of another class nobody knows
+        options["reset"] = "after"
     return options
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from . import numpy_objects
 from .bfloat16 import widened
 from .content import Arrays, Content
+from .members import items_of
 from .metadata import plain
 from .options import options_of
 from .torch_objects import Storage, Tensor, storage, tensor
@@ -161,8 +162,10 @@ class _Reader:
         arrays: Arrays = {path: self._array(path, call) for path, call in found.tensors.items()}
         arrays |= dict.fromkeys(found.beside)
         if prefix and not found.tensors:  # only an error can follow: it shall tell what is there
-            with suppress(ValueError):
+            try:
                 arrays = dict.fromkeys(find(root, size, "").tensors)
+            except ValueError:  # of trouble elsewhere
+                arrays |= dict.fromkeys(f"{key}." for key in items_of(root))
         return Content(arrays, found.skipped, plain(root), options_of(found.modules, self._code))
 
     def _array(self, path: str, call: Call) -> NDArray[Any]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from .._cures import OUTSIDE
 from .members import DICTS, SCRIPT, Holder, holders_of, is_module, key_name
 from .numpy_objects import is_array
 from .torch_objects import attributes, makes_tensor, tensor, unwrap
 from .unpickle import PERSISTENT, Call, Name, OddKey
 
-OUTSIDE = "a tensor outside the state dict"  # what `skipped` says of one
 _STORAGE = "a storage without a tensor"
 _PLAIN = {"_codecs.encode", "numpy.dtype"} | {
     f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("bytes", "bytearray", "complex")
@@ -157,7 +157,7 @@ def _foreign_name(call: Call) -> str:
     if call.name == PERSISTENT:
         return _STORAGE
     if call.name == "torch.ScriptObject" and type(call.state) is tuple and type((call.state or (0,))[-1]) is str:
-        return call.state[-1]  # its class in C++
+        return str(call.state[-1])  # its class in C++
     if call.name.startswith(_OPAQUE):
         return call.name
     inert = call.name in DICTS or call.name in _PLAIN or call.name.startswith((SCRIPT, "torch."))
