@@ -50,8 +50,8 @@ class Weights(dict[str, NDArray[Any]]):
     `metadata` holds the plain data of the whole file: {"epoch": 3, "hyper_parameters": {"lr": 0.1}, "words": {...}},
     and what a .safetensors file or an index of shards keeps under that name.
     `options` holds, by prefix, what a saved module or TorchScript tells of its recurrent layers beside the weights:
-    {"encoder.": {"batch_first": True, "bidirectional": False}}, of a simple RNN nonlinearity, too, and of torch's own GRU
-    {"reset": "after"}. A copy of the dict has none of these attributes.
+    {"encoder.": {"batch_first": True, "bidirectional": False}}; of a simple RNN nonlinearity, too, of torch's own GRU
+    reset. A copy of the dict has none of these attributes.
     `outside` lists names of arrays outside the prefix that were seen on the way to it.
     """
 
