@@ -108,8 +108,8 @@ def test_wrong_calls_are_noticed(mutant: Callable[[Any], Callable[..., Any]]) ->
             case.check(mutant(network))
 
 
-# The textbooks' cells. What is wrong in an option has to show in the few kinds that run everywhere: in
-# each of them that has the option, in a call with some of the flags.
+# The textbooks' cells. What is wrong in an option has to show in the few kinds that run everywhere, in each that has
+# the option, in a call with some of the flags.
 
 
 def without(option: str) -> Callable[[TextbookCase, Weights], tuple[TextbookCase, Weights]]:
