@@ -156,8 +156,8 @@ def _foreign_name(call: Call) -> str:
     """What `skipped` names an object by; nothing for those that only hold what is found in them."""
     if call.name == PERSISTENT:
         return _STORAGE
-    if call.name == "torch.ScriptObject" and type(call.state) is tuple and type((call.state or (0,))[-1]) is str:
-        return str(call.state[-1])  # its class in C++
+    if call.name == "torch.ScriptObject" and type(call.state) is tuple and call.state and type(call.state[-1]) is str:
+        return call.state[-1]  # its class in C++
     if call.name.startswith(_OPAQUE):
         return call.name
     inert = call.name in DICTS or call.name in _PLAIN or call.name.startswith((SCRIPT, "torch."))
