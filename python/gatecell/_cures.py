@@ -21,6 +21,7 @@ _CURES = {  # of what stands beside or in place of the weight {name}
     rf"{_PREFIX}{_NAME}_zero_point": "quantised: save the weights before they are quantised",
     rf"{_PREFIX}{_NAME}_scale": "scaled: the weight in use is made of the weight and its _scale, in icefall "
     "weight * exp(scale): pass the product, without the scale",
+    rf"{_PREFIX}(lora_\w+)(?:\..*)?": "an adapter (PEFT) changes the weights: save what merge_and_unload() gives",
 }
 # What recurrent weights are named after, plain or in one of those forms.
 RECURRENT = rf"{_PREFIX}(?:parametrizations\.)?weight_[ih]h(?:_\w+)?(?:\.original[01]?)?"

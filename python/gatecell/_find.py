@@ -12,7 +12,7 @@ import numpy as np
 
 from ._cures import quantised
 from ._spec import Spec
-from ._state_dict import Part, ancestors, cut, is_derived, names_without_values, recurrent_weights
+from ._state_dict import Part, ancestors, cut, is_derived, names_without_values, recurrent_weights, wrapped
 
 _GATES = {4: "LSTM", 3: "GRU", 2: "GRU", 1: "RNN"}  # blocks of rows in weight_hh
 _DEFAULTS = {  # of the flags
@@ -134,9 +134,10 @@ class _Index:
 
     def near(self, prefix: str) -> _Near:
         """What is under a prefix, and what in the modules around is named after recurrent weights, in order."""
-        places = range(bisect.bisect_left(self._sorted, prefix), len(self._sorted))
+        scope = wrapped(prefix)
+        places = range(bisect.bisect_left(self._sorted, scope), len(self._sorted))
         keys = (self._sorted[place] for place in places)
-        under = itertools.takewhile(lambda key: key.startswith(prefix), keys)
+        under = itertools.takewhile(lambda key: key.startswith(scope), keys)
         around = (key for module in ancestors(prefix) for key in self._derived.get(module, ()))
         found = [*under, *around]
         near = _Near((key, self._state_dict[key]) for key in found if key in self._state_dict)

@@ -131,19 +131,21 @@ class Part:
     def beside(self, own: Iterable[str]) -> list[str]:
         """The names of tensors near the layer, whose weights have the names `own`, that are not understood.
 
-        Near are all under its prefix, and in the modules around it those named after one of its weights, such as
-        weight_hh_l0_raw. Of these a second name of one of its weights is understood: it holds an equal tensor.
+        Near are all under its prefix, all in the adapter around it (PEFT's base_layer), and in the modules around those
+        named after one of its weights, such as weight_hh_l0_raw. Of these a second name of one of its weights is
+        understood: it holds an equal tensor.
         """
         weights = {key[len(self.prefix) :]: key for key in own}
         used = set(weights.values())
         around = ancestors(self.prefix)
-        near = [key for key in self.keys.values() if key not in used]
+        scope = wrapped(self.prefix)
+        near = [key for key in self._names if key.startswith(scope) and key not in used and key in self.state_dict]
         for key in self._names:
             module, dot, name = key.rpartition(".")
             is_here = module + dot in around or (module + dot == self.prefix and key not in self.state_dict)
             if is_here and is_derived(name) and any(weight in name for weight in weights):
                 near.append(key)
-        return [key for key in near if not self._is_second_name(key, weights)]
+        return [key for key in dict.fromkeys(near) if not self._is_second_name(key, weights)]
 
     def _is_second_name(self, key: str, weights: Mapping[str, str]) -> bool:
         """Whether `key` is another name of one of the weights: of its kind by name, and by content the same.
@@ -247,6 +249,11 @@ def _are_equal(one: Any, other: Any) -> bool:
 def is_derived(name: str) -> bool:
     """Whether a tensor is named after a recurrent weight, without being one: weight_hh_l0_raw."""
     return _KIND.search(name) is not None and _WEIGHT.fullmatch(name) is None
+
+
+def wrapped(prefix: str) -> str:
+    """The prefix of the adapter around a layer that PEFT has wrapped, else the layer's own."""
+    return prefix.removesuffix("base_layer.")
 
 
 def names_without_values(state_dict: Mapping[Any, Any]) -> list[str]:

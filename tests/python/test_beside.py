@@ -58,6 +58,7 @@ COMPLETE: dict[str, tuple[dict[str, Any], str, str]] = {  # the plain weights ar
     "weight drop, at the top": (plain() | {f"{WEIGHT}_raw": RAW}, f"{WEIGHT}_raw", "the one named _raw"),
     "a mask that is not applied": (plain() | {P + f"{WEIGHT}_mask": RAW.gt(0)}, f"{P}{WEIGHT}_mask", "prune.remove"),
     "layer norm inside": (plain() | {P + "norm.weight": torch.ones(6)}, P + "norm.weight", "unexpected"),
+    "adapter inside": (plain() | {P + "lora_A.weight_hh_l0": RAW}, P + "lora_A.weight_hh_l0", "merge_and_unload()"),
     "learned state": (plain() | {P + "h0": torch.ones(1, 1, 6)}, P + "h0", "unexpected"),
 }
 REPLACED: dict[str, tuple[dict[str, Any], str, str]] = {  # something stands in the place of a weight
@@ -321,6 +322,17 @@ def test_tensors_that_a_saved_module_holds_outside_its_state_dict(
         assert main(command(words, tmp_path / "a.pt", sequence)) == 1
         assert "rnn.weight_ih_l0_scale" in capsys.readouterr().err
     assert main(command(["run", "--layer", "plain"], tmp_path / "a.pt", sequence)) == 0
+
+
+def test_an_adapter_around_the_layer() -> None:
+    """PEFT's names: the layer as it was is in base_layer, what changes it beside that."""
+    state_dict = {name.replace(P, P + "base_layer."): tensor for name, tensor in plain().items()}
+    adapter = {P + "lora_A.default.weight": torch.ones(4, 5), P + "lora_B.default.weight": torch.ones(24, 4)}
+    gatecell.LSTM.from_state_dict(state_dict, prefix=P + "base_layer")
+    with pytest.raises(ValueError, match=r"lora_A(.|\n)*merge_and_unload"):
+        gatecell.LSTM.from_state_dict(state_dict | adapter, prefix=P + "base_layer")
+    (layer,) = gatecell.find_layers(state_dict | adapter)
+    assert layer.beside == tuple(adapter)
 
 
 def test_names_that_contain_a_weights_name() -> None:
