@@ -12,7 +12,7 @@ import numpy as np
 
 from ._cures import quantised
 from ._spec import Spec
-from ._state_dict import Part, ancestors, cut, is_derived, names_without_values, recurrent_weights, wrapped
+from ._state_dict import TOLD, Part, ancestors, cut, is_derived, names_without_values, recurrent_weights, wrapped
 
 _GATES = {4: "LSTM", 3: "GRU", 2: "GRU", 1: "RNN"}  # blocks of rows in weight_hh
 _DEFAULTS = {  # of the flags
@@ -162,10 +162,9 @@ def _layer(near: _Near, prefix: str, told: Mapping[str, Any]) -> tuple[FoundLaye
     }
     cell = "rnn_tanh" if kind == "RNN" else kind.lower()
     spec = Spec(cell, **sizes, **{**flags, "peepholes": peepholes or "none"})
-    arrays, _ = part.arrays(spec.shapes(), strict=False, cell_names=True)
+    arrays, (_, beside) = part.arrays(spec.shapes(), strict=False, cell_names=True)
     own = part.own(spec.shapes(), cell_names=True).values()
-    beside = part.beside(own)
-    flags |= {name: told[name] for name in ("batch_first", "nonlinearity") if name in told}
+    flags |= {name: told[name] for name in TOLD if name in told}
     choose = _choose(kind, gates, is_cell, told)
     layer = FoundLayer(
         prefix,

@@ -20,7 +20,7 @@ from ._module import Module
 from ._module_weights import fitted, take
 from ._parameter import Unloaded
 from ._spec import Spec
-from ._state_dict import IncompatibleKeys, Part, negate_z
+from ._state_dict import TOLD, IncompatibleKeys, Part, negate_z
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -83,7 +83,7 @@ class Network(Module):
         if given := sizes.keys() & flags.keys():
             raise TypeError(f"{cls.__name__}.from_state_dict reads {', '.join(sorted(given))} off the tensors")
         told = getattr(state_dict, "options", {}).get(part.prefix, {})
-        known = [name for name in ("batch_first", "nonlinearity") if name in told and name in parameters]
+        known = [name for name in TOLD if name in told and name in parameters]
         flags = {name: told[name] for name in known} | flags
         net = cls(**sizes, dtype=dtype, **flags)
         is_extended = net._is_extended()

@@ -18,6 +18,7 @@ from ._cures import OUTSIDE, RECURRENT, cures, frozen, quantised
 
 Shape = tuple[int, ...]
 
+TOLD = ("batch_first", "nonlinearity")  # arguments of constructors that no tensor tells, but a saved module
 _SHOWN = 50  # keys of one kind in an error
 _KINDS: dict[float, str] = {  # by blocks of rows
     4: "an LSTM",

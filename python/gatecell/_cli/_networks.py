@@ -13,7 +13,7 @@ import gatecell
 from gatecell import FoundLayer, FoundLayers, Weights
 from gatecell._cures import frozen
 from gatecell._layers import Layer
-from gatecell._state_dict import Part
+from gatecell._state_dict import TOLD, Part
 
 SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")  # torch's arguments
 _SHOWN = 10  # names of tensors in an error
@@ -66,10 +66,8 @@ def empty(layer: FoundLayer, **how: Any) -> Layer[Any]:
 
 def own_weights(layer: FoundLayer, weights: Mapping[str, Any]) -> dict[str, Any]:
     """The layer's arrays among others, by torch's names in a layer."""
-    cell = layer.cell.endswith("Cell")
-    return {
-        name: weights[layer.prefix + (name.removesuffix("_l0") if cell else name)] for name in empty(layer)._shapes()
-    }
+    own = Part(layer.cell, weights, layer.prefix).own(empty(layer)._shapes(), cell_names=True)
+    return {name: weights[key] for name, key in own.items()}
 
 
 def network(layer: FoundLayer, weights: Mapping[str, Any], **how: Any) -> Layer[Any]:
@@ -82,4 +80,4 @@ def network(layer: FoundLayer, weights: Mapping[str, Any], **how: Any) -> Layer[
 
 def own_options(layer: FoundLayer) -> dict[str, Any]:
     """The options of a layer that torch has not."""
-    return {name: value for name, value in layer.flags if name not in ("batch_first", "nonlinearity")}
+    return {name: value for name, value in layer.flags if name not in TOLD}
