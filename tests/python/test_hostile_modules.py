@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from gatecell._files.zip import Archive
-from hostile_files import DATA, archive, load, members, pickled, tensor, text
-from isolated import run_script
+from hostile_files import DATA, archive, load, members, pickled, shown_in_bounded_memory, tensor, text
 
 LONG = 3_000_000  # bytes of code
 TENSOR = pickled(tensor())[2:-1]  # it puts its parts into the first places of the memo
@@ -147,22 +146,10 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     for name, (content, _) in files.items():
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else archive(content))
     prefix = ".".join(["k" * 900] * 9) + ".z"
-    output = run_script(f"""
-        import pathlib, resource, gatecell
-        def show(name):
-            try:
-                found = gatecell.load(
-                    pathlib.Path({str(tmp_path)!r}) / name, prefix={prefix!r} if name == "names outside" else ""
-                )
-                print(len(found), len(found.skipped))
-            except ValueError as error:
-                print(error)
-        show("good")
-        pages = int(open("/proc/self/statm").read().split()[0])
-        limit = pages * resource.getpagesize() + (200 << 20)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        for name in {list(files)[1:]!r}:
-            show(name)
-    """)
-    for line, (name, (_, expected)) in zip(output.splitlines(), files.items(), strict=True):
+    prefixed = f"{prefix!r} if path.name == 'names outside' else ''"
+    lines = shown_in_bounded_memory(
+        [tmp_path / name for name in files],
+        f"*(lambda found: (len(found), len(found.skipped)))(gatecell.load(path, prefix={prefixed}))",
+    )
+    for line, (name, (_, expected)) in zip(lines, files.items(), strict=True):
         assert re.search(expected, line), (name, line[-200:])
