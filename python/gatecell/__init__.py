@@ -6,18 +6,20 @@
 Equations, gate order, shapes and argument names are torch.nn's.
 """
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from . import _old_paths as _old_paths
 from ._accelerate import accelerate
-from ._cells import GRUCell, LSTMCell, RNNCell
 from ._core import available_isas, build_info
 from ._files import Weights, load, save
-from ._find import FoundLayer, FoundLayers, find_layers
-from ._from_gates import from_gates
-from ._layers import GRU, LSTM, RNN
-from ._packed import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
-from ._stream import Stream
-from ._stream_pool import StreamPool
+from ._networks.cells import GRUCell, LSTMCell, RNNCell
+from ._networks.layers import GRU, LSTM, RNN
+from ._networks.packed import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
+from ._state_dict.find_layers import FoundLayer, FoundLayers, find_layers
+from ._state_dict.from_gates import from_gates
+from ._streams.stream import Stream
+from ._streams.stream_pool import StreamPool
 from ._torch import from_torch
 
 if TYPE_CHECKING:
@@ -52,6 +54,10 @@ __all__ = [
     "pad_packed_sequence",
     "save",
 ]
+
+for _name in __all__:  # pickles and messages shall name what is public, not the private module it is in
+    if isinstance(_public := globals().get(_name), (type, FunctionType)):
+        _public.__module__ = __name__
 
 
 def __getattr__(name: str) -> Any:

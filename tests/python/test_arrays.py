@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 import gatecell
-from gatecell import _arrays
+from gatecell._base import arrays as _arrays
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((4, 3, 5)).astype("float32")

@@ -19,8 +19,7 @@ import pytest
 import torch
 
 import gatecell
-from gatecell import _demo
-from gatecell._cli import bench, main
+from gatecell._cli import _demo, bench, main
 from gatecell._cli._bench_worker import Task, Turn, make, turn
 from isolated import HANG
 

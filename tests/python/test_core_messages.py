@@ -12,7 +12,7 @@ import torch
 
 import gatecell
 from gatecell import _core
-from gatecell._spec import Spec
+from gatecell._base.spec import Spec
 
 L, B, INPUTS, HIDDEN, PROJECTED = 2, 3, 5, 8, 4
 SPEC = Spec("lstm", INPUTS, HIDDEN, L, proj_size=PROJECTED)

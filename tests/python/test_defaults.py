@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import gatecell
-from gatecell._defaults import usable_cpus
+from gatecell._base.defaults import usable_cpus
 
 # A machine's files that say how much CPU time a process may have, and the CPUs that this is out of 8.
 MACHINES: dict[str, tuple[dict[str, str], int]] = {

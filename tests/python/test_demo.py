@@ -16,7 +16,8 @@ from safetensors.numpy import load_file, save_file
 import gatecell
 import train_co2
 import train_digits
-from gatecell import _cli, _demo
+from gatecell import _cli
+from gatecell._cli import _demo
 from isolated import HANG
 
 DATA = Path(str(_demo.DATA))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch.nn.utils import rnn
 
 import gatecell
-from gatecell import _packed
+from gatecell._networks import packed as _packed
 
 RNG = np.random.default_rng(0)
 FALLING, MIXED = [6, 4, 3, 1], [3, 6, 1, 4]  # no ties: torch orders them in its own way

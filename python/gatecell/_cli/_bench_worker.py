@@ -16,7 +16,7 @@ import numpy as np
 
 import gatecell
 from gatecell import FoundLayer
-from gatecell._arrays import Floats
+from gatecell._base.arrays import Floats
 
 from . import _networks, _reference
 

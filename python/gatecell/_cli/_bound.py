@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gatecell._arrays import Floats
+from gatecell._base.arrays import Floats
 
 from ._reference import Outputs
 

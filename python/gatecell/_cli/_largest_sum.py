@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gatecell import _gates
-from gatecell._arrays import Floats
-from gatecell._spec import Spec
+from gatecell._base.arrays import Floats
+from gatecell._base.spec import Spec
+from gatecell._networks import gates as _gates
 
 from ._reference import State
 

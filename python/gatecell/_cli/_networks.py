@@ -11,9 +11,9 @@ import numpy as np
 
 import gatecell
 from gatecell import FoundLayer, FoundLayers, Weights
-from gatecell._cures import frozen
-from gatecell._layers import Layer
-from gatecell._state_dict import TOLD, Part
+from gatecell._networks.layer import Layer
+from gatecell._state_dict.cures import frozen
+from gatecell._state_dict.layer_keys import TOLD, Part
 
 SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")  # torch's arguments
 _SHOWN = 10  # names of tensors in an error

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from gatecell._layers import Layer
-from gatecell._spec import Spec
+from gatecell._base.spec import Spec
+from gatecell._networks.layer import Layer
 
 _VECTOR = {"avx512": 64, "avx2": 32, "sse2": 16, "neon": 16}  # bytes of a register
 _LINE, _PAGE = 64, 4096

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 import gatecell
-from gatecell import _gates
-from gatecell._arrays import Floats
-from gatecell._layers import Layer
+from gatecell._base.arrays import Floats
+from gatecell._networks import gates as _gates
+from gatecell._networks.layer import Layer
 
 from ._networks import SIZES
 

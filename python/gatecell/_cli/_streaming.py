@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import gatecell
-from gatecell._layers import Layer
+from gatecell._networks.layer import Layer
 
 from . import _sequence_file
 from ._draft import Draft, Record, States

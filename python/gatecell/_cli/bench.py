@@ -18,7 +18,7 @@ import numpy as np
 
 import gatecell
 from gatecell import FoundLayer
-from gatecell._defaults import choose_threads
+from gatecell._base.defaults import choose_threads
 
 from . import _networks
 from ._arguments import add_file, add_strict, add_threads, positive

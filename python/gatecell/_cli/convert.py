@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import gatecell
-from gatecell._state_dict import with_dot
+from gatecell._state_dict.names import with_dot
 
 from ._arguments import add_file
 from ._output import counted, print_columns, print_json, printable, size

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    from gatecell import _demo
+    from . import _demo
 
     results = _demo.run()
     kept = all(facts["passed"] and facts["agrees"] for facts in results)

@@ -9,9 +9,9 @@ from typing import Any
 
 import gatecell
 from gatecell import FoundLayer
-from gatecell._cures import frozen
 from gatecell._files import format_of
-from gatecell._state_dict import cut
+from gatecell._state_dict.cures import frozen
+from gatecell._state_dict.layer_keys import cut
 
 from ._arguments import add_file
 from ._networks import empty

@@ -13,8 +13,8 @@ from typing import Any
 
 import gatecell
 from gatecell import FoundLayer
-from gatecell._layers import Layer
-from gatecell._state_dict import with_dot
+from gatecell._networks.layer import Layer
+from gatecell._state_dict.names import with_dot
 
 from . import _networks, _sequence_file
 from ._arguments import add_file, add_strict, add_threads, positive

@@ -17,7 +17,7 @@ import numpy as np
 
 import gatecell
 from gatecell import FoundLayer
-from gatecell._arrays import cast, view
+from gatecell._base.arrays import cast, view
 from gatecell._files import format_of
 
 from ._arguments import add_file, add_strict

@@ -15,8 +15,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .._cures import frozen
-from .._state_dict import with_dot
+from .._state_dict.cures import frozen
+from .._state_dict.names import with_dot
 from .content import Content
 
 _LEGACY = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")  # torch's magic number, the first pickle in the file

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arrays import to_numpy
+from .._base.arrays import to_numpy
 from .safetensors import DTYPES
 
 _CODES = {np.dtype(code): name for name, code in DTYPES.items() if name != "BF16"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .._cures import OUTSIDE
+from .._state_dict.cures import OUTSIDE
 from .members import DICTS, SCRIPT, Holder, holders_of, is_module, key_name
 from .numpy_objects import is_array
 from .torch_objects import attributes, makes_tensor, tensor, unwrap

@@ -3,10 +3,10 @@
 Class names, constructor arguments, attributes and state-dict keys are torch's; arrays are NumPy's.
 """
 
-from .._cells import GRUCell, LSTMCell, RNNCell
-from .._layers import GRU, LSTM, RNN
-from .._module import Module
-from .._parameter import Parameter
+from .._modules.module import Module
+from .._modules.parameter import Parameter
+from .._networks.cells import GRUCell, LSTMCell, RNNCell
+from .._networks.layers import GRU, LSTM, RNN
 from . import functional, init, utils
 from ._activations import GELU, LeakyReLU, LogSoftmax, PReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from ._containers import ModuleList, Sequential

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, overload
 
-from .._module import Module, indent
+from .._modules.module import Module, indent
 
 if TYPE_CHECKING:
     from typing_extensions import Self

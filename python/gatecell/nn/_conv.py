@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _arrays
-from .._arrays import Floats
-from .._defaults import check_device, choose_dtype
-from .._module import Module
-from .._parameter import Unloaded
-from .._spec import check_bool, check_int
+from .._base import arrays as _arrays
+from .._base.arrays import Floats
+from .._base.checks import check_bool, check_int
+from .._base.defaults import check_device, choose_dtype
+from .._modules.module import Module
+from .._modules.parameter import Unloaded
 from ._pad import MODES, one, pad_last
 from ._product import product
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .._arrays import Floats
-from .._defaults import check_device, choose_dtype
-from .._module import Module
-from .._packed import integers
-from .._parameter import Parameter, Unloaded
-from .._spec import check_int
+from .._base.arrays import Floats, integers
+from .._base.checks import check_int
+from .._base.defaults import check_device, choose_dtype
+from .._modules.module import Module
+from .._modules.parameter import Parameter, Unloaded
 
 
 def embedding(

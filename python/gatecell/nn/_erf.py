@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .._arrays import Floats
+from .._base.arrays import Floats
 
 _PER_UNIT = 64
 _POWERS = 6

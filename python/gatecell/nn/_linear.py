@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import _arrays
-from .._arrays import Floats
-from .._defaults import check_device, choose_dtype
-from .._module import Module
-from .._parameter import Unloaded
-from .._spec import check_bool, check_int
+from .._base import arrays as _arrays
+from .._base.arrays import Floats
+from .._base.checks import check_bool, check_int
+from .._base.defaults import check_device, choose_dtype
+from .._modules.module import Module
+from .._modules.parameter import Unloaded
 from ._product import product
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _arrays
-from .._spec import check_int
+from .._base import arrays as _arrays
+from .._base.checks import check_int
 
 MODES = {
     "zeros": "constant",

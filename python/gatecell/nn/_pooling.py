@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _arrays
-from .._arrays import Floats
-from .._module import Module
+from .._base import arrays as _arrays
+from .._base.arrays import Floats
+from .._modules.module import Module
 from ._pad import one, pad_last
 
 

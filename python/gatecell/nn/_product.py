@@ -5,7 +5,7 @@ A BLAS may add up 256 and more products one after the other, whose rounding then
 
 from __future__ import annotations
 
-from .._arrays import Floats
+from .._base.arrays import Floats
 
 _PIECE = 128  # products in a chain; half of that costs a fifth more time and is no more exact where it matters
 

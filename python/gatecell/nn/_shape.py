@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._module import Module
+from .._modules.module import Module
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:

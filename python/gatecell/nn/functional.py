@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _arrays
-from .._arrays import Floats
-from .._packed import integers
-from .._spec import check_int
+from .._base import arrays as _arrays
+from .._base.arrays import Floats, integers
+from .._base.checks import check_int
 from ._activations import gelu, leaky_relu, log_softmax, prelu, relu, sigmoid, silu, softmax, tanh
 from ._conv import conv1d, conv_transpose1d
 from ._embedding import embedding

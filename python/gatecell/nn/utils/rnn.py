@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..._packed import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
+from ..._networks.packed import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 __all__ = ["PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence"]
 

@@ -1,0 +1,104 @@
+"""Defaults that the machine and the environment decide: instruction set, number of threads, dtype, device.
+
+Nothing here is remembered: each network asks anew when it is made, so an environment variable set later counts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._core import available_isas
+from .checks import check_int
+
+
+def choose_isa(isa: str | None) -> str:
+    """The instruction set of a new network: `isa`, else GATECELL_ISA, else the best of this machine."""
+    available = available_isas()
+    wanted, source = isa, "isa"
+    if wanted is None:
+        wanted, source = os.environ.get("GATECELL_ISA") or available[0], "GATECELL_ISA"
+    if wanted not in available:
+        raise ValueError(
+            f"expected an instruction set of this machine ({', '.join(available)}), got {source}={wanted!r}"
+        )
+    return wanted
+
+
+def choose_threads(num_threads: int | None) -> int:
+    """The number of threads of a new network: `num_threads`, else GATECELL_NUM_THREADS, else the CPUs we may use."""
+    if num_threads is not None:
+        return _checked_threads(check_int("num_threads", num_threads), f"num_threads={num_threads}")
+    if text := os.environ.get("GATECELL_NUM_THREADS"):
+        return _checked_threads(int(text) if text.isdecimal() else 0, f"GATECELL_NUM_THREADS={text!r}")
+    return usable_cpus()
+
+
+def _checked_threads(threads: int, source: str) -> int:
+    if not 1 <= threads < 2**31:
+        raise ValueError(f"expected a number of threads of at least 1 and below 2**31, got {source}")
+    return threads
+
+
+def usable_cpus(root: Path = Path("/")) -> int:
+    """CPUs of the affinity mask, capped by the cgroup's quota: more threads than that would only be throttled."""
+    affinity = len(os.sched_getaffinity(0))
+    return max(1, min([affinity, *(int(quota) for quota in _quotas(root))]))
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Every CPU quota, in CPUs, that this process's cgroup and its parents set, under cgroup v2 and v1."""
+    mount = root / "sys/fs/cgroup"
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:  # v2; in a hybrid hierarchy it is mounted one level down
+            for group in (*_ancestry(mount, path), *_ancestry(mount / "unified", path)):
+                yield from _quota(_read(group / "cpu.max").split())
+        elif "cpu" in controllers.split(","):
+            for group in (*_ancestry(mount / "cpu", path), *_ancestry(mount / controllers, path)):
+                words = [_read(group / name).strip() for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")]
+                yield from _quota(words)
+
+
+def _ancestry(mount: Path, path: str) -> Iterator[Path]:
+    """The mount point and every directory down to `path`. In a container the lower ones need not exist in it."""
+    group = mount
+    yield group
+    for name in path.strip("/").split("/"):
+        group = group / name
+        yield group
+
+
+def _quota(words: list[str]) -> Iterator[float]:
+    if len(words) == 2 and all(word.isdecimal() for word in words):  # not "max", not -1: no limit
+        quota, period = map(int, words)
+        if period:
+            yield quota / period
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def choose_dtype(dtype: Any) -> np.dtype[Any]:
+    """float32 (also for None) or float64, from NumPy's or torch's dtype or a name."""
+    wanted = str(dtype).removeprefix("torch.") if type(dtype).__module__ == "torch" else dtype
+    try:
+        found = np.dtype(np.float32 if dtype is None else wanted)
+    except TypeError:
+        found = None
+    if found not in (np.float32, np.float64):
+        raise ValueError(f"expected dtype float32 or float64, got {dtype!r}")
+    return found
+
+
+def check_device(device: object) -> None:
+    if device is not None and str(device) != "cpu":
+        raise ValueError(f"expected device None or 'cpu', got {device!r}")

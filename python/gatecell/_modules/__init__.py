@@ -1,0 +1,1 @@
+"""The base of all layers and cells: Module, its parameters, and how it takes a state dict."""

@@ -1,0 +1,139 @@
+"""LSTMCell, GRUCell and RNNCell: torch.nn's cells. Each is a network of one layer that runs one time step."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from numpy.typing import ArrayLike
+
+from .._base.arrays import Floats
+from .._base.spec import Spec
+from .network import Network
+from .options import check_reset, rnn_cell, spec_clip, spec_peepholes
+
+State = TypeVar("State")
+
+
+class Cell(Network, Generic[State]):
+    """What the three cells share. `State` is what hx and the result are: h, or (h, c)."""
+
+    _axes = "B"
+
+    def __call__(self, x: ArrayLike, hx: Any = None) -> State:
+        """Run one time step: h', or for an LSTMCell (h', c'), as fresh C-contiguous arrays.
+
+        x: (B, input_size) or unbatched (input_size), anything NumPy can view that holds real floating point numbers.
+        hx: h (B, hidden_size), or for an LSTMCell the tuple (h, c); zeros if not given. Unbatched without the axis B.
+        Raises ValueError and TypeError for arrays that do not fit, RuntimeError without weights.
+        """
+        core = self._core if self._core is not None else self._loaded()
+        array = self._input(x)
+        lead = array.shape[:-1]
+        array = array.reshape(1, -1, self.input_size)
+        h_0, c_0 = (None, None) if hx is None else self._states(hx, lead, array.shape[1])
+        _, h_n, c_n = core.forward(array, h_0, c_0, None, None, False, self.num_threads)
+        row = 0 if lead else (0, 0)
+        return h_n[row] if c_n is None else (h_n[row], c_n[row])  # type: ignore[return-value]
+
+    forward = __call__
+
+    def gates(self, x: ArrayLike, hx: Any = None) -> dict[str, Floats]:
+        """The values of every gate after its activation, by name, to look at: slow, in plain NumPy and float64.
+
+        x and hx are as for a call. Of an LSTMCell i f g o c h, of a GRUCell r z n h (without r if reset="none"), of an
+        RNNCell h: arrays (B, hidden_size) of the network's dtype, unbatched without B. Agrees with a call to rounding
+        unless float32 overflows.
+        Raises as a call does.
+        """
+        array = self._input(x)
+        lead = array.shape[:-1]
+        array = array.reshape(1, -1, self.input_size)
+        states = (None, None) if hx is None else self._states(hx, lead, array.shape[1])
+        row = (0, 0) if lead else (0, 0, 0)
+        return {name: value[row] for name, value in self._gate_values(array, states).items()}
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name.removesuffix("_l0"): shape for name, shape in super()._shapes().items()}
+
+
+class LSTMCell(Cell[tuple[Floats, Floats]]):
+    """torch.nn.LSTMCell for inference: h, c = cell(x, (h, c)). Equations and options as for LSTM."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: object = None,
+        dtype: Any = None,
+        *,
+        num_threads: int | None = None,
+        isa: str | None = None,
+        peepholes: str | None = None,
+        coupled_gates: bool = False,
+        gate_clip: float | None = None,
+        cell_clip: float | None = None,
+    ) -> None:
+        spec = Spec(
+            "lstm",
+            input_size,
+            hidden_size,
+            bias=bias,
+            peepholes=spec_peepholes(peepholes),
+            coupled_gates=coupled_gates,
+            gate_clip=spec_clip("gate_clip", gate_clip),
+            cell_clip=spec_clip("cell_clip", cell_clip),
+        )
+        super().__init__(spec, device, dtype, num_threads, isa)
+        self.peepholes = peepholes
+        self.coupled_gates = coupled_gates
+        self.cell_clip = spec.cell_clip or None
+
+
+class GRUCell(Cell[Floats]):
+    """torch.nn.GRUCell for inference: h = cell(x, h). Equations and options as for GRU."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: object = None,
+        dtype: Any = None,
+        *,
+        num_threads: int | None = None,
+        isa: str | None = None,
+        reset: str = "after",
+        gate_clip: float | None = None,
+    ) -> None:
+        check_reset(reset)
+        clip = spec_clip("gate_clip", gate_clip)
+        spec = Spec("gru", input_size, hidden_size, bias=bias, reset=reset, gate_clip=clip)
+        super().__init__(spec, device, dtype, num_threads, isa)
+        self.reset = reset
+
+
+class RNNCell(Cell[Floats]):
+    """torch.nn.RNNCell for inference: h = cell(x, h). Equations and options as for RNN."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: object = None,
+        dtype: Any = None,
+        *,
+        num_threads: int | None = None,
+        isa: str | None = None,
+        gate_clip: float | None = None,
+    ) -> None:
+        cell, clip = rnn_cell(nonlinearity), spec_clip("gate_clip", gate_clip)
+        spec = Spec(cell, input_size, hidden_size, bias=bias, gate_clip=clip)
+        super().__init__(spec, device, dtype, num_threads, isa)
+        self.nonlinearity = nonlinearity
+
+    def _repr_options(self) -> list[str]:
+        shown = [] if self.nonlinearity == "tanh" else [f"nonlinearity={self.nonlinearity}"]
+        return super()._repr_options() + shown

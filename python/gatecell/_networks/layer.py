@@ -1,0 +1,191 @@
+"""What LSTM, GRU and RNN share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._base.arrays import Floats, cast, check_out, contiguous
+from .._base.checks import check_bool, check_int
+from .._base.spec import Spec
+from .._core import call
+from .._streams.stream import Stream
+from .._streams.streamable import Streamable
+from .network import Network
+from .packed import PackedSequence, check_lengths, checked, is_packed, lengths_of
+from .plan import Plan
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+State = TypeVar("State")
+
+
+class Layer(Network, Streamable, Generic[State]):
+    """What the three layers share. `State` is what hx and the second result are: h, or (h, c)."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        batch_first: bool,
+        dropout: float,
+        device: object,
+        dtype: Any,
+        num_threads: int | None,
+        isa: str | None,
+    ) -> None:
+        check_bool("batch_first", batch_first)
+        if not isinstance(dropout, (int, float)) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
+            raise ValueError(f"expected dropout from 0 to 1, got {dropout!r}")
+        super().__init__(spec, device, dtype, num_threads, isa)
+        self._axes = "BT" if batch_first else "TB"
+        self.num_layers = spec.num_layers
+        self.batch_first = batch_first
+        self.dropout = float(dropout)
+        self.bidirectional = spec.bidirectional
+        self.proj_size = spec.proj_size
+
+    @overload
+    def __call__(
+        self, x: ArrayLike, hx: Any = None, *, lengths: ArrayLike | None = None, out: Floats | None = None
+    ) -> tuple[Floats, State]: ...
+
+    @overload
+    def __call__(self, x: PackedSequence, hx: Any = None) -> tuple[PackedSequence, State]: ...
+
+    def __call__(
+        self,
+        x: ArrayLike | PackedSequence,
+        hx: Any = None,
+        *,
+        lengths: ArrayLike | None = None,
+        out: Floats | None = None,
+    ) -> tuple[Any, State]:
+        """Run a sequence or a batch of them: y, h_n, or for an LSTM y, (h_n, c_n), as fresh C-contiguous arrays.
+
+        x: (T, B, input_size), with batch_first (B, T, input_size), or unbatched (T, input_size); anything NumPy can
+        view that holds real floating point numbers, converted to the network's dtype.
+        hx: h_0 (L*D, B, S), or for an LSTM the tuple of h_0 and c_0 (L*D, B, hidden_size); zeros if not given.
+        L layers, D directions, S = proj_size or else hidden_size. Unbatched without the axis B.
+        lengths: (B) integers from 0 to T in any order, how many steps of each row count. What follows in x is not read,
+        in y it is 0; the final state is that after a row's last step, and there the reverse direction begins.
+        out: array to write y into, (T, B, D*S) or as x is laid out; it is the y that comes back.
+        x may also be a PackedSequence, torch's too: then y is one, and hx and h_n are in the order before packing.
+        T = 0 or B = 0 gives an empty y and the state unchanged.
+        Raises ValueError and TypeError for arrays that do not fit, RuntimeError without weights.
+        """
+        core = self._core if self._core is not None else self._loaded()
+        if out is None and lengths is None:
+            result: Any = call(core, x, hx, self.batch_first, self.num_threads)
+            if result is not NotImplemented:
+                return result  # type: ignore[no-any-return]
+        if is_packed(x):
+            if out is not None or lengths is not None:
+                raise TypeError(f"a packed sequence takes no {'out' if lengths is None else 'lengths'}")
+            return self._packed(core, checked(x), hx)
+        array = self._input(x)
+        batched = array.ndim == 3
+        batch_first = batched and self.batch_first
+        if lengths is not None:
+            if not batched:
+                raise ValueError(f"lengths go with a batch, got unbatched input {array.shape}")
+            rows, steps = array.shape[:2] if batch_first else array.shape[1::-1]
+            lengths = check_lengths(lengths, rows, steps)
+        if not batched:
+            array = array[:, None]
+        h_0 = c_0 = target = None
+        if hx is not None:
+            rows = array.shape[0 if batch_first else 1]
+            states = self._spec.states
+            h_0, c_0 = self._states(hx, (states, rows) if batched else (states,), rows)
+        if out is not None:
+            lead = array.shape[: 2 if batched else 1]
+            check_out(out, self.dtype, (*lead, self._spec.output_size), [array, h_0, c_0])
+            target = out if batched else out[:, None]
+        y, h_n, c_n = core.forward(array, h_0, c_0, lengths, target, batch_first, self.num_threads)
+        if not batched:
+            y, h_n, c_n = y[:, 0], h_n[:, 0], None if c_n is None else c_n[:, 0]
+        return y if out is None else out, self._hidden(h_n, c_n)
+
+    forward = __call__
+
+    def _packed(self, core: Any, x: PackedSequence, hx: Any) -> tuple[PackedSequence, State]:
+        data = contiguous(cast(x.data, self.dtype))
+        if data.shape[1] != self.input_size:
+            raise ValueError(f"expected packed data (sum of batch_sizes, {self.input_size}), got {data.shape}")
+        rows = int(x.batch_sizes[0])
+        h_0, c_0 = (None, None) if hx is None else self._states(hx, (self._spec.states, rows), rows)
+        lengths = lengths_of(x.batch_sizes)
+        y, h_n, c_n = core.forward_packed(data, h_0, c_0, lengths, x.sorted_indices, self.num_threads)
+        return x._replace(data=y), self._hidden(h_n, c_n)
+
+    def _hidden(self, h: Floats, c: Floats | None) -> State:
+        hidden: Any = h if c is None else (h, c)
+        return hidden  # type: ignore[no-any-return]
+
+    def gates(self, x: ArrayLike, hx: Any = None) -> dict[str, Floats]:
+        """The values of every gate after its activation, by name, to look at: slow, in plain NumPy and float64.
+
+        x and hx are as for a call, without lengths. Of an LSTM i f g o c h, of a GRU r z n h (without r if
+        reset="none"), of an RNN h: arrays (L*D, T, B, hidden_size) of the network's dtype, T and B as x is laid out and
+        unbatched without B; h of a projected LSTM has proj_size features. Index t of T belongs to step t of x, in the
+        reverse direction too. Agrees with a call to rounding, unless float32 overflows. Raises as a call does.
+        """
+        array = self._input(x)
+        batched = array.ndim == 3
+        if not batched:
+            array = array[:, None]
+        elif self.batch_first:
+            array = array.swapaxes(0, 1)
+        rows, states = array.shape[1], self._spec.states
+        hx = (None, None) if hx is None else self._states(hx, (states, rows) if batched else (states,), rows)
+        values = self._gate_values(array, hx)
+        if not batched:
+            return {name: value[:, :, 0] for name, value in values.items()}
+        if self.batch_first:
+            return {name: np.ascontiguousarray(value.swapaxes(1, 2)) for name, value in values.items()}
+        return values
+
+    def plan(self, steps: int, rows: int) -> Plan:
+        """What a call with T = `steps` and B = `rows` would do now; print it. Raises RuntimeError without weights."""
+        steps, rows = check_int("steps", steps), check_int("rows", rows)
+        if min(steps, rows) < 0 or max(steps, rows) >= 2**63:
+            raise ValueError(f"expected numbers of steps and rows, got {steps} and {rows}")
+        return Plan(steps, rows, **self._loaded().plan(steps, rows, self.num_threads))
+
+    def stream(self, batch_size: int = 1, hx: Any = None) -> Stream:
+        """Sequences that arrive step by step: `batch_size` of them, beginning with hx as a call takes it, or zeros.
+
+        Raises ValueError if bidirectional or for an hx that does not fit, TypeError for a class with a forward of its
+        own, RuntimeError without weights.
+        """
+        return Stream(self, batch_size, hx)
+
+    def _frozen(self) -> Self:
+        """The layer as it is now, for streams: shares its weights, and keeps them when the original gets others."""
+        if self.bidirectional:
+            raise ValueError(
+                "expected a layer of one direction to stream, got a bidirectional one, which begins at the end"
+            )
+        if type(self).__call__ is not Layer.__call__:
+            name = type(self).__name__
+            raise TypeError(f"expected a plain layer to stream, got {name}, whose own forward a step would not run")
+        copy = object.__new__(type(self))
+        vars(copy).update(vars(self))
+        return copy
+
+    def flatten_parameters(self) -> None:
+        """Does nothing: the weights are packed once, when they are loaded."""
+
+    def _repr_options(self) -> list[str]:
+        options = {
+            "proj_size": (self.proj_size, 0),
+            "num_layers": (self.num_layers, 1),
+            "bias": (self.bias, True),
+            "batch_first": (self.batch_first, False),
+            "dropout": (self.dropout, 0),
+            "bidirectional": (self.bidirectional, False),
+        }
+        return [f"{name}={value}" for name, (value, default) in options.items() if value != default]

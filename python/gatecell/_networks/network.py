@@ -1,0 +1,284 @@
+"""What every layer and cell is: options, packed weights that are swapped as a whole, and ways to load and keep them."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._base import defaults
+from .._base.arrays import Floats, adjacent, cast, contiguous, floats, initial_state
+from .._base.spec import Spec
+from .._core import Network32, Network64
+from .._files import read
+from .._modules.module import Module
+from .._modules.parameter import Unloaded
+from .._modules.weights import fitted, take
+from .._state_dict.layer_keys import TOLD, IncompatibleKeys, Part, negate_z
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# Options that torch.nn has not, in the order they are shown in, with their defaults.
+_OWN = {"peepholes": None, "coupled_gates": False, "reset": "after", "gate_clip": None, "cell_clip": None}
+
+
+class Network(Module):
+    """Base of layers and cells: modules whose weights the core holds.
+
+    Attributes are to be read, not set; a call may run in many threads at once. Parameters, buffers and modules that a
+    user registers on one are part of it, as of any module.
+    """
+
+    _axes: str  # of batched input and state, features aside: "TB", "BT", or for a cell "B"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "forward" in vars(cls) and "__call__" not in vars(cls):  # a user's own, to be run by calls as in torch
+            cls.__call__ = Module.__call__  # type: ignore[method-assign]
+
+    def __init__(self, spec: Spec, device: object, dtype: Any, num_threads: int | None, isa: str | None) -> None:
+        defaults.check_device(device)
+        self._spec = spec
+        self.input_size = spec.input_size
+        self.hidden_size = spec.hidden_size
+        self.bias = spec.bias
+        self.gate_clip = spec.gate_clip or None
+        self.dtype = defaults.choose_dtype(dtype)
+        self._num_threads = num_threads
+        self.num_threads = defaults.choose_threads(num_threads)
+        self.isa = defaults.choose_isa(isa)
+        self._core: Any = None  # Network32 or Network64: immutable, so a call in flight keeps what it started with
+
+    @classmethod
+    def from_state_dict(
+        cls,
+        state_dict: Mapping[str, Any],
+        *,
+        prefix: str = "",
+        strict: bool = True,
+        dtype: Any = None,
+        z: str = "old",
+        **flags: Any,
+    ) -> Self:
+        """A network whose sizes, and an LSTM's peepholes, are read off the tensors under `prefix`.
+
+        dtype=None takes the tensors' type: float64 if any is float64, else float32; lists of numbers have none. `flags`
+        are the constructor's other arguments, what a state dict does not tell: batch_first, nonlinearity,
+        coupled_gates, reset, num_threads, ...
+        What `gatecell.load` found of these in a saved module or TorchScript (`Weights.options`) need not be given.
+        strict, z and errors are as for load_state_dict.
+        """
+        part = Part(cls.__name__, state_dict, prefix)
+        parameters = inspect.signature(cls).parameters
+        if "peepholes" in parameters:
+            flags = {"peepholes": part.peepholes(), **flags}
+        sizes = {name: size for name, size in part.sizes().items() if name in parameters}
+        if given := sizes.keys() & flags.keys():
+            raise TypeError(f"{cls.__name__}.from_state_dict reads {', '.join(sorted(given))} off the tensors")
+        told = getattr(state_dict, "options", {}).get(part.prefix, {})
+        known = [name for name in TOLD if name in told and name in parameters]
+        flags = {name: told[name] for name in known} | flags
+        net = cls(**sizes, dtype=dtype, **flags)
+        is_extended = net._is_extended()
+        arrays, _ = part.arrays(net._shapes(), strict=strict and not is_extended, cell_names=True)
+        if dtype is None:
+            net.dtype = common_dtype(arrays)
+        if is_extended:
+            net.load_state_dict(state_dict, strict, prefix=prefix, z=z)
+        else:
+            net._core = net._pack(net._sense(arrays, z))
+        return net
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], *, prefix: str = "", **flags: Any) -> Self:
+        """`from_state_dict` of what `gatecell.load` reads from a file: `.pt`, `.safetensors`, `.npz` and others.
+
+        Only arrays under `prefix` are read: what is elsewhere may be of any kind.
+        """
+        return cls.from_state_dict(read(path, prefix), prefix=prefix, **flags)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, *, prefix: str = "", z: str = "old"
+    ) -> IncompatibleKeys:
+        """Take the weights under `prefix` (with or without its final dot), in PyTorch's names and layout.
+
+        Tensors may be NumPy arrays or torch tensors of any floating type, on any device; they are converted to the
+        network's dtype; nested lists of numbers will do. They replace the old weights as a whole: calls in flight
+        finish with the old ones, and after an error nothing has changed. Raises ValueError that lists every missing,
+        unexpected and mis-shaped key, TypeError for tensors that are not real floating point. Parameters, buffers and
+        modules that a user registered on the network are loaded too; all is then as for any module.
+
+        strict=False ignores unexpected keys. These are all others under `prefix`, and those in modules around it that
+        are named after one of its weights (weight_hh_l0_raw): they may change what the layer computes. A key that holds
+        an equal tensor under a second name of its kind, as PaddlePaddle's 0.cell_fw.weight_ih, is not unexpected.
+
+        z: which state z weighs in the weights of a GRU, "old" as in PyTorch, h' = (1-z)*n + z*h, or "new" as in other
+        texts, h' = (1-z)*h + z*n. z's rows are then negated, for 1 - s(a) = s(-a); state_dict() gives them negated.
+        """
+        if self._is_extended():
+            return self._load_extended(state_dict, strict, prefix, z)
+        part = Part(type(self).__name__, state_dict, prefix)
+        part.check_layers(self._spec.num_layers)
+        arrays, incompatible = part.arrays(self._shapes(), strict=strict)
+        self._core = self._pack(self._sense(arrays, z))
+        return incompatible
+
+    def state_dict(self, *, prefix: str = "") -> dict[str, NDArray[Any]]:
+        """Fresh arrays of all weights, in PyTorch's names, order and layout, bit for bit as they were loaded.
+
+        And of the parameters, persistent buffers and modules that were registered on this one, as in torch.
+        """
+        if self._is_extended():
+            return super().state_dict(prefix=prefix)
+        weights = self._loaded().weights()
+        return {prefix + name: array for name, array in zip(self._shapes(), weights, strict=True)}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._check_no_weight(name)
+        super().__setattr__(name, value)
+
+    def _check_name(self, name: str, registered: Mapping[str, Any]) -> None:
+        self._check_no_weight(name)
+        super()._check_name(name, registered)
+
+    def _check_no_weight(self, name: str) -> None:
+        if name.startswith(("weight_", "bias_")) and "_spec" in vars(self) and name in self._shapes():
+            raise AttributeError(f"expected load_state_dict to set {name}, which is packed, got another {name}")
+
+    def _is_extended(self) -> bool:
+        """Whether a user registered more on it than the weights it has by itself."""
+        return bool(self._parameters or self._buffers or self._children())
+
+    def _load_extended(self, state_dict: Mapping[str, Any], strict: bool, prefix: str, z: str) -> IncompatibleKeys:
+        taken, incompatible = fitted(self, state_dict, strict, prefix)
+        own = taken.get(id(self), {})
+        weights = own.keys() & self._shapes().keys()
+        own.update(zip(weights, self._sense([own[name] for name in weights], z), strict=True))
+        take(self, taken)
+        return incompatible
+
+    def _values(self) -> dict[str, Any]:
+        return {**self._weights(), **super()._values()}
+
+    def _weights(self) -> dict[str, Any]:
+        shapes = self._shapes()
+        if self._core is None:
+            return {name: Unloaded(name, shape, self.dtype) for name, shape in shapes.items()}
+        return dict(zip(shapes, self._core.weights(), strict=True))
+
+    def _convert(self, dtype: np.dtype[Any], converted: dict[int, tuple[Any, Any]]) -> None:
+        super()._convert(dtype, converted)
+        weights = None if self._core is None else self._core.weights()
+        self.dtype = dtype
+        self._core = None if weights is None else self._pack(weights)
+
+    def _take(self, values: dict[str, NDArray[Any]]) -> None:
+        shapes = self._shapes()
+        super()._take({name: value for name, value in values.items() if name not in shapes})
+        weights = {name: value for name, value in values.items() if name in shapes}
+        if weights:
+            self._core = self._pack(list({**self._weights(), **weights}.values()))
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every weight by its key in the state dict."""
+        return self._spec.shapes()
+
+    def _sense(self, arrays: list[Floats], z: str) -> list[Floats]:
+        """The weights with z in our sense. Raises for another z than "old" and "new", or for "new" without a z."""
+        if not (isinstance(z, str) and z in ("old", "new")):
+            raise ValueError(f"expected z 'old' or 'new', got {z!r}")
+        if z == "old":
+            return arrays
+        if self._spec.cell != "gru":
+            raise ValueError(f"z='new' is for a GRU: {type(self).__name__} has no gate z")
+        return negate_z(arrays, self.hidden_size)
+
+    def _pack(self, arrays: list[Floats]) -> Any:
+        weights: list[Any] = [contiguous(cast(array, self.dtype)) for array in arrays]
+        core: Any = Network32 if self.dtype == np.float32 else Network64
+        return core(self._spec.values(), weights, self.isa)
+
+    def _loaded(self) -> Any:
+        if self._core is None:
+            raise RuntimeError(f"{type(self).__name__} has no weights yet: call load_state_dict first")
+        return self._core
+
+    def _input(self, x: Any) -> Floats:
+        """The caller's x as the core reads it: of the network's dtype, features side by side."""
+        if type(x) is not np.ndarray or x.dtype != self.dtype:
+            x = floats(x, self.dtype, "input")
+        if not 0 <= x.ndim - len(self._axes) <= 1 or x.shape[-1] != self.input_size:
+            raise self._input_error(x.shape)
+        return adjacent(x)
+
+    def _input_error(self, shape: tuple[int, ...]) -> ValueError:
+        def show(axes: str, features: int) -> str:
+            return f"({', '.join([*axes, str(features)])})"
+
+        layouts = {len(axes) + 1: axes for axes in (self._axes, self._axes.replace("B", ""))}
+        axes = layouts.get(len(shape))
+        if axes is None:
+            batched, unbatched = (show(axes, self.input_size) for axes in layouts.values())
+            return ValueError(f"expected input {batched} or unbatched {unbatched}, got {shape}")
+        got = show(axes, shape[-1])
+        return ValueError(f"expected input {show(axes, self.input_size)}, got {got} in an array of shape {shape}")
+
+    def _states(self, hx: Any, lead: tuple[int, ...], rows: int) -> tuple[Floats, Floats | None]:
+        """The caller's hx, arrays of shape (*lead, features), as the core's h_0 and c_0."""
+        spec = self._spec
+        if spec.cell != "lstm":
+            if isinstance(hx, tuple):
+                raise TypeError(f"expected hx to be one array h_0, got a tuple of {len(hx)}")
+            return self._state(hx, "h_0", lead, rows, spec.state_size), None
+        if not isinstance(hx, (tuple, list)) or len(hx) != 2:
+            got = f"{len(hx)} values" if isinstance(hx, (tuple, list)) else type(hx).__name__
+            raise TypeError(f"expected hx to be a tuple (h_0, c_0), got {got}")
+        h_0 = self._state(hx[0], "h_0", lead, rows, spec.state_size)
+        return h_0, self._state(hx[1], "c_0", lead, rows, spec.hidden_size)
+
+    def _state(self, value: Any, name: str, lead: tuple[int, ...], rows: int, features: int) -> Floats:
+        array = initial_state(value, self.dtype, name, (*lead, features))
+        return array if array.ndim == 3 else array.reshape(self._spec.states, rows, features)
+
+    def _gate_values(self, x: Floats, hx: tuple[Floats | None, Floats | None]) -> dict[str, Floats]:
+        """Every gate's values, (L*D, T, B, features), for x (T, B, I) and the core's h_0 and c_0."""
+        weights = dict(zip(self._spec.shapes(), self._loaded().weights(), strict=True))
+        from . import gates  # late, for the time of `import gatecell`
+
+        return gates.values(self._spec, weights, x, *hx)
+
+    def extra_repr(self) -> str:
+        own = [
+            f"{name}={value!r}" for name, default in _OWN.items() if (value := getattr(self, name, default)) != default
+        ]
+        options = [*self._repr_options(), *own, f"isa={self.isa!r}", f"num_threads={self.num_threads}"]
+        return f"{self.input_size}, {self.hidden_size}, {', '.join(options)}"
+
+    def _repr_options(self) -> list[str]:
+        """The options torch's repr shows: those that are not the default."""
+        return [] if self.bias else ["bias=False"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Options and weights; the instruction set and the default number of threads are for the one who loads."""
+        state = {name: value for name, value in vars(self).items() if name not in ("_core", "isa", "num_threads")}
+        state["_spec"] = self._spec.values()
+        return {**state, "_weights": None if self._core is None else self._core.weights()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        weights = state.pop("_weights")
+        vars(self).update(state)
+        if isinstance(self._spec, tuple):  # earlier versions pickled the Spec itself
+            self._spec = Spec(*self._spec)
+        self.num_threads = defaults.choose_threads(self._num_threads)
+        self.isa = defaults.choose_isa(None)
+        self._core = None if weights is None else self._pack(weights)
+
+
+def common_dtype(arrays: list[Floats]) -> np.dtype[Any]:
+    """float64 if any array is at least that wide, else float32."""
+    return np.dtype(np.float64 if any(array.itemsize >= 8 for array in arrays) else np.float32)

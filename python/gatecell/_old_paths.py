@@ -1,0 +1,26 @@
+"""Modules under the names that they had in earlier versions: pickles and saved PyTorch models contain these names.
+
+`gatecell._accelerated` is a file of its own, because it imports torch.
+"""
+
+import sys
+
+from ._base import spec
+from ._modules import module, parameter
+from ._networks import cells, layers, packed, plan
+from ._state_dict import find_layers
+from ._streams import stream, stream_pool
+
+_MODULES = {
+    "_cells": cells,
+    "_find": find_layers,
+    "_layers": layers,
+    "_module": module,
+    "_packed": packed,
+    "_parameter": parameter,
+    "_plan": plan,
+    "_spec": spec,
+    "_stream": stream,
+    "_stream_pool": stream_pool,
+}
+sys.modules.update({f"{__package__}.{name}": module for name, module in _MODULES.items()})
