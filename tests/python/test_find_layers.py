@@ -89,5 +89,9 @@ def test_what_does_not_fit_is_left_out() -> None:
     assert gatecell.find_layers({"weight_hh_l0": 3, "weight_ih_l0": None}) == []
     assert gatecell.find_layers({"weight_hh_l0": np.ones((0, 0)), "weight_ih_l0": np.ones((0, 0))}) == []
     assert gatecell.find_layers({"weight_hh_l0": np.array([["a"]]), "weight_ih_l0": np.array([["b"]])}) == []
+    assert gatecell.find_layers({}).hint == ""
+    assert "save it before" in gatecell.find_layers({"CONSTANTS.c0": np.ones(3)}).hint
+    with_a_layer = gatecell.find_layers({**good, "CONSTANTS.c0": np.ones(3)})
+    assert (len(with_a_layer), with_a_layer.hint) == (1, "")
     with pytest.raises(TypeError, match="expected a state dict, names mapped to arrays, got list"):
         gatecell.find_layers([])  # type: ignore[arg-type]

@@ -175,6 +175,22 @@ def test_kinds_of_input() -> None:
             np.testing.assert_array_equal(array, expected[name], strict=True)
 
 
+@pytest.mark.parametrize("cell", ["", "Cell"])
+def test_dtype_is_that_of_arithmetic_and_values(cell: str, dtype: str) -> None:
+    """By default float64 inside and the network's dtype outside; with dtype one for both, whatever the network's."""
+    case = Case("GRU", dtype=dtype, gate_clip=0.5)
+    x = np.random.default_rng(0).normal(0, 1, (3, 5))
+    weights = {name.removesuffix("_l0" if cell else ""): array for name, array in case.state_dict().items()}
+    network = getattr(gatecell, f"GRU{cell}").from_state_dict(weights, gate_clip=0.5)
+    double, single = network.gates(x, dtype="float64"), network.gates(x, dtype=np.float32)
+    for name, array in network.gates(x).items():
+        assert (array.dtype, double[name].dtype, single[name].dtype) == (dtype, "float64", "float32")
+        np.testing.assert_array_equal(array, double[name].astype(dtype))
+        assert 0 < np.abs(double[name] - single[name]).max() < 1e-6
+    with pytest.raises(ValueError, match="expected dtype float32 or float64, got 'float16'"):
+        network.gates(x, dtype="float16")
+
+
 @pytest.mark.parametrize("kind", [*PLAIN, *KINDS], ids=kind_id)
 def test_infinities_and_nans_go_through(kind: dict[str, Any]) -> None:
     """As in a call, without a warning, and to their own row only."""

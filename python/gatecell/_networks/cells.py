@@ -37,20 +37,19 @@ class Cell(Network, Generic[State]):
 
     forward = __call__
 
-    def gates(self, x: ArrayLike, hx: Any = None) -> dict[str, Floats]:
+    def gates(self, x: ArrayLike, hx: Any = None, *, dtype: Any = None) -> dict[str, Floats]:
         """The values of every gate after its activation, by name, to look at: slow, in plain NumPy and float64.
 
         x and hx are as for a call. Of an LSTMCell i f g o c h, of a GRUCell r z n h (without r if reset="none"), of an
         RNNCell h: arrays (B, hidden_size) of the network's dtype, unbatched without B. Agrees with a call to rounding
-        unless float32 overflows.
-        Raises as a call does.
+        unless float32 overflows. dtype: as for a layer's gates. Raises as a call does.
         """
         array = self._input(x)
         lead = array.shape[:-1]
         array = array.reshape(1, -1, self.input_size)
         states = (None, None) if hx is None else self._states(hx, lead, array.shape[1])
         row = (0, 0) if lead else (0, 0, 0)
-        return {name: value[row] for name, value in self._gate_values(array, states).items()}
+        return {name: value[row] for name, value in self._gate_values(array, states, dtype).items()}
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {name.removesuffix("_l0"): shape for name, shape in super()._shapes().items()}

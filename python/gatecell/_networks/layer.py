@@ -125,13 +125,15 @@ class Layer(Network, Streamable, Generic[State]):
         hidden: Any = h if c is None else (h, c)
         return hidden  # type: ignore[no-any-return]
 
-    def gates(self, x: ArrayLike, hx: Any = None) -> dict[str, Floats]:
+    def gates(self, x: ArrayLike, hx: Any = None, *, dtype: Any = None) -> dict[str, Floats]:
         """The values of every gate after its activation, by name, to look at: slow, in plain NumPy and float64.
 
         x and hx are as for a call, without lengths. Of an LSTM i f g o c h, of a GRU r z n h (without r if
         reset="none"), of an RNN h: arrays (L*D, T, B, hidden_size) of the network's dtype, T and B as x is laid out and
         unbatched without B; h of a projected LSTM has proj_size features. Index t of T belongs to step t of x, in the
         reverse direction too. Agrees with a call to rounding, unless float32 overflows. Raises as a call does.
+        dtype: float32 or float64, for the arithmetic and for the arrays returned. The difference of the two shows what
+        rounding to float32 does. None: arithmetic in float64, arrays of the network's dtype.
         """
         array = self._input(x)
         batched = array.ndim == 3
@@ -141,7 +143,7 @@ class Layer(Network, Streamable, Generic[State]):
             array = array.swapaxes(0, 1)
         rows, states = array.shape[1], self._spec.states
         hx = (None, None) if hx is None else self._states(hx, (states, rows) if batched else (states,), rows)
-        values = self._gate_values(array, hx)
+        values = self._gate_values(array, hx, dtype)
         if not batched:
             return {name: value[:, :, 0] for name, value in values.items()}
         if self.batch_first:

@@ -245,12 +245,15 @@ class Network(Module):
         array = initial_state(value, self.dtype, name, (*lead, features))
         return array if array.ndim == 3 else array.reshape(self._spec.states, rows, features)
 
-    def _gate_values(self, x: Floats, hx: tuple[Floats | None, Floats | None]) -> dict[str, Floats]:
-        """Every gate's values, (L*D, T, B, features), for x (T, B, I) and the core's h_0 and c_0."""
+    def _gate_values(self, x: Floats, hx: tuple[Floats | None, Floats | None], dtype: Any) -> dict[str, Floats]:
+        """Every gate's values, (L*D, T, B, features), of x (T, B, I) and the core's h_0 and c_0; dtype as for gates."""
         weights = dict(zip(self._spec.shapes(), self._loaded().weights(), strict=True))
         from . import gates  # late, for the time of `import gatecell`
 
-        return gates.values(self._spec, weights, x, *hx)
+        if dtype is None:
+            return gates.values(self._spec, weights, x, *hx)
+        chosen = defaults.choose_dtype(dtype)
+        return gates.values(self._spec, weights, cast(x, chosen), *hx, str(chosen))
 
     def extra_repr(self) -> str:
         own = [

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._base.spec import Spec
-from .cures import quantised
+from .cures import frozen, quantised
 from .layer_keys import TOLD, Part, cut
 from .names import ancestors, is_derived, names_without_values, recurrent_weights, wrapped
 
@@ -64,11 +64,16 @@ class FoundLayer:
 
 
 class FoundLayers(list[FoundLayer]):
-    """What `find_layers` returns: the layers, and in `refused` why others cannot be read, by prefix."""
+    """What `find_layers` returns: the layers, and in `refused` why others cannot be read, by prefix.
 
-    def __init__(self, layers: Iterable[FoundLayer], refused: dict[str, str]) -> None:
+    `hint` says what to do where there are no layers because TorchScript has turned weights into constants. Else it is
+    the empty string.
+    """
+
+    def __init__(self, layers: Iterable[FoundLayer], refused: dict[str, str], hint: str = "") -> None:
         super().__init__(layers)
         self.refused = refused
+        self.hint = hint
 
 
 def find_layers(state_dict: Mapping[str, Any]) -> FoundLayers:
@@ -98,7 +103,8 @@ def find_layers(state_dict: Mapping[str, Any]) -> FoundLayers:
     refused = {prefix: reason for prefix, reason in refused.items() if not beside.issuperset(weights[prefix])}
     refused |= quantised(index.skipped) | _nested(state_dict)
     layers = [layer for prefix, layer in found.items() if prefix not in copies]
-    return FoundLayers(layers, {prefix: reason for prefix, reason in refused.items() if prefix not in copies})
+    refused = {prefix: reason for prefix, reason in refused.items() if prefix not in copies}
+    return FoundLayers(layers, refused, "" if layers else frozen(index.keys))
 
 
 def _nested(state_dict: Mapping[Any, Any]) -> dict[str, str]:
