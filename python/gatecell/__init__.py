@@ -55,13 +55,13 @@ __all__ = [
     "save",
 ]
 
-for _name in __all__:  # pickles and messages shall name what is public, not the private module it is in
+for _name in __all__:  # so that pickles and messages contain the public name, not that of a private module
     if isinstance(_public := globals().get(_name), (type, FunctionType)):
         _public.__module__ = __name__
 
 
 def __getattr__(name: str) -> Any:
-    if name == "nn":  # imported when first used: it takes a third of the time of all the rest
+    if name == "nn":  # imported at its first use, because it takes a third as long as all other modules together
         from importlib import import_module
 
         return import_module(".nn", __name__)

@@ -1,4 +1,4 @@
-"""The name of `_accelerate/accelerated.py` in earlier versions: saved PyTorch models contain it. Imports torch."""
+"""The old name of `_accelerate/accelerated.py`, which saved PyTorch models contain. Imports torch."""
 
 from ._accelerate.accelerated import _remake
 

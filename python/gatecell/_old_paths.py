@@ -1,6 +1,6 @@
-"""Modules under the names that they had in earlier versions: pickles and saved PyTorch models contain these names.
+"""Makes modules available under the names that they had in earlier versions, because pickles contain these names.
 
-`gatecell._accelerated` is a file of its own, because it imports torch.
+The old name `gatecell._accelerated` has a file of its own, because it imports torch.
 """
 
 import sys

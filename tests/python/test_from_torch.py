@@ -118,7 +118,7 @@ def test_dynamically_quantized() -> None:
 def test_hooks_and_an_instances_forward(change: Any) -> None:
     module = torch.nn.LSTM(3, 4)
     change(module)
-    with pytest.raises(TypeError, match="hooks or an own forward, which would be lost: remove them first"):
+    with pytest.raises(TypeError, match="hooks or an own forward, which gatecell would not run: remove them first"):
         gatecell.from_torch(module)
 
 

@@ -82,7 +82,7 @@ def test_own_forward_hooks_and_norms_are_refused() -> None:
         gatecell.from_torch(Doubled(1, 1))
     for hooked in (tn.Linear(1, 1), tn.Sequential(tn.Linear(1, 1))):
         hooked.register_forward_hook(lambda *_: None)
-        with pytest.raises(TypeError, match="hooks or an own forward, which would be lost"):
+        with pytest.raises(TypeError, match="hooks or an own forward, which gatecell would not run"):
             gatecell.from_torch(hooked)
     normed = torch.nn.utils.parametrizations.weight_norm(tn.Linear(2, 3))
     with pytest.raises(ValueError, match=r"unexpected: parametrizations\.weight\.original0"):

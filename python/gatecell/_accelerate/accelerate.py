@@ -1,4 +1,4 @@
-"""accelerate: the recurrent modules of a living PyTorch model made to run gatecell, and the report of how they fare.
+"""accelerate: makes the recurrent modules of a PyTorch model run gatecell.
 
 torch is imported when accelerate is called, not before.
 """
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 def accelerate(model: Any, example: Any = None, num_threads: int | None = None) -> tuple[Any, Report]:
-    """Make every nn.LSTM, GRU, RNN and cell in a PyTorch model, itself included, run gatecell: (the model, a Report).
+    """Make all nn.LSTM, GRU, RNN and their cells in a PyTorch model run gatecell. Returns the model and a Report.
 
-    They stay where they are, with their parameters; their class becomes one derived from it, which runs gatecell for
-    inference on float32 and float64 CPU tensors, and torch's own forward wherever the result could be another.
-    example: what to measure the model with, before and after: a tensor, a tuple of arguments or a dict of named ones.
-    The model is called with it many times.
-    num_threads: for gatecell's part; torch.get_num_threads(), asked at each call, if not given.
+    The model itself may be such a module. The modules stay in the model and keep their parameters. Their class becomes
+    a subclass of their class. It runs gatecell for inference on float32 and float64 CPU tensors, and torch's own
+    forward in all cases where the result could differ.
+    example: arguments with which the model is measured before and after: a tensor, a tuple of arguments or a dict of
+    named arguments. The model is called with them up to some hundred times.
+    num_threads: the number of threads of gatecell. None means torch.get_num_threads() at each call.
     Raises ImportError without torch, TypeError for a model that is no torch.nn.Module, ValueError for an example with a
     model in training mode.
     """
@@ -29,7 +30,7 @@ def accelerate(model: Any, example: Any = None, num_threads: int | None = None) 
         import torch
     except ImportError:
         raise ImportError("gatecell.accelerate needs PyTorch: pip install torch") from None
-    from .accelerated import Accelerated, release, replace
+    from .accelerated import Accelerated, accelerate_module, restore_module
     from .engine import NOTICE
     from .measure import measure
     from .report import ModuleReport, Report, class_name
@@ -46,9 +47,10 @@ def accelerate(model: Any, example: Any = None, num_threads: int | None = None) 
     notices = iter([NOTICE])
     report = Report(
         [
-            ModuleReport(path, module, replace(module, num_threads, notices))
+            ModuleReport(path, module, accelerate_module(module, num_threads, notices))
             for path, module in model.named_modules()
-            if isinstance(module, classes) or class_name(module) in names  # scripted and quantized ones have the name
+            # Scripted and quantized modules have such a class name, too. The report says why they are not replaced.
+            if isinstance(module, classes) or class_name(module) in names
         ]
     )
     if example is not None:
@@ -56,6 +58,6 @@ def accelerate(model: Any, example: Any = None, num_threads: int | None = None) 
             measure(report, model, example)
         except BaseException:
             for module in set(model.modules()) - earlier:
-                release(module)
+                restore_module(module)
             raise
     return model, report

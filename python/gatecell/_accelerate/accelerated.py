@@ -1,7 +1,7 @@
-"""What a torch module becomes: an object of a subclass of its class, whose forward runs gatecell.
+"""Accelerated: the class of accelerated modules. `accelerate` changes the class of a torch module to a subclass of it.
 
-Torch's own forward runs instead wherever the result could differ. This imports torch, so only `accelerate` and
-unpickling import it.
+The forward of the subclass runs gatecell, or torch's own forward if the result could differ. This file imports torch,
+so only `accelerate` and unpickling import it.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from typing import Any
 import torch
 
 from . import compiled
-from .engine import NAMESAKES, SIZES, Engine, UnfitError
+from .engine import COUNTERPARTS, SIZES, Engine, UnfitError
 
-# What a call, a copy or a pickle runs: of a derived class that has its own, we cannot know what it does.
+# Methods that calls, copies and pickles run. A subclass that has its own version of one is not accelerated, because we
+# cannot know what it does.
 _METHODS = (
     *("forward", "__call__", "_call_impl", "permute_hidden", "check_input", "check_hidden_size", "check_forward_args"),
     *("get_expected_hidden_size", "_update_flat_weights", "__getattr__", "__getattribute__"),
     *("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__"),
 )
-_OPTIONS = {"batch_first", "mode", "nonlinearity", *SIZES}  # what torch's forward obeys when it is set later
+_OPTIONS = {"batch_first", "mode", "nonlinearity", *SIZES}  # attributes that change the result of torch's forward
 
 
 class Accelerated:
-    """The forward that is put before torch's own; see `subclass`."""
+    """The first base of the classes that `subclass` makes. The second base is torch's class."""
 
     _original: Any
     _gatecell: Engine
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         if torch.compiler.is_dynamo_compiling():
-            if compiled.fits(self, input, hx):
+            if compiled.can_run(self, input, hx):
                 return compiled.forward(self, input, hx)
             return super().forward(input, hx)  # type: ignore[misc]
         engine = self._gatecell
@@ -49,31 +50,34 @@ class Accelerated:
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
         if name in _OPTIONS or name == "training":
-            self._gatecell.forget()
+            self._gatecell.discard_weights()
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        """By the name of the original class. A copy packs for itself, and counts from zero."""
+        """Pickle with the name of the original class. The copy packs the weights itself and counts from 0."""
         state = dict(super().__reduce_ex__(2)[2])  # type: ignore[arg-type]
         engine = state.pop("_gatecell")
         return _remake, (self._original, engine.names, engine.num_threads), state
 
 
-def replace(module: Any, num_threads: int | None, notices: Iterator[str]) -> str | None:
-    """Accelerate the module, or return why not. One that is accelerated already keeps its engine."""
+def accelerate_module(module: Any, num_threads: int | None, notices: Iterator[str]) -> str | None:
+    """Accelerate the module. Returns None, or the reason why it cannot be accelerated.
+
+    A module that is accelerated already keeps its engine.
+    """
     if isinstance(module, Accelerated):
         module._gatecell.num_threads = num_threads
         return None
     try:
-        adopt(module, _engine(module, num_threads, notices))
+        install(module, _engine(module, num_threads, notices))
     except UnfitError as why:
         return str(why)
     return None
 
 
 def _engine(module: Any, num_threads: int | None, notices: Iterator[str]) -> Engine:
-    """One for the module, with its weights packed already; raises UnfitError."""
+    """An engine for the module that has packed the weights. Raises UnfitError if it cannot be accelerated."""
     kind = type(module)
-    original = next((theirs for theirs in NAMESAKES if isinstance(module, theirs)), None)
+    original = next((theirs for theirs in COUNTERPARTS if isinstance(module, theirs)), None)
     if isinstance(module, torch.jit.ScriptModule):
         raise UnfitError("scripted")
     if original is None:
@@ -89,16 +93,20 @@ def _engine(module: Any, num_threads: int | None, notices: Iterator[str]) -> Eng
     return engine
 
 
-def adopt(module: Any, engine: Engine) -> None:
-    """Make an accelerated module of a torch module."""
+def install(module: Any, engine: Engine) -> None:
+    """Turn a torch module into an accelerated module with this engine."""
     module.__dict__["_gatecell"] = engine
     original: Any = type(module)
     module.__class__ = subclass(original)
     compiled.modules[int(engine.number)] = module
 
 
-def release(module: Any) -> None:
-    """Make it again the torch module that it was. One that is parametrized by now has a class derived from ours."""
+def restore_module(module: Any) -> None:
+    """Turn an accelerated module back into the torch module that it was.
+
+    If it was parametrized in the meantime, torch has changed its class to a subclass of ours. Then the base of that
+    class changes.
+    """
     if isinstance(module, Accelerated):
         if type(module) is subclass(module._original):
             module.__class__ = module._original
@@ -109,11 +117,12 @@ def release(module: Any) -> None:
 
 @functools.cache
 def subclass(original: Any) -> Any:
-    """The class of accelerated modules of this class, torch's or one derived from it."""
+    """The class of accelerated modules that had the class `original`: torch's class, or a subclass of it."""
     return type(original.__name__, (Accelerated, original), {"__module__": __name__, "_original": original})
 
 
 def _remake(original: Any, names: list[str], num_threads: int | None) -> Any:
+    """An accelerated module without attributes. Pickles contain the name of this function."""
     module = original.__new__(original)
-    adopt(module, Engine(original, names, num_threads))
+    install(module, Engine(original, names, num_threads))
     return module

@@ -1,4 +1,4 @@
-"""accelerate's example: times before and after, of each replaced module and of the whole model. Imports torch."""
+"""Measures a model with the example of `accelerate`: times before and after, and differences. Imports torch."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from typing import Any
 
 import torch
 
-from .accelerated import adopt
+from .accelerated import install
 from .report import Measured, ModuleReport, Report
 
-_SECONDS, _CALLS = 0.2, 100  # for the time of one call: whichever comes first
+_SECONDS, _CALLS = 0.2, 100  # a call is repeated until one of these is reached
 
 Call = Callable[[], Any]
 
 
 def measure(report: Report, model: Any, example: Any) -> None:
-    """Fill in what is measured. Afterwards the counters show one call of the model."""
+    """Measure the whole model and each replaced module, and store the results in the report.
+
+    Afterwards the counters of the report show one call of the model.
+    """
     replaced = {path: module for path, module in report.modules.items() if module.replaced}
     if isinstance(example, Mapping):
         whole = functools.partial(model, **example)
-    else:  # a packed sequence is a tuple too, but one argument
+    else:  # a packed sequence is a tuple, too, but it is one argument
         whole = functools.partial(model, *(example if type(example) is tuple else (example,)))
-    with torch.no_grad():  # not inference_mode: what the model keeps of the calls shall be ordinary tensors
+    with torch.no_grad():  # not inference_mode, because a model may keep tensors of the calls
         calls = _calls_of(replaced, whole)
         after = _run([whole, *calls.values()])
         report.restore()
@@ -34,7 +37,7 @@ def measure(report: Report, model: Any, example: Any) -> None:
             before = _run([whole, *calls.values()])
         finally:
             for module in replaced.values():
-                adopt(module.module, module.engine)
+                install(module.module, module.engine)
                 module.engine.reset()
         whole()
     results = [
@@ -47,7 +50,7 @@ def measure(report: Report, model: Any, example: Any) -> None:
 
 
 def _calls_of(modules: Mapping[str, ModuleReport], whole: Call) -> dict[str, Call]:
-    """The first call of each module, when the model is called."""
+    """For each module the first call that it gets when the model is called."""
     calls: dict[str, Call] = {}
 
     def keep(path: str, module: Any, args: Any, kwargs: Any) -> None:
@@ -66,11 +69,12 @@ def _calls_of(modules: Mapping[str, ModuleReport], whole: Call) -> dict[str, Cal
 
 
 def _run(calls: list[Call]) -> list[tuple[float, Any]]:
-    """Median seconds and the output of each."""
+    """The median seconds and the output of each call."""
     return [(_seconds(call), call()) for call in calls]
 
 
 def _seconds(call: Call) -> float:
+    """The median seconds of repeated calls."""
     seconds: list[float] = []
     end = time.perf_counter() + _SECONDS
     while len(seconds) < _CALLS and (not seconds or time.perf_counter() < end):
@@ -81,15 +85,16 @@ def _seconds(call: Call) -> float:
 
 
 def _difference(expected: Any, got: Any) -> float:
+    """The largest absolute difference of two outputs. NaN if they have no numbers, or if a number is NaN."""
     pairs = zip(_tensors(expected), _tensors(got), strict=True)
     differences = [(a.double() - b.double()).abs().max() for a, b in pairs if a.numel()]
-    return float(torch.stack(differences).max()) if differences else math.nan  # NaN if any is
+    return float(torch.stack(differences).max()) if differences else math.nan
 
 
 def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    """All that are in an output, whatever it is made of."""
+    """All tensors in an output, also those inside tuples, lists and mappings."""
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, (tuple, list, Mapping)):
-        for part in value.values() if isinstance(value, Mapping) else value:
-            yield from _tensors(part)
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensors(item)

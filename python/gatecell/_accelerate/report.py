@@ -1,4 +1,4 @@
-"""The report of `accelerate`: what was done to each module, and how it fares."""
+"""The report of `accelerate`: for each module whether it runs gatecell, and its calls and times."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Measured(NamedTuple):
-    """Median seconds of a call on the example, and the largest difference between its outputs."""
+    """Median seconds of a call with the example, before and after, and the largest difference of the outputs."""
 
     before: float
     after: float
@@ -15,11 +15,12 @@ class Measured(NamedTuple):
 
 
 class ModuleReport:
-    """How one recurrent module fares.
+    """The report about one recurrent module.
 
     path: its name in the model, "" for the model itself. kind: the name of its class.
-    replaced: whether it runs gatecell; reason: why not, else None.
-    measured: on what the model gives it when called with the example; None without an example, or if it is not called.
+    replaced: whether it runs gatecell. reason: why it does not, or None.
+    measured: times and difference of a call with the arguments that the module gets when the model is called with the
+    example. None without an example, or if the model does not call the module.
     """
 
     def __init__(self, path: str, module: Any, reason: str | None) -> None:
@@ -36,39 +37,45 @@ class ModuleReport:
 
     @property
     def engine(self) -> Any:
-        """What the module has now, or had until it was restored; None if it was not replaced."""
+        """The module's engine. After `restore`, the engine that it had. None if the module was not replaced."""
         self._engine = vars(self.module).get("_gatecell", self._engine)
         return self._engine
 
     @property
     def served(self) -> int:
-        """How many calls gatecell has run so far."""
+        """The number of calls that gatecell has run."""
         return self.engine.served if self.engine else 0
 
     @property
     def fell_back(self) -> dict[str, int]:
-        """How many calls torch's own forward has run instead, by reason."""
+        """The number of calls that torch's own forward has run instead, by reason."""
         return dict(self.engine.fell_back) if self.engine else {}
 
 
 class Report:
-    """What accelerate did: `modules` by path, and `measured`, of the whole model, if there was an example. Print it."""
+    """The result of accelerate. Print it.
+
+    modules: a ModuleReport for each path. measured: times and difference of the whole model; None without an example.
+    """
 
     def __init__(self, modules: list[ModuleReport]) -> None:
         self.modules = {module.path: module for module in modules}
         self.measured: Measured | None = None
 
     def refresh(self) -> None:
-        """Have the weights packed again: after changes PyTorch cannot see, such as writes through `.data` or NumPy."""
+        """Let the next calls pack the weights again.
+
+        This is needed after changes that PyTorch does not notice, such as writes through `.data` or NumPy.
+        """
         for module in self._replaced():
-            module.engine.forget()
+            module.engine.discard_weights()
 
     def restore(self) -> None:
-        """Make every module again what it was."""
-        from .accelerated import release
+        """Turn all modules back into the torch modules that they were."""
+        from .accelerated import restore_module
 
         for module in self._replaced():
-            release(module.module)
+            restore_module(module.module)
 
     def _replaced(self) -> Iterator[ModuleReport]:
         return (module for module in self.modules.values() if module.replaced)
@@ -89,10 +96,12 @@ class Report:
 
 
 def class_name(module: Any) -> str:
+    """The name of a module's class; of a scripted module, that of the class before scripting."""
     return str(getattr(module, "original_name", type(module).__name__))
 
 
 def _columns(measured: Measured | None) -> list[str]:
+    """The last three columns of a line of the printed report."""
     if measured is None:
         return ["", "", ""]
     return [f"{measured.before * 1e6:.0f} us", f"{measured.after * 1e6:.0f} us", f"{measured.difference:.1e}"]

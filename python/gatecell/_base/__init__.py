@@ -1,1 +1,1 @@
-"""What all rooms use: arrays, checks of arguments, defaults of the machine, and the Spec of a network."""
+"""Modules that all rooms use: arrays, checks of arguments, defaults of constructors, and the Spec of a network."""

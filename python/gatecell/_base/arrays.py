@@ -1,4 +1,4 @@
-"""Arrays in and out: whatever holds real floats becomes an array the core can read, or an error that says why not."""
+"""Conversion of arguments to arrays that the core can read. Errors say why an argument cannot be converted."""
 
 from __future__ import annotations
 
@@ -13,49 +13,51 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
-# Decides exactly for the layouts met in practice; an overlap that is harder to decide counts as one.
+# How long NumPy may search for an overlap. This is enough for an exact answer on usual layouts. Where it is not enough,
+# NumPy reports an overlap.
 _OVERLAP_EFFORT: Any = 10_000
 
 
 def view(value: Any, name: str, *, force: bool = False) -> Floats:
-    """`value` as a NumPy array of real floats, sharing its memory where NumPy can.
+    """`value` as a NumPy array of real floats. It shares the memory of `value` where NumPy can do so.
 
-    With `force` (weights) a torch tensor may require grad or live on a GPU, and lists may hold whole numbers.
+    force is for weights: a torch tensor may then require grad or be on a GPU, and lists may hold integers.
     """
     array = value if type(value) is np.ndarray else to_numpy(value, name, force)
-    if force and array.dtype.kind in "iu" and isinstance(value, (list, tuple)) and is_numbers(value):
+    if force and array.dtype.kind in "iu" and isinstance(value, (list, tuple)) and is_list_of_numbers(value):
         array = array.astype(np.float64)
     if array.dtype.kind != "f":
-        alone = array.ndim == 0 and not hasattr(value, "dtype")  # NumPy calls None, a dict or a generator "object"
+        alone = array.ndim == 0 and not hasattr(value, "dtype")  # for None, a dict or a generator NumPy says "object"
         got = array.dtype if not alone else "None" if value is None else type(value).__name__
         raise TypeError(f"{name}: expected real floating point numbers, got {got}")
     return array
 
 
-def is_numbers(value: Any) -> bool:
-    """Whether it is a list of numbers, nested or not: these have no dtype."""
+def is_list_of_numbers(value: Any) -> bool:
+    """Whether `value` is a list of numbers or a nested list of numbers. Such a list has no dtype."""
     while isinstance(value, (list, tuple)) and value:
         value = value[0]
     return isinstance(value, Real) and not hasattr(value, "dtype")
 
 
-def widest(values: Iterable[Any], arrays: Iterable[Floats]) -> np.dtype[Any]:
-    """The dtype that weights have in common, given as they came and as arrays.
+def widest_dtype(values: Iterable[Any], arrays: Iterable[Floats]) -> np.dtype[Any]:
+    """The widest dtype among weights. `values` are the weights as the caller passed them, `arrays` the same as arrays.
 
-    Lists of numbers take that of the arrays beside them. Lists alone are float32, as in torch.
+    Lists of numbers have no dtype and do not count. If all weights are lists, the dtype is float32, as in torch.
     """
-    dtypes = {array.dtype for value, array in zip(values, arrays, strict=True) if not is_numbers(value)}
+    dtypes = {array.dtype for value, array in zip(values, arrays, strict=True) if not is_list_of_numbers(value)}
     return np.result_type(*(dtypes or {np.dtype(np.float32)}))
 
 
-def either_type(value: Any, dtype: np.dtype[Any], name: str) -> Floats:
-    """`value` as an array of float32 or float64 numbers, which a step of the core converts to `dtype` by itself."""
+def float32_or_float64(value: Any, dtype: np.dtype[Any], name: str) -> Floats:
+    """`value` as an array of float32 or float64, between which a step of the core converts. Else it becomes `dtype`."""
     array = view(value, name)
     return array if array.itemsize in (4, 8) else cast(array, dtype)
 
 
 def to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:
-    is_list = type(value) is list  # and not to be asked what else it is: that would take as long as a short step
+    """`value` as a NumPy array of any dtype. `name` is the argument's name in errors; force is as for `view`."""
+    is_list = type(value) is list  # then the other questions are skipped: they would take as long as a short step
     if not is_list and isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: a masked array has values that do not count: fill it first, with .filled(...)")
     if not is_list and type(value).__name__ == "PackedSequence":
@@ -67,7 +69,7 @@ def to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:
         raise ValueError(f"{name}: requires grad, which is not followed here; pass it with .detach()")
     try:
         if is_torch:
-            # NumPy has no bfloat16
+            # NumPy has no bfloat16.
             array = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy(force=force)
         elif hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
             array = np.from_dlpack(value)
@@ -75,23 +77,29 @@ def to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:
             array = np.asarray(value)
     except MemoryError:
         raise
-    except Exception as error:  # whatever an __array__ or __dlpack__ raises
+    except Exception as error:  # __array__ and __dlpack__ may raise anything
         raise TypeError(f"{name}: NumPy cannot view this {type(value).__name__}: {error}") from error
     return array  # type: ignore[no-any-return]
 
 
 def integers(value: Any, name: str, expected: str = "integers") -> NDArray[Any]:
-    """What the caller passed as `name`, as an array of some integer type. Raises TypeError, for bools too."""
+    """`value` as an array of some integer dtype. Raises TypeError for other dtypes, also for booleans.
+
+    name: the argument's name in errors. expected: what the error says was expected.
+    """
     if isinstance(value, (list, tuple)):
-        if not value:  # NumPy takes it for floats
+        if not value:  # NumPy would make an array of floats
             return np.zeros(0, np.int64)
-        if not {bool, np.bool_}.isdisjoint(map(type, value)):  # beside integers NumPy takes them for 0 and 1
+        if not {bool, np.bool_}.isdisjoint(map(type, value)):  # in a list of integers NumPy would make them 0 and 1
             raise TypeError(f"{name}: expected {expected}, got bool")
-    return of_kind(value, name, "iu", expected)
+    return array_of_kind(value, name, "iu", expected)
 
 
-def of_kind(value: Any, name: str, kinds: str, expected: str) -> NDArray[Any]:
-    """What the caller passed as `name`, as an array of one of NumPy's kinds of dtype. Raises TypeError."""
+def array_of_kind(value: Any, name: str, kinds: str, expected: str) -> NDArray[Any]:
+    """`value` as an array whose dtype is of one of these kinds (letters of NumPy's dtype.kind). Raises TypeError.
+
+    name: the argument's name in errors. expected: what the error says was expected.
+    """
     array = value if type(value) is np.ndarray else to_numpy(value, name, False)
     if array.dtype.kind not in kinds:
         got = array.dtype if array.ndim or hasattr(value, "dtype") else type(value).__name__
@@ -100,17 +108,20 @@ def of_kind(value: Any, name: str, kinds: str, expected: str) -> NDArray[Any]:
 
 
 def cast(array: Floats, dtype: np.dtype[Any]) -> Floats:
-    """The array itself if it is of `dtype`, else converted. Values beyond float32's range become infinite, silently."""
+    """The array itself if it has this dtype, else a converted copy.
+
+    Values beyond float32's range become infinite without a warning.
+    """
     if array.dtype == dtype:
         return array
-    if array.itemsize == 2:  # nothing to be silent about, which takes NumPy a microsecond
+    if array.itemsize == 2:  # float16 cannot overflow, so errstate, which takes a microsecond, is not needed
         return array.astype(dtype, order="C")
     with np.errstate(all="ignore"):
         return array.astype(dtype, order="C")
 
 
 def floats(value: Any, dtype: np.dtype[Any], name: str) -> Floats:
-    """What the caller passed as `name`, as an array of `dtype`."""
+    """`value` as an array of `dtype`. `name` is the argument's name in errors."""
     return cast(view(value, name), dtype)
 
 
@@ -120,12 +131,12 @@ def contiguous(array: Floats) -> Floats:
 
 
 def adjacent(array: Floats) -> Floats:
-    """The array itself if its features lie side by side and aligned, else a copy that is C-contiguous."""
+    """The array itself if its features are adjacent in memory and aligned, else a C-contiguous copy."""
     return array if array.strides[-1] == array.itemsize and array.flags.aligned else array.copy()
 
 
 def initial_state(value: Any, dtype: np.dtype[Any], name: str, shape: tuple[int, ...]) -> Floats:
-    """An initial state, C-contiguous, of exactly `shape`."""
+    """`value` as an initial state: a C-contiguous array of this dtype. Raises ValueError if it has another shape."""
     if type(value) is not np.ndarray or value.dtype != dtype:
         value = floats(value, dtype, name)
     if value.shape != shape:
@@ -134,7 +145,7 @@ def initial_state(value: Any, dtype: np.dtype[Any], name: str, shape: tuple[int,
 
 
 def check_out(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], inputs: list[Floats | None]) -> None:
-    """Raise unless y can be written straight into `out` while `inputs` are being read."""
+    """Raises TypeError or ValueError unless the core can write y directly into `out` while it reads `inputs`."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"expected out to be a NumPy array, got {type(out).__name__}")
     if out.dtype != dtype:
@@ -153,7 +164,10 @@ def check_out(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], inputs: li
 
 
 def _overlaps_itself(array: NDArray[Any]) -> bool:
-    """Whether two elements may share memory: some axis steps less far than the axes inside it reach."""
+    """Whether two elements of the array may share memory.
+
+    They may if the stride of an axis is smaller than the memory that the axes of smaller strides take.
+    """
     reach = array.itemsize
     for stride, size in sorted((abs(stride), size) for stride, size in zip(array.strides, array.shape, strict=True)):
         if size > 1 and stride < reach:

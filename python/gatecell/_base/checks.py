@@ -10,13 +10,14 @@ import numpy as np
 
 
 def check_int(name: str, value: Any) -> int:
-    """Any integer, NumPy's too, as a plain int; a bool is none."""
-    if not isinstance(value, (bool, np.bool_)):  # before 2.0 NumPy's has an index, too
+    """`value` as a Python int. NumPy's integers are accepted. Raises TypeError for other types, also for booleans."""
+    if not isinstance(value, (bool, np.bool_)):  # before NumPy 2.0 np.bool_ has __index__, too
         with contextlib.suppress(TypeError):
             return operator.index(value)
     raise TypeError(f"expected {name} to be an int, got {type(value).__name__}")
 
 
 def check_bool(name: str, value: object) -> None:
+    """Raises TypeError unless `value` is True or False."""
     if not isinstance(value, bool):
         raise TypeError(f"expected {name} to be a bool, got {type(value).__name__}")

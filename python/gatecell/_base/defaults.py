@@ -1,6 +1,7 @@
-"""Defaults that the machine and the environment decide: instruction set, number of threads, dtype, device.
+"""Defaults of the constructors: instruction set, number of threads, dtype and device.
 
-Nothing here is remembered: each network asks anew when it is made, so an environment variable set later counts.
+The machine and environment variables decide the first two. Nothing is cached: each new network reads the variables
+again, so that a variable which a program sets later has an effect.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .checks import check_int
 
 
 def choose_isa(isa: str | None) -> str:
-    """The instruction set of a new network: `isa`, else GATECELL_ISA, else the best of this machine."""
+    """The instruction set of a new network: `isa`, or else GATECELL_ISA, or else the best that this machine has."""
     available = available_isas()
     wanted, source = isa, "isa"
     if wanted is None:
@@ -30,7 +31,7 @@ def choose_isa(isa: str | None) -> str:
 
 
 def choose_threads(num_threads: int | None) -> int:
-    """The number of threads of a new network: `num_threads`, else GATECELL_NUM_THREADS, else the CPUs we may use."""
+    """The number of threads of a new network: `num_threads`, or else GATECELL_NUM_THREADS, or else `usable_cpus()`."""
     if num_threads is not None:
         return _checked_threads(check_int("num_threads", num_threads), f"num_threads={num_threads}")
     if text := os.environ.get("GATECELL_NUM_THREADS"):
@@ -39,23 +40,28 @@ def choose_threads(num_threads: int | None) -> int:
 
 
 def _checked_threads(threads: int, source: str) -> int:
+    """The number itself. Raises ValueError if it is out of range; `source` says where the number comes from."""
     if not 1 <= threads < 2**31:
         raise ValueError(f"expected a number of threads of at least 1 and below 2**31, got {source}")
     return threads
 
 
 def usable_cpus(root: Path = Path("/")) -> int:
-    """CPUs of the affinity mask, capped by the cgroup's quota: more threads than that would only be throttled."""
+    """The number of CPUs in the affinity mask, but at most the cgroup's CPU quota.
+
+    The system would stop a process from time to time that runs more threads than its quota. root is for tests: the
+    folder that holds proc and sys.
+    """
     affinity = len(os.sched_getaffinity(0))
     return max(1, min([affinity, *(int(quota) for quota in _quotas(root))]))
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Every CPU quota, in CPUs, that this process's cgroup and its parents set, under cgroup v2 and v1."""
+    """All CPU quotas, in CPUs, that the cgroup of this process and its parents have, in cgroup v2 and v1."""
     mount = root / "sys/fs/cgroup"
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
-        if not controllers:  # v2; in a hybrid hierarchy it is mounted one level down
+        if not controllers:  # cgroup v2; where v1 is mounted too, v2 is one folder deeper
             for group in (*_ancestry(mount, path), *_ancestry(mount / "unified", path)):
                 yield from _quota(_read(group / "cpu.max").split())
         elif "cpu" in controllers.split(","):
@@ -65,7 +71,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _ancestry(mount: Path, path: str) -> Iterator[Path]:
-    """The mount point and every directory down to `path`. In a container the lower ones need not exist in it."""
+    """The mount point and all folders from it down to `path`. In a container the deeper ones may not exist."""
     group = mount
     yield group
     for name in path.strip("/").split("/"):
@@ -74,13 +80,15 @@ def _ancestry(mount: Path, path: str) -> Iterator[Path]:
 
 
 def _quota(words: list[str]) -> Iterator[float]:
-    if len(words) == 2 and all(word.isdecimal() for word in words):  # not "max", not -1: no limit
+    """The quota in CPUs, from the two words quota and period in microseconds. Nothing if there is no limit."""
+    if len(words) == 2 and all(word.isdecimal() for word in words):  # "max" and "-1" mean no limit
         quota, period = map(int, words)
         if period:
             yield quota / period
 
 
 def _read(path: Path) -> str:
+    """The text of the file; the empty string if it cannot be read."""
     try:
         return path.read_text()
     except OSError:
@@ -88,7 +96,7 @@ def _read(path: Path) -> str:
 
 
 def choose_dtype(dtype: Any) -> np.dtype[Any]:
-    """float32 (also for None) or float64, from NumPy's or torch's dtype or a name."""
+    """NumPy's float32 or float64, from NumPy's or torch's dtype or its name. None gives float32. Raises ValueError."""
     wanted = str(dtype).removeprefix("torch.") if type(dtype).__module__ == "torch" else dtype
     try:
         found = np.dtype(np.float32 if dtype is None else wanted)
@@ -100,5 +108,6 @@ def choose_dtype(dtype: Any) -> np.dtype[Any]:
 
 
 def check_device(device: object) -> None:
+    """Raises ValueError unless the device is None or "cpu"."""
     if device is not None and str(device) != "cpu":
         raise ValueError(f"expected device None or 'cpu', got {device!r}")

@@ -1,4 +1,4 @@
-"""What a network is, without its weights: the core's Spec, checked when it is made."""
+"""Spec: the cell, the sizes and the options of a network. Its weights are not part of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from .checks import check_bool, check_int
 
 @dataclass(frozen=True)
 class Spec:
-    """Sizes are counts of features. The fields are in the order of the core's arguments."""
+    """The description of a network, in the order of the fields of the core's Spec. The constructor checks it.
+
+    cell is "lstm", "gru", "rnn_tanh" or "rnn_relu". Sizes are numbers of features.
+    """
 
     cell: str
     input_size: int
@@ -38,51 +41,51 @@ class Spec:
         validate(self.values())
 
     def values(self) -> Any:
-        """As the core takes them."""
+        """The fields as a tuple, as the core takes them."""
         return astuple(self)
 
     @property
     def gates(self) -> str:
-        """Of whose rows weight_ih, weight_hh and the biases are made, in order."""
+        """The gates in the order in which weight_ih, weight_hh and the biases hold them, one letter each."""
         if self.cell == "lstm":
             return "igo" if self.coupled_gates else "ifgo"
         return "h" if self.cell != "gru" else "zn" if self.reset == "none" else "rzn"
 
     @property
     def peephole_gates(self) -> str:
-        """Of an LSTM's gates those that see c, in the order of weight_peephole's rows."""
+        """The gates of an LSTM that have peepholes, in the order in which weight_peephole holds them."""
         return self.gates.replace("g", "")
 
     @property
-    def states(self) -> int:
-        """Layers times directions: the first axis of h_0 and c_0."""
+    def direction_runs(self) -> int:
+        """Layers times directions: the length of the first axis of h_0 and c_0."""
         return self.num_layers * (2 if self.bidirectional else 1)
 
     @property
     def state_size(self) -> int:
-        """Features of h; c has hidden_size."""
+        """The number of features of h. c always has hidden_size features."""
         return self.proj_size or self.hidden_size
 
     @property
     def output_size(self) -> int:
-        """Features of y."""
+        """The number of features of y."""
         return self.state_size * (2 if self.bidirectional else 1)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of every weight by its name in torch's state dict, in torch's order."""
-        rows, seeing_c = len(self.gates) * self.hidden_size, len(self.peephole_gates) * self.hidden_size
+        """The shape of each weight by its name in a state dict of torch, in torch's order."""
+        matrix_rows, peephole_rows = len(self.gates) * self.hidden_size, len(self.peephole_gates) * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {}
         for layer in range(self.num_layers):
             for direction in ("", "_reverse") if self.bidirectional else ("",):
                 suffix = f"_l{layer}{direction}"
-                shapes["weight_ih" + suffix] = (rows, self.output_size if layer else self.input_size)
-                shapes["weight_hh" + suffix] = (rows, self.state_size)
+                shapes["weight_ih" + suffix] = (matrix_rows, self.output_size if layer else self.input_size)
+                shapes["weight_hh" + suffix] = (matrix_rows, self.state_size)
                 if self.bias:
-                    shapes["bias_ih" + suffix] = (rows,)
-                    shapes["bias_hh" + suffix] = (rows,)
+                    shapes["bias_ih" + suffix] = (matrix_rows,)
+                    shapes["bias_hh" + suffix] = (matrix_rows,)
                 if self.peepholes != "none":
                     full = self.peepholes == "full"
-                    shapes["weight_peephole" + suffix] = (seeing_c, self.hidden_size) if full else (seeing_c,)
+                    shapes["weight_peephole" + suffix] = (peephole_rows, self.hidden_size) if full else (peephole_rows,)
                 if self.proj_size:
                     shapes["weight_hr" + suffix] = (self.proj_size, self.hidden_size)
         return shapes

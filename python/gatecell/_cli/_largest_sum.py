@@ -28,7 +28,7 @@ def largest_sum(spec: Spec, weights: Mapping[str, Floats], x: Floats, state: Sta
     gates = _gates.values(spec, weights, x, state[0], state[-1])
     directions = 2 if spec.bidirectional else 1
     largest = []
-    for block in range(spec.states):
+    for block in range(spec.direction_runs):
         layer, reverse = divmod(block, directions)
         if layer and not reverse:
             x = np.concatenate(gates["h"][block - directions : block], axis=2)

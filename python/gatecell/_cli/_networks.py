@@ -13,7 +13,8 @@ import gatecell
 from gatecell import FoundLayer, FoundLayers, Weights
 from gatecell._networks.layer import Layer
 from gatecell._state_dict.cures import frozen
-from gatecell._state_dict.layer_keys import TOLD, Part
+from gatecell._state_dict.layer_keys import SAVED_OPTIONS as TOLD
+from gatecell._state_dict.layer_keys import LayerKeys as Part
 
 SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")  # torch's arguments
 _SHOWN = 10  # names of tensors in an error
@@ -47,7 +48,7 @@ def check(path: str | os.PathLike[str], layer: FoundLayer, weights: Weights) -> 
     """Raises ValueError for tensors beside a layer that are not understood, as from_state_dict does."""
     if layer.beside:
         part = Part(layer.cell, weights, layer.prefix)
-        lines = part.misfit([], list(layer.beside), []) + part.cures()
+        lines = part.misfit_lines([], list(layer.beside), []) + part.advice()
         raise ValueError("\n".join([f"{path}: {lines[0]}", *lines[1:]]) + _GO_ON)
 
 
@@ -66,7 +67,7 @@ def empty(layer: FoundLayer, **how: Any) -> Layer[Any]:
 
 def own_weights(layer: FoundLayer, weights: Mapping[str, Any]) -> dict[str, Any]:
     """The layer's arrays among others, by torch's names in a layer."""
-    own = Part(layer.cell, weights, layer.prefix).own(empty(layer)._shapes(), cell_names=True)
+    own = Part(layer.cell, weights, layer.prefix).weight_keys(empty(layer)._shapes(), cell_names=True)
     return {name: weights[key] for name, key in own.items()}
 
 

@@ -11,7 +11,7 @@ import gatecell
 from gatecell import FoundLayer
 from gatecell._files import format_of
 from gatecell._state_dict.cures import frozen
-from gatecell._state_dict.layer_keys import cut
+from gatecell._state_dict.layer_keys import first_lines as cut
 
 from ._arguments import add_file
 from ._networks import empty

@@ -86,7 +86,7 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
     spec = net._spec
     x = rng.standard_normal((STEPS, rows, net.input_size)).astype(dtype)
     sizes = (spec.state_size, spec.hidden_size) if spec.cell == "lstm" else (spec.state_size,)
-    state = tuple(rng.uniform(-1, 1, (spec.states, rows, size)).astype(dtype) for size in sizes)
+    state = tuple(rng.uniform(-1, 1, (spec.direction_runs, rows, size)).astype(dtype) for size in sizes)
     whose, other = _OTHERS[against]
     reference = other(net, own, x, state, "float64")
     got = named(*net(x, state if len(state) > 1 else state[0]))

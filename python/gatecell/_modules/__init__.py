@@ -1,1 +1,1 @@
-"""The base of all layers and cells: Module, its parameters, and how it takes a state dict."""
+"""Module, the base of all layers and cells: its parameters, its errors, and loading of its weights."""

@@ -1,4 +1,4 @@
-"""Errors raised inside a model say where: at which path of the module that was called."""
+"""Adds to errors from inside a model the path of the module that raised them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def locate(error: Exception, root: Tree) -> None:
-    """Begin the error's message with path and class of the innermost module it came out of, seen from `root`.
+    """Puts the path and the class of the innermost module that raised the error before the error's message.
 
-    Each module that the error passes through calls this; the outermost has the last word. The traceback tells who was
-    at work, which costs nothing while all goes well.
+    The path starts at `root`. Each module that the error leaves calls this, and the path from the outermost module
+    remains. The modules are found in the traceback, so that calls without an error take no extra time.
     """
     if type(error).__module__ != "builtins" or len(error.args) != 1 or not isinstance(error.args[0], str):
         return

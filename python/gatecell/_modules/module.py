@@ -1,7 +1,7 @@
-"""Module: the inference half of torch.nn.Module, a tree of layers that finds its weights by name.
+"""Module: the part of torch.nn.Module that inference needs: a tree of modules whose weights have names.
 
-Weights and submodules are plain attributes, so that forward methods read NumPy arrays at full speed: the tree is found
-by looking through the attributes, and only the names of parameters and buffers are kept.
+Weights and submodules are ordinary attributes, so that forward methods read NumPy arrays without extra time. Module
+searches its attributes for submodules. It only keeps the names of parameters and buffers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .._base.defaults import check_device
 from .._state_dict.layer_keys import IncompatibleKeys
 from .errors import locate
 from .parameter import Parameter, Unloaded
-from .weights import fitted, slots, take
+from .weights import assign, matched, slots
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,20 +25,21 @@ _LOCATED = (ValueError, TypeError, RuntimeError, IndexError)
 
 
 class Module:
-    """torch.nn.Module for inference: subclass it, make layers in __init__, compute in forward.
+    """torch.nn.Module for inference. Subclasses make their layers in __init__ and compute in forward.
 
-    Attributes that are modules or Parameters are found by their names, as in torch; after loading the attribute of a
-    parameter is a plain NumPy array. A call runs forward. Errors say at which path of the called module they arose.
+    As in torch, a module or Parameter that is assigned to an attribute has the attribute's name in the state dict.
+    After loading, the attribute of a parameter is a plain NumPy array. A call of the module runs forward. Error
+    messages begin with the path, inside the called module, of the module that raised the error.
     """
 
-    __module__ = "gatecell.nn"  # where it is public
+    __module__ = "gatecell.nn"  # the public name of its module
     training = False
     _parameters: dict[str, None]  # names, in order
-    _buffers: dict[str, bool]  # names, and whether they belong to the state dict
-    _optional: frozenset[str] = frozenset()  # names that a state dict may lack
+    _buffers: dict[str, bool]  # by name: whether the state dict contains it
+    _optional: frozenset[str] = frozenset()  # names of weights that a state dict need not have
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        # Not in __init__, which copies and pickles do not run.
+        # In __new__, because copies and pickles do not run __init__.
         self = super().__new__(cls)
         vars(self).update(_parameters={}, _buffers={})
         return self
@@ -62,7 +63,7 @@ class Module:
         if isinstance(value, Module):
             self._buffers.pop(name, None)
             if not isinstance(vars(self).get(name), Module):
-                vars(self).pop(name, None)  # modules are in the order in which they became ones
+                vars(self).pop(name, None)  # so that modules are in the order in which they were assigned
         elif name in self._buffers and value is not None:
             value = np.asarray(value)
         super().__setattr__(name, value)
@@ -73,9 +74,9 @@ class Module:
         self._buffers.pop(name, None)
 
     def register_parameter(self, name: str, param: Parameter | Unloaded | None) -> None:
-        """A weight of this name, or None for one that torch would list but is not there.
+        """Add a weight with this name. None stands for an optional weight that this module does not have.
 
-        Raises KeyError for the name of another attribute.
+        Raises KeyError if another attribute has this name.
         """
         self._check_name(name, self._parameters)
         self._set_parameter(name, param)
@@ -88,9 +89,9 @@ class Module:
         vars(self)[name] = param.data if isinstance(param, Parameter) else param
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
-        """An array that is no weight; it is part of the state dict unless persistent=False.
+        """Add an array that is not a weight. The state dict contains it unless persistent=False.
 
-        Raises KeyError for the name of another attribute.
+        Raises KeyError if another attribute has this name.
         """
         self._check_name(name, self._buffers)
         self._buffers[name] = persistent
@@ -101,7 +102,7 @@ class Module:
             raise KeyError(f"expected a new name to register, got {name!r}, which {type(self).__name__} has already")
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """The same as setting the attribute, for names that are no identifiers too."""
+        """Assign the module to an attribute. The name need not be a Python identifier."""
         if not isinstance(module, (Module, type(None))):
             raise TypeError(f"expected {name} to be a gatecell.nn.Module, got {_kind(module)}")
         if not isinstance(name, str) or not name or "." in name:
@@ -112,7 +113,7 @@ class Module:
     register_module = add_module
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Submodules by name, each once."""
+        """The direct submodules and their names, each module once."""
         seen: set[int] = set()
         for name, module in self._children():
             if id(module) not in seen:
@@ -123,7 +124,10 @@ class Module:
         return (module for _, module in self.named_children())
 
     def named_modules(self, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
-        """This module and all below it by path, parents first; one used twice comes once unless asked otherwise."""
+        """This module and all modules below it with their paths, parents first.
+
+        A module that occurs twice comes once, unless remove_duplicate=False.
+        """
         seen: set[int] = set()
         for path, module in _walk(self, prefix):
             if not remove_duplicate or id(module) not in seen:
@@ -134,7 +138,7 @@ class Module:
         return (module for _, module in self.named_modules())
 
     def get_submodule(self, target: str) -> Module:
-        """The module at a path such as "encoder.layers.0"; AttributeError if there is none."""
+        """The module at a path such as "encoder.layers.0". Raises AttributeError if there is none."""
         module = self
         for name in target.split(".") if target else ():
             child = vars(module).get(name)
@@ -144,14 +148,14 @@ class Module:
         return module
 
     def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
-        """Weights by path, each once: arrays, or what stands for them before loading, with shape, size and dtype."""
+        """All weights with their paths, each once: arrays, or before loading objects with shape, size and dtype."""
         return self._named(prefix, recurse, lambda module, name: name not in module._buffers)
 
     def parameters(self, recurse: bool = True) -> Iterator[Any]:
         return (value for _, value in self.named_parameters(recurse=recurse))
 
     def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Buffers by path, each once, those outside the state dict too."""
+        """All buffers with their paths, each once, also the buffers that the state dict does not contain."""
         return self._named(prefix, recurse, lambda module, name: name in module._buffers)
 
     def buffers(self, recurse: bool = True) -> Iterator[NDArray[Any]]:
@@ -160,55 +164,57 @@ class Module:
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, *, prefix: str = ""
     ) -> IncompatibleKeys:
-        """Take copies of all weights and buffers under `prefix` (with or without its final dot), by torch's names.
+        """Copy all weights and buffers whose keys are under `prefix` (with or without its final dot) into the module.
 
-        Values may be NumPy arrays or torch tensors of any floating type (buffers of any), on any device; they are
-        converted to the dtype of what they replace. After an error nothing has changed; a call that runs meanwhile in
-        another thread may see layers of both. Raises ValueError that lists every missing, unexpected and mis-shaped key
-        with its module's class. strict=False ignores the unexpected keys and those missing that have values already,
-        and returns both lists. A missing key without values always is an error: there is no random
-        initialisation. Of a parameter under several names one is enough.
+        The names are torch's. Values may be NumPy arrays or torch tensors of any floating point dtype (buffers: of any
+        dtype), on any device. They are converted to the dtype of the values that they replace. After an error nothing
+        has changed. A call that runs in another thread at the same time may use old weights in some layers and new
+        weights in others.
+        Raises ValueError that lists every missing and unexpected key and every key of a wrong shape, with the class of
+        its module. strict=False ignores unexpected keys, and missing keys if their weights have values already; the
+        result has both lists. A missing key is always an error if its weight has no values yet: there is no random
+        initialisation. If a parameter has several names, one of them is enough.
         """
-        taken, incompatible = fitted(self, state_dict, strict, prefix)
-        take(self, taken)
+        matches, incompatible = matched(self, state_dict, strict, prefix)
+        assign(self, matches)
         return incompatible
 
     def state_dict(self, *, prefix: str = "") -> dict[str, NDArray[Any]]:
-        """Fresh arrays of all weights and persistent buffers, in torch's names, order and layout."""
+        """Copies of all weights and persistent buffers, with torch's names, order and layout."""
         return {prefix + slot.key: slot.array() for slot in slots(self)}
 
     def apply(self, fn: Callable[[Module], object]) -> Self:
-        """Call fn with every submodule and then this module, as in torch."""
+        """Call fn with each submodule and then with this module, as in torch."""
         for module in self.children():
             module.apply(fn)
         fn(self)
         return self
 
     def eval(self) -> Self:
-        """Does nothing: a module is always in inference mode."""
+        """Does nothing, because a module is always in inference mode."""
         return self
 
     def train(self, mode: bool = True) -> Self:
-        """train(False) is eval(); anything else is an error."""
+        """train(False) is eval(). train(True) raises RuntimeError."""
         if mode:
             raise RuntimeError(f"{type(self).__name__}: gatecell is for inference only: it cannot train")
         return self
 
     def to(self, device: object) -> Self:
-        """Does nothing for "cpu"; any other device is an error."""
+        """Does nothing for "cpu". Raises ValueError for any other device."""
         check_device(device)
         return self
 
     def float(self) -> Self:
-        """Make all floating weights and buffers float32."""
+        """Convert all floating point weights and buffers to float32."""
         return self._all_of(np.dtype(np.float32))
 
     def double(self) -> Self:
-        """Make all floating weights and buffers float64."""
+        """Convert all floating point weights and buffers to float64."""
         return self._all_of(np.dtype(np.float64))
 
     def extra_repr(self) -> str:
-        """What stands between the brackets of the repr."""
+        """The text between the brackets of the repr."""
         return ""
 
     def __repr__(self) -> str:
@@ -219,29 +225,31 @@ class Module:
         return "\n  ".join([f"{type(self).__name__}(", *extra.splitlines(), *members]) + "\n)"
 
     def _children(self) -> list[tuple[str, Module]]:
+        """The direct submodules and their names; a module comes once for each of its names."""
         return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
 
     def _values(self) -> dict[str, Any]:
-        """This module's own part of the state dict: arrays, or Unloaded."""
+        """The entries of the state dict that are this module's own, without its submodules: arrays, or Unloaded."""
         names = [*self._parameters, *(name for name, persistent in self._buffers.items() if persistent)]
         return {name: value for name in names if (value := vars(self)[name]) is not None}
 
     def _laid_out(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
-        """A copy of a weight or buffer as it is to lie in memory."""
+        """A copy of a weight or buffer in the memory layout that this module uses."""
         return np.array(array, order="C")
 
-    def _take(self, values: dict[str, NDArray[Any]]) -> None:
-        """Let these be the values of what `_values` names."""
+    def _assign(self, values: dict[str, NDArray[Any]]) -> None:
+        """Assign new values to names out of `_values`."""
         vars(self).update(values)
 
     def _all_of(self, dtype: np.dtype[Any]) -> Self:
-        converted: dict[int, tuple[Any, Any]] = {}  # with the old values, which keeps their ids their own
+        # Old and new values by the old value's id, which stays unique because the old value is kept.
+        converted: dict[int, tuple[Any, Any]] = {}
         for module in self.modules():
             module._convert(dtype, converted)
         return self
 
     def _convert(self, dtype: np.dtype[Any], converted: dict[int, tuple[Any, Any]]) -> None:
-        """Convert this module's own values, each once: tied weights stay tied."""
+        """Convert this module's own values to the dtype, each only once, so that tied weights stay tied."""
         for name in [*self._parameters, *self._buffers]:
             value = vars(self)[name]
             if value is not None and value.dtype.kind == "f":
@@ -250,6 +258,7 @@ class Module:
                 vars(self)[name] = converted[id(value)][1]
 
     def _named(self, prefix: str, recurse: bool, wanted: Callable[[Module, str], bool]) -> Iterator[tuple[str, Any]]:
+        """Weights and buffers with their paths, each once, if wanted(module, name) is true."""
         seen: dict[int, Any] = {}
         for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
             others = {name: value for name in module._buffers if (value := vars(module)[name]) is not None}
@@ -260,14 +269,17 @@ class Module:
 
 
 def _walk(module: Module, path: str) -> Iterator[tuple[str, Module]]:
+    """The module and all modules below it with their paths; a module may come several times."""
     yield path, module
     for name, child in module._children():
         yield from _walk(child, f"{path}.{name}" if path else name)
 
 
 def indent(text: str) -> str:
+    """The text with two spaces before each line but the first."""
     return text.replace("\n", "\n  ")
 
 
 def _kind(value: object) -> str:
+    """The full name of the value's class."""
     return f"{type(value).__module__}.{type(value).__qualname__}"

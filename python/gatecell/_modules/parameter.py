@@ -1,4 +1,4 @@
-"""Parameters of modules: given with values, or standing for values that load_state_dict brings."""
+"""Parameters of modules: with values, or without values until load_state_dict gives them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from .._base.arrays import view
 
 
 class Parameter:
-    """torch.nn.Parameter: `self.scale = nn.Parameter(values)` makes values, floats, a weight by the name of "scale".
+    """torch.nn.Parameter: after `self.scale = nn.Parameter(values)` the module has a weight with the name "scale".
 
-    The attribute is then the plain array, of values' dtype: mind that NumPy's own default is float64.
+    values are floating point numbers. The attribute self.scale is then a plain array with the dtype of values. NumPy's
+    default dtype is float64.
     """
 
-    __module__ = "gatecell.nn"  # where it is public
+    __module__ = "gatecell.nn"  # the public name of its module
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         self.data = view(data, "a parameter", force=True)
 
 
 class Unloaded:
-    """Stands for a parameter until load_state_dict gives it values: to compute with it is an error that says so.
+    """Stands for a parameter until load_state_dict gives it values. A computation with it is an error that says so.
 
-    Constructors may give it first values, in vain: `weight.data.normal_()`, `nn.init.zeros_(weight)`.
+    Constructors may initialize it, which has no effect: `weight.data.normal_()`, `nn.init.zeros_(weight)`.
     """
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -47,8 +48,8 @@ class Unloaded:
         raise RuntimeError(f"{self.name} {self.shape} has no values yet: call load_state_dict first")
 
     def __getattr__(self, attribute: str) -> Any:
-        if attribute.startswith("__"):  # Python and NumPy ask for what is optional
+        if attribute.startswith("__"):  # optional methods that Python and NumPy look for
             raise AttributeError(attribute)
-        if attribute.endswith("_"):  # torch's name of a method that changes its tensor
+        if attribute.endswith("_"):  # torch's methods that change their tensor end like this
             return lambda *args, **kwargs: self
         return self.__array__()

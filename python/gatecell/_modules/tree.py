@@ -1,4 +1,4 @@
-"""What loading of weights and errors need of a Module, so that they do not import it."""
+"""The methods of Module that `weights` and `errors` use. With this class they need not import Module."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class Tree(Protocol):
-    """A module with its submodules. `Module` has these methods and says what they do."""
+    """A module and its submodules. The docstrings of `Module` describe these methods."""
 
     _optional: frozenset[str]
 
@@ -21,4 +21,4 @@ class Tree(Protocol):
 
     def _laid_out(self, name: str, array: NDArray[Any]) -> NDArray[Any]: ...
 
-    def _take(self, values: dict[str, NDArray[Any]]) -> None: ...
+    def _assign(self, values: dict[str, NDArray[Any]]) -> None: ...

@@ -1,4 +1,4 @@
-"""A state dict laid over a tree of modules: every key checked before any value changes."""
+"""Loads a state dict into a tree of modules. Every key is checked before any value changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.arrays import cast, to_numpy, view
-from .._state_dict.layer_keys import IncompatibleKeys, Part
+from .._state_dict.layer_keys import IncompatibleKeys, LayerKeys
 from .parameter import Unloaded
 
 if TYPE_CHECKING:
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
 
 
 class Slot(NamedTuple):
-    """A place of a weight or buffer in the tree."""
+    """A weight or buffer of a module in the tree, and its key in a state dict."""
 
     key: str
     module: Tree
     name: str
-    value: Any  # an array, or Unloaded
+    value: Any  # an array, or an Unloaded that stands for it
 
     def array(self) -> NDArray[Any]:
+        """A copy of the value. Raises RuntimeError if there is none yet."""
         if isinstance(self.value, Unloaded):
             raise RuntimeError(f"{self.key} {self.value.shape} has no values yet: call load_state_dict first")
         return np.array(self.value, order="C")
 
     def converted(self, value: Any, key: str) -> NDArray[Any]:
-        """A copy of what a state dict has under `key`, in this slot's dtype."""
+        """A copy of `value` in this slot's dtype and memory layout. `key` is its name in errors."""
         if self.value.dtype.kind == "f":
             array: NDArray[Any] = cast(view(value, key, force=True), self.value.dtype)
         else:
@@ -42,75 +43,76 @@ class Slot(NamedTuple):
 
 
 def slots(root: Tree) -> Iterator[Slot]:
-    """All of them in torch's order; a module used twice has its weights under both paths."""
+    """All slots in torch's order. A module that occurs twice gives its slots under both paths."""
     for path, module in root.named_modules(remove_duplicate=False):
         for name, value in module._values().items():
             yield Slot(f"{path}.{name}" if path else name, module, name, value)
 
 
-Taken = dict[int, dict[str, NDArray[Any]]]  # by a module's id, the values for its names
+Matches = dict[int, dict[str, NDArray[Any]]]  # new values by name, for each module by its id
 
 
-def fitted(root: Tree, state_dict: Mapping[str, Any], strict: bool, prefix: str) -> tuple[Taken, IncompatibleKeys]:
-    """What `Module.load_state_dict` is to change, and what it returns; raises as it does."""
+def matched(root: Tree, state_dict: Mapping[str, Any], strict: bool, prefix: str) -> tuple[Matches, IncompatibleKeys]:
+    """The values that `Module.load_state_dict` assigns, and its result. Raises its errors. Changes nothing."""
     places = {slot.key: slot for slot in slots(root)}
     if not places and not state_dict:
         return {}, IncompatibleKeys([], [])
-    part = Part(type(root).__name__, state_dict, prefix)
-    pairs = [(places[name], key) for name, key in part.keys.items() if name in places]
-    given = {id(slot.value) for slot, _ in pairs}  # a tied weight comes under any of its names
+    keys = LayerKeys(type(root).__name__, state_dict, prefix)
+    pairs = [(places[name], key) for name, key in keys.keys.items() if name in places]
+    given = {id(slot.value) for slot, _ in pairs}  # one name of a tied weight is enough
     absent = (slot for slot in places.values() if id(slot.value) not in given)
     missing = [slot for slot in absent if slot.name not in slot.module._optional]
-    lost = [slot for slot in missing if strict or isinstance(slot.value, Unloaded)]
-    unexpected = _unexpected(root, part, places)
+    not_given = [slot for slot in missing if strict or isinstance(slot.value, Unloaded)]
+    unexpected = _unexpected(root, keys, places)
     misshaped = [
         f"{key}: expected {slot.value.shape}, got {shape}, in {_kind(slot)}"
         for slot, key in pairs
-        if (shape := part.shape(key)) != slot.value.shape
+        if (shape := keys.shape(key)) != slot.value.shape
     ]
-    if lost or misshaped or (strict and unexpected):
-        absent_keys = [f"{part.prefix}{slot.key} {slot.value.shape} of {_kind(slot)}" for slot in lost]
-        lines = part.misfit(absent_keys, unexpected if strict else [], misshaped)
-        raise ValueError("\n".join(lines + part.cures(all_layers=True) + _elsewhere(places, state_dict)))
-    # By what they replace, so that tied weights stay tied.
+    if not_given or misshaped or (strict and unexpected):
+        absent_keys = [f"{keys.prefix}{slot.key} {slot.value.shape} of {_kind(slot)}" for slot in not_given]
+        lines = keys.misfit_lines(absent_keys, unexpected if strict else [], misshaped)
+        raise ValueError("\n".join(lines + keys.advice(all_layers=True) + _elsewhere(places, state_dict)))
+    # The key is the id of the old value, so that tied weights stay tied.
     values = {id(slot.value): slot.converted(state_dict[key], key) for slot, key in pairs}
-    taken: Taken = {}
+    matches: Matches = {}
     for slot in places.values():
         if id(slot.value) in values:
-            taken.setdefault(id(slot.module), {})[slot.name] = values[id(slot.value)]
-    return taken, IncompatibleKeys([part.prefix + slot.key for slot in missing], unexpected)
+            matches.setdefault(id(slot.module), {})[slot.name] = values[id(slot.value)]
+    return matches, IncompatibleKeys([keys.prefix + slot.key for slot in missing], unexpected)
 
 
-def _unexpected(root: Tree, part: Part, places: Mapping[str, Slot]) -> list[str]:
-    """Keys under the prefix that have no place, and what else is near a recurrent layer, as `Part.beside` judges it."""
-    unexpected = dict.fromkeys(key for name, key in part.keys.items() if name not in places)
-    known = {part.prefix + name for name in places}
+def _unexpected(root: Tree, keys: LayerKeys, places: Mapping[str, Slot]) -> list[str]:
+    """The keys under the prefix that no module has, and those that `not_understood` finds for each recurrent layer."""
+    unexpected = dict.fromkeys(key for name, key in keys.keys.items() if name not in places)
+    known = {keys.prefix + name for name in places}
     for path, module in root.named_modules():
-        prefix = part.prefix + (path + "." if path else "")
-        if not hasattr(module, "_shapes") or not any(key.startswith(prefix) for key in part.keys.values()):
+        prefix = keys.prefix + (path + "." if path else "")
+        if not hasattr(module, "_shapes") or not any(key.startswith(prefix) for key in keys.keys.values()):
             continue
-        layer = Part(type(module).__name__, part.state_dict, prefix)
-        own = layer.own(module._shapes(), cell_names=False).values()
-        beside = layer.beside(own)
-        for key in set(layer.keys.values()) - {*own, *beside}:  # second names
+        layer = LayerKeys(type(module).__name__, keys.state_dict, prefix)
+        weight_keys = layer.weight_keys(module._shapes(), cell_names=False).values()
+        not_understood = layer.not_understood(weight_keys)
+        for key in set(layer.keys.values()) - {*weight_keys, *not_understood}:  # second names of weights
             unexpected.pop(key, None)
-        unexpected |= dict.fromkeys(key for key in beside if key not in known)
+        unexpected |= dict.fromkeys(key for key in not_understood if key not in known)
     return list(unexpected)
 
 
-def take(root: Tree, taken: Taken) -> None:
-    """Change the values in the whole tree."""
+def assign(root: Tree, matches: Matches) -> None:
+    """Assigns the values in the whole tree."""
     for module in root.modules():
-        if id(module) in taken:
-            module._take(taken[id(module)])
+        if id(module) in matches:
+            module._assign(matches[id(module)])
 
 
 def _kind(slot: Slot) -> str:
+    """The class of the module that has the slot."""
     return type(slot.module).__name__
 
 
 def _elsewhere(places: Mapping[str, Slot], state_dict: Mapping[str, Any]) -> list[str]:
-    """Where all keys are, if not here: under other prefixes, or in a mapping inside the dict, as in a checkpoint."""
+    """Lines for an error: other prefixes under which all keys are, or mappings inside the dict that have all keys."""
     nested = [
         name for name, value in state_dict.items() if isinstance(value, Mapping) and places.keys() <= value.keys()
     ]

@@ -1,1 +1,1 @@
-"""LSTM, GRU and RNN, their cells, and what a call of them takes and gives."""
+"""LSTM, GRU and RNN, their cells, and the arguments and results of their calls."""

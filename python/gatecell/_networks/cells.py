@@ -1,4 +1,4 @@
-"""LSTMCell, GRUCell and RNNCell: torch.nn's cells. Each is a network of one layer that runs one time step."""
+"""LSTMCell, GRUCell and RNNCell: torch.nn's cells. A cell is a network of one layer that computes one time step."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ State = TypeVar("State")
 
 
 class Cell(Network, Generic[State]):
-    """What the three cells share. `State` is what hx and the result are: h, or (h, c)."""
+    """Base of LSTMCell, GRUCell and RNNCell. `State` is the type of hx and of the result: h, or the tuple (h, c)."""
 
     _axes = "B"
 
     def __call__(self, x: ArrayLike, hx: Any = None) -> State:
-        """Run one time step: h', or for an LSTMCell (h', c'), as fresh C-contiguous arrays.
+        """Compute one time step. Returns h', or for an LSTMCell (h', c'): new C-contiguous arrays.
 
-        x: (B, input_size) or unbatched (input_size), anything NumPy can view that holds real floating point numbers.
-        hx: h (B, hidden_size), or for an LSTMCell the tuple (h, c); zeros if not given. Unbatched without the axis B.
+        x: (B, input_size) or unbatched (input_size). It may be anything with real floating point numbers that NumPy can
+        view.
+        hx: h (B, hidden_size), or for an LSTMCell the tuple (h, c). None means zeros. Unbatched hx has no axis B.
         Raises ValueError and TypeError for arrays that do not fit, RuntimeError without weights.
         """
         core = self._core if self._core is not None else self._loaded()
@@ -38,11 +39,11 @@ class Cell(Network, Generic[State]):
     forward = __call__
 
     def gates(self, x: ArrayLike, hx: Any = None, *, dtype: Any = None) -> dict[str, Floats]:
-        """The values of every gate after its activation, by name, to look at: slow, in plain NumPy and float64.
+        """The values of all gates after their activations, by name, for inspection. Slow: NumPy in float64.
 
-        x and hx are as for a call. Of an LSTMCell i f g o c h, of a GRUCell r z n h (without r if reset="none"), of an
-        RNNCell h: arrays (B, hidden_size) of the network's dtype, unbatched without B. Agrees with a call to rounding
-        unless float32 overflows. dtype: as for a layer's gates. Raises as a call does.
+        x and hx are as for a call. An LSTMCell has i f g o c h, a GRUCell r z n h (no r if reset="none"), an RNNCell h.
+        Each is an array (B, hidden_size) of the cell's dtype, unbatched without B. The values agree with a call except
+        for rounding, unless float32 overflows. dtype is as for a layer's gates. Raises the errors of a call.
         """
         array = self._input(x)
         lead = array.shape[:-1]
@@ -56,7 +57,7 @@ class Cell(Network, Generic[State]):
 
 
 class LSTMCell(Cell[tuple[Floats, Floats]]):
-    """torch.nn.LSTMCell for inference: h, c = cell(x, (h, c)). Equations and options as for LSTM."""
+    """torch.nn.LSTMCell for inference: h, c = cell(x, (h, c)). Equations and options are those of LSTM."""
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class LSTMCell(Cell[tuple[Floats, Floats]]):
 
 
 class GRUCell(Cell[Floats]):
-    """torch.nn.GRUCell for inference: h = cell(x, h). Equations and options as for GRU."""
+    """torch.nn.GRUCell for inference: h = cell(x, h). Equations and options are those of GRU."""
 
     def __init__(
         self,
@@ -113,7 +114,7 @@ class GRUCell(Cell[Floats]):
 
 
 class RNNCell(Cell[Floats]):
-    """torch.nn.RNNCell for inference: h = cell(x, h). Equations and options as for RNN."""
+    """torch.nn.RNNCell for inference: h = cell(x, h). Equations and options are those of RNN."""
 
     def __init__(
         self,

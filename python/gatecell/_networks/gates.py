@@ -1,7 +1,7 @@
-"""Every gate's values: the cells' equations in plain NumPy, to look inside a network and to read.
+"""The equations of the cells in NumPy, for the values of all gates. They are written to be read.
 
-Slow on purpose and apart from the fast path: float64 whatever the network's dtype, one step after the other. `gatecell
-verify` compares with it, and runs it in float32 to see what rounding alone does.
+This is slow and separate from the fast path: one step after the other, in float64 for every dtype of the network.
+`gatecell verify` compares calls with it, and runs it in float32, too, to see the effect of rounding alone.
 """
 
 from __future__ import annotations
@@ -25,36 +25,37 @@ def values(
     c_0: Floats | None,
     arithmetic: str = "float64",
 ) -> Gates:
-    """Each gate's values (L*D, T, B, features) in x's dtype; T and B are those of x (T, B, I).
+    """The values of each gate, (L*D, T, B, features), in x's dtype. x is (T, B, I).
 
-    weights: by their names in a layer's state dict; h_0 (L*D, B, S) and c_0 (L*D, B, H), zeros if None.
+    weights: by their names in a layer's state dict. h_0 is (L*D, B, S), c_0 (L*D, B, H); None means zeros. arithmetic:
+    the dtype of the computation.
     """
     steps, rows, _ = x.shape
     names = {"lstm": "ifgoch", "gru": spec.gates + "h"}.get(spec.cell, "h")
     sizes = {name: spec.state_size if name == "h" else spec.hidden_size for name in names}
-    found: Gates = {name: np.empty((spec.states, steps, rows, size), x.dtype) for name, size in sizes.items()}
+    found: Gates = {name: np.empty((spec.direction_runs, steps, rows, size), x.dtype) for name, size in sizes.items()}
     directions = ("", "_reverse") if spec.bidirectional else ("",)
     inputs = x.astype(arithmetic)
-    with np.errstate(all="ignore"):  # infinities, NaNs and overflow go through, as they do in a call
+    with np.errstate(all="ignore"):  # no warnings about infinities, NaNs and overflow, as in a call
         for layer in range(spec.num_layers):
             outputs = np.empty((steps, rows, len(directions), spec.state_size), arithmetic)
             for number, direction in enumerate(directions):
-                block = layer * len(directions) + number
-                h = np.zeros((rows, spec.state_size), arithmetic) if h_0 is None else h_0[block].astype(arithmetic)
-                c = np.zeros((rows, spec.hidden_size), arithmetic) if c_0 is None else c_0[block].astype(arithmetic)
+                run = layer * len(directions) + number  # the index of a direction run
+                h = np.zeros((rows, spec.state_size), arithmetic) if h_0 is None else h_0[run].astype(arithmetic)
+                c = np.zeros((rows, spec.hidden_size), arithmetic) if c_0 is None else c_0[run].astype(arithmetic)
                 cell = _Cell(spec, weights, f"_l{layer}{direction}", x.dtype, arithmetic)
                 for t in reversed(range(steps)) if direction else range(steps):
                     gates = cell.step(inputs[t], h, c)
                     h, c = gates["h"], gates.get("c", c)
                     outputs[t, :, number] = h
                     for name, array in found.items():
-                        array[block, t] = gates[name]
+                        array[run, t] = gates[name]
             inputs = outputs.reshape(steps, rows, spec.output_size)
     return found
 
 
 class _Cell:
-    """One direction of one layer. `step` takes x (B, I), h (B, S) and c (B, H), and gives every gate."""
+    """One direction of one layer. `step` computes all gates from x (B, I), h (B, S) and c (B, H)."""
 
     def __init__(
         self, spec: Spec, weights: Mapping[str, Floats], suffix: str, dtype: np.dtype[Any], arithmetic: str
@@ -69,23 +70,23 @@ class _Cell:
         self.of_h, self.bias_h = blocks("weight_hh", order), blocks("bias_hh", order)
         self.of_c = blocks("weight_peephole", spec.peephole_gates)
         self.projection = weights["weight_hr" + suffix].astype(arithmetic) if spec.proj_size else None
-        # The bounds in the network's dtype, which its own arithmetic uses
+        # The limits are rounded to the network's dtype, because the core uses them in that dtype.
         self.gate_clip = float(dtype.type(spec.gate_clip or np.inf))
         self.cell_clip = float(dtype.type(spec.cell_clip or np.inf))
         self.step = {"lstm": self._lstm, "gru": self._gru}.get(spec.cell, self._rnn)
 
     def _lstm(self, x: Floats, h: Floats, c: Floats) -> Gates:
-        i = sigmoid(self._clip(self._x("i", x) + self._h("i", h) + self._peep("i", c)))
+        i = sigmoid(self._clip(self._x("i", x) + self._h("i", h) + self._peepholes("i", c)))
         if self.spec.coupled_gates:
             f = 1 - i
         else:
-            f = sigmoid(self._clip(self._x("f", x) + self._h("f", h) + self._peep("f", c)))
+            f = sigmoid(self._clip(self._x("f", x) + self._h("f", h) + self._peepholes("f", c)))
         g = np.tanh(self._clip(self._x("g", x) + self._h("g", h)))
         seen = c
         c = np.clip(f * c + i * g, -self.cell_clip, self.cell_clip)
         if self.spec.peepholes == "diagonal":
             seen = c
-        o = sigmoid(self._clip(self._x("o", x) + self._h("o", h) + self._peep("o", seen)))
+        o = sigmoid(self._clip(self._x("o", x) + self._h("o", h) + self._peepholes("o", seen)))
         h = o * np.tanh(c)
         if self.projection is not None:
             h = h @ self.projection.T
@@ -106,24 +107,25 @@ class _Cell:
         return {"h": np.maximum(a, 0) if self.spec.cell == "rnn_relu" else np.tanh(a)}
 
     def _x(self, gate: str, x: Floats) -> Floats:
-        """W x + b"""
+        """W x + b of a gate."""
         return x @ self.of_x[gate].T + self.bias_x[gate]
 
     def _h(self, gate: str, h: Floats) -> Floats:
-        """W h + b"""
+        """W h + b of a gate."""
         return h @ self.of_h[gate].T + self.bias_h[gate]
 
-    def _peep(self, gate: str, c: Floats) -> Any:
-        """What the gate sees of c through its peepholes."""
+    def _peepholes(self, gate: str, c: Floats) -> Any:
+        """The product of a gate's peepholes and c; 0 without peepholes."""
         if self.spec.peepholes == "none":
-            return 0.0  # times nothing: c may be infinite
+            return 0.0  # no product with c, because c may be infinite
         return c @ self.of_c[gate].T if self.spec.peepholes == "full" else c * self.of_c[gate]
 
     def _clip(self, a: Floats) -> Floats:
-        """The input of an activation."""
+        """The pre-activation, limited to -gate_clip ... gate_clip."""
         return np.clip(a, -self.gate_clip, self.gate_clip)
 
 
 def sigmoid(a: Floats) -> Floats:
+    """1 / (1 + exp(-a))."""
     s: Floats = 1 / (1 + np.exp(-a))
     return s

@@ -1,4 +1,4 @@
-"""What LSTM, GRU and RNN share."""
+"""Layer, the base of LSTM, GRU and RNN: their calls on whole sequences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ State = TypeVar("State")
 
 
 class Layer(Network, Streamable, Generic[State]):
-    """What the three layers share. `State` is what hx and the second result are: h, or (h, c)."""
+    """Base of LSTM, GRU and RNN. `State` is the type of hx and of the second result: h, or the tuple (h, c)."""
 
     def __init__(
         self,
@@ -63,17 +63,19 @@ class Layer(Network, Streamable, Generic[State]):
         lengths: ArrayLike | None = None,
         out: Floats | None = None,
     ) -> tuple[Any, State]:
-        """Run a sequence or a batch of them: y, h_n, or for an LSTM y, (h_n, c_n), as fresh C-contiguous arrays.
+        """Run a sequence or a batch of sequences. Returns y, h_n, for an LSTM y, (h_n, c_n): new C-contiguous arrays.
 
-        x: (T, B, input_size), with batch_first (B, T, input_size), or unbatched (T, input_size); anything NumPy can
-        view that holds real floating point numbers, converted to the network's dtype.
-        hx: h_0 (L*D, B, S), or for an LSTM the tuple of h_0 and c_0 (L*D, B, hidden_size); zeros if not given.
-        L layers, D directions, S = proj_size or else hidden_size. Unbatched without the axis B.
-        lengths: (B) integers from 0 to T in any order, how many steps of each row count. What follows in x is not read,
-        in y it is 0; the final state is that after a row's last step, and there the reverse direction begins.
-        out: array to write y into, (T, B, D*S) or as x is laid out; it is the y that comes back.
-        x may also be a PackedSequence, torch's too: then y is one, and hx and h_n are in the order before packing.
-        T = 0 or B = 0 gives an empty y and the state unchanged.
+        x: (T, B, input_size), with batch_first (B, T, input_size), or unbatched (T, input_size). It may be anything
+        with real floating point numbers that NumPy can view. It is converted to the network's dtype.
+        hx: h_0 (L*D, B, S), or for an LSTM the tuple of h_0 and c_0 (L*D, B, hidden_size). None means zeros. L is the
+        number of layers, D of directions; S is proj_size, or hidden_size if that is 0. Unbatched hx has no axis B.
+        lengths: (B) integers from 0 to T in any order: the number of steps of each row. Later steps of x are not read,
+        and later steps of y are 0. A row's final state is the state after its last step. The reverse direction begins
+        at a row's last step.
+        out: an array for y, (T, B, D*S), or with batch_first (B, T, D*S). The call writes y into it and returns it.
+        x may also be a PackedSequence, also torch's. Then y is a PackedSequence, and the rows of hx and h_n are in the
+        order before packing.
+        If T or B is 0, y is empty and the state does not change.
         Raises ValueError and TypeError for arrays that do not fit, RuntimeError without weights.
         """
         core = self._core if self._core is not None else self._loaded()
@@ -98,8 +100,8 @@ class Layer(Network, Streamable, Generic[State]):
         h_0 = c_0 = target = None
         if hx is not None:
             rows = array.shape[0 if batch_first else 1]
-            states = self._spec.states
-            h_0, c_0 = self._states(hx, (states, rows) if batched else (states,), rows)
+            runs = self._spec.direction_runs
+            h_0, c_0 = self._states(hx, (runs, rows) if batched else (runs,), rows)
         if out is not None:
             lead = array.shape[: 2 if batched else 1]
             check_out(out, self.dtype, (*lead, self._spec.output_size), [array, h_0, c_0])
@@ -112,26 +114,29 @@ class Layer(Network, Streamable, Generic[State]):
     forward = __call__
 
     def _packed(self, core: Any, x: PackedSequence, hx: Any) -> tuple[PackedSequence, State]:
+        """A call with a packed sequence."""
         data = contiguous(cast(x.data, self.dtype))
         if data.shape[1] != self.input_size:
             raise ValueError(f"expected packed data (sum of batch_sizes, {self.input_size}), got {data.shape}")
         rows = int(x.batch_sizes[0])
-        h_0, c_0 = (None, None) if hx is None else self._states(hx, (self._spec.states, rows), rows)
+        h_0, c_0 = (None, None) if hx is None else self._states(hx, (self._spec.direction_runs, rows), rows)
         lengths = lengths_of(x.batch_sizes)
         y, h_n, c_n = core.forward_packed(data, h_0, c_0, lengths, x.sorted_indices, self.num_threads)
         return x._replace(data=y), self._hidden(h_n, c_n)
 
     def _hidden(self, h: Floats, c: Floats | None) -> State:
+        """The second result of a call: h, or (h, c) if there is a c."""
         hidden: Any = h if c is None else (h, c)
         return hidden  # type: ignore[no-any-return]
 
     def gates(self, x: ArrayLike, hx: Any = None, *, dtype: Any = None) -> dict[str, Floats]:
-        """The values of every gate after its activation, by name, to look at: slow, in plain NumPy and float64.
+        """The values of all gates after their activations, by name, for inspection. Slow: NumPy in float64.
 
-        x and hx are as for a call, without lengths. Of an LSTM i f g o c h, of a GRU r z n h (without r if
-        reset="none"), of an RNN h: arrays (L*D, T, B, hidden_size) of the network's dtype, T and B as x is laid out and
-        unbatched without B; h of a projected LSTM has proj_size features. Index t of T belongs to step t of x, in the
-        reverse direction too. Agrees with a call to rounding, unless float32 overflows. Raises as a call does.
+        x and hx are as for a call, without lengths. An LSTM has i f g o c h, a GRU r z n h (no r if reset="none"), an
+        RNN h. Each is an array (L*D, T, B, hidden_size) of the network's dtype; with batch_first (L*D, B, T,
+        hidden_size); unbatched without B. h of an LSTM with a projection has proj_size features. Index t of T belongs
+        to step t of x, also in the reverse direction. The values agree with a call except for rounding, unless float32
+        overflows. Raises the errors of a call.
         dtype: float32 or float64, for the arithmetic and for the arrays returned. The difference of the two shows what
         rounding to float32 does. None: arithmetic in float64, arrays of the network's dtype.
         """
@@ -141,8 +146,8 @@ class Layer(Network, Streamable, Generic[State]):
             array = array[:, None]
         elif self.batch_first:
             array = array.swapaxes(0, 1)
-        rows, states = array.shape[1], self._spec.states
-        hx = (None, None) if hx is None else self._states(hx, (states, rows) if batched else (states,), rows)
+        rows, runs = array.shape[1], self._spec.direction_runs
+        hx = (None, None) if hx is None else self._states(hx, (runs, rows) if batched else (runs,), rows)
         values = self._gate_values(array, hx, dtype)
         if not batched:
             return {name: value[:, :, 0] for name, value in values.items()}
@@ -151,22 +156,22 @@ class Layer(Network, Streamable, Generic[State]):
         return values
 
     def plan(self, steps: int, rows: int) -> Plan:
-        """What a call with T = `steps` and B = `rows` would do now; print it. Raises RuntimeError without weights."""
+        """How a call with T = `steps` and B = `rows` is computed now. Print it. Raises RuntimeError without weights."""
         steps, rows = check_int("steps", steps), check_int("rows", rows)
         if min(steps, rows) < 0 or max(steps, rows) >= 2**63:
             raise ValueError(f"expected numbers of steps and rows, got {steps} and {rows}")
         return Plan(steps, rows, **self._loaded().plan(steps, rows, self.num_threads))
 
     def stream(self, batch_size: int = 1, hx: Any = None) -> Stream:
-        """Sequences that arrive step by step: `batch_size` of them, beginning with hx as a call takes it, or zeros.
+        """A stream for `batch_size` sequences that arrive step by step. hx: the first state, as for a call.
 
-        Raises ValueError if bidirectional or for an hx that does not fit, TypeError for a class with a forward of its
-        own, RuntimeError without weights.
+        Raises ValueError if the layer is bidirectional or hx does not fit, TypeError for a subclass that has a forward
+        of its own, RuntimeError without weights.
         """
         return Stream(self, batch_size, hx)
 
     def _frozen(self) -> Self:
-        """The layer as it is now, for streams: shares its weights, and keeps them when the original gets others."""
+        """A copy for streams. It shares the weights, and keeps them when the original gets other weights."""
         if self.bidirectional:
             raise ValueError(
                 "expected a layer of one direction to stream, got a bidirectional one, which begins at the end"
@@ -179,7 +184,7 @@ class Layer(Network, Streamable, Generic[State]):
         return copy
 
     def flatten_parameters(self) -> None:
-        """Does nothing: the weights are packed once, when they are loaded."""
+        """Does nothing, because the weights are packed when they are loaded."""
 
     def _repr_options(self) -> list[str]:
         options = {

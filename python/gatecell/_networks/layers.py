@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN: torch.nn's layers, argument for argument."""
+"""LSTM, GRU and RNN: torch.nn's layers with the same arguments in the same order."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from .options import check_reset, rnn_cell, spec_clip, spec_peepholes
 class LSTM(Layer[tuple[Floats, Floats]]):
     """torch.nn.LSTM for inference: y, (h_n, c_n) = lstm(x, (h_0, c_0)).
 
-    i = s(W_ii x + b_ii + W_hi h + b_hi), f and o alike, g = tanh(W_ig x + b_ig + W_hg h + b_hg), c' = f*c + i*g,
-    h' = o*tanh(c'), with proj_size h' = W_hr (o*tanh(c')). Equations, gate order i f g o and argument names are
-    PyTorch's (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html). dropout has no effect, device is
-    None or "cpu", dtype float32 (the default) or float64. num_threads and isa are chosen for this machine if not given.
+    i = s(W_ii x + b_ii + W_hi h + b_hi), f and o in the same way, g = tanh(W_ig x + b_ig + W_hg h + b_hg),
+    c' = f*c + i*g, h' = o*tanh(c'), with proj_size h' = W_hr (o*tanh(c')); s is the sigmoid function. Equations, gate
+    order i f g o and argument names are PyTorch's
+    (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html). dropout has no effect, device is None or "cpu",
+    dtype is float32 (the default) or float64. num_threads and isa are chosen for this machine if they are None.
 
-    What PyTorch has not:
-    peepholes="diagonal" adds p_i*c to the sum in i, p_f*c to that in f and p_o*c' to that in o (Gers and Schmidhuber
-    2000, Recurrent nets that time and count). weight_peephole_l{k} (3*hidden_size) holds p_i, p_f, p_o.
-    peepholes="full" adds P_i c, P_f c and P_o c, all of the old c. weight_peephole_l{k} (3*hidden_size, hidden_size).
-    coupled_gates=True: f = 1 - i (ONNX's input_forget). The weights have rows of i g o, peepholes of i o only.
-    gate_clip bounds every sum to -gate_clip ... gate_clip before s or tanh, peepholes included (ONNX's clip,
+    Options that PyTorch lacks:
+    peepholes="diagonal" adds p_i*c to the sum in i, p_f*c to the sum in f and p_o*c' to the sum in o (Gers and
+    Schmidhuber 2000, Recurrent nets that time and count). weight_peephole_l{k} (3*hidden_size) holds p_i, p_f, p_o.
+    peepholes="full" adds P_i c, P_f c and P_o c, all with the old c. weight_peephole_l{k} is
+    (3*hidden_size, hidden_size).
+    coupled_gates=True: f = 1 - i (ONNX's input_forget). Weights and biases have matrix rows of i g o only, peepholes of
+    i o only.
+    gate_clip limits every sum, with its peepholes, to -gate_clip ... gate_clip before s or tanh (ONNX's clip,
     https://onnx.ai/onnx/operators/onnx__LSTM.html).
-    cell_clip bounds c' to -cell_clip ... cell_clip before o and h' see it (TensorFlow Lite's cell_clip).
+    cell_clip limits c' to -cell_clip ... cell_clip before o and h' use it (TensorFlow Lite's cell_clip).
     """
 
     def __init__(
@@ -70,14 +73,15 @@ class LSTM(Layer[tuple[Floats, Floats]]):
 class GRU(Layer[Floats]):
     """torch.nn.GRU for inference: y, h_n = gru(x, h_0).
 
-    r = s(W_ir x + b_ir + W_hr h + b_hr), z alike, n = tanh(W_in x + b_in + r*(W_hn h + b_hn)), h' = (1-z)*n + z*h.
-    Equations, gate order r z n and argument names are PyTorch's
-    (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html); the rest as for LSTM, gate_clip too.
+    r = s(W_ir x + b_ir + W_hr h + b_hr), z in the same way, n = tanh(W_in x + b_in + r*(W_hn h + b_hn)),
+    h' = (1-z)*n + z*h; s is the sigmoid function. Equations, gate order r z n and argument names are PyTorch's
+    (https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html). The other options, also gate_clip, are those of
+    LSTM.
 
-    reset says where r stands. "after" the product with W_hn: as above. "before" it: n = tanh(W_in x + b_in + b_hn +
-    W_hn (r*h)) (Cho et al. 2014, Learning phrase representations using RNN encoder-decoder; ONNX's
+    reset says where the gate r acts. "after" the product with W_hn: as above. "before" it: n = tanh(W_in x + b_in +
+    b_hn + W_hn (r*h)) (Cho et al. 2014, Learning phrase representations using RNN encoder-decoder; ONNX's
     linear_before_reset=0, https://onnx.ai/onnx/operators/onnx__GRU.html). "none": the same without r, and the weights
-    have the rows z n only. Texts in which z weighs the new state: see z of load_state_dict.
+    have matrix rows of z n only. For texts in which z weighs the new state, see z of load_state_dict.
     """
 
     def __init__(
@@ -107,8 +111,9 @@ class GRU(Layer[Floats]):
 class RNN(Layer[Floats]):
     """torch.nn.RNN for inference: y, h_n = rnn(x, h_0).
 
-    h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu with nonlinearity="relu". Equation and argument names are
-    PyTorch's (https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html); the rest as for LSTM, gate_clip too.
+    h' = tanh(W_ih x + b_ih + W_hh h + b_hh), with nonlinearity="relu" relu in place of tanh. Equation and argument
+    names are PyTorch's (https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html). The other options, also
+    gate_clip, are those of LSTM.
     """
 
     def __init__(

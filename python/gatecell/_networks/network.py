@@ -1,4 +1,4 @@
-"""What every layer and cell is: options, packed weights that are swapped as a whole, and ways to load and keep them."""
+"""Network, the base of all layers and cells: options, packed weights, and how weights are loaded and saved."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from .._core import Network32, Network64
 from .._files import read
 from .._modules.module import Module
 from .._modules.parameter import Unloaded
-from .._modules.weights import fitted, take
-from .._state_dict.layer_keys import TOLD, IncompatibleKeys, Part, negate_z
+from .._modules.weights import assign, matched
+from .._state_dict.layer_keys import SAVED_OPTIONS, IncompatibleKeys, LayerKeys, negate_z
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-# Options that torch.nn has not, in the order they are shown in, with their defaults.
-_OWN = {"peepholes": None, "coupled_gates": False, "reset": "after", "gate_clip": None, "cell_clip": None}
+# Options that torch.nn lacks, with their defaults, in the order in which the repr shows them.
+_EXTENSIONS = {"peepholes": None, "coupled_gates": False, "reset": "after", "gate_clip": None, "cell_clip": None}
 
 
 class Network(Module):
-    """Base of layers and cells: modules whose weights the core holds.
+    """Base of layers and cells: modules whose weights are in the core.
 
-    Attributes are to be read, not set; a call may run in many threads at once. Parameters, buffers and modules that a
-    user registers on one are part of it, as of any module.
+    Attributes may be read, but not set. Several threads may call a network at the same time. A user may register
+    parameters, buffers and modules on it, as on any module.
     """
 
-    _axes: str  # of batched input and state, features aside: "TB", "BT", or for a cell "B"
+    _axes: str  # the axes of batched input before its features: "TB", "BT", or "B" for a cell
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "forward" in vars(cls) and "__call__" not in vars(cls):  # a user's own, to be run by calls as in torch
+        # As in torch, a call runs the forward of a user's subclass.
+        if "forward" in vars(cls) and "__call__" not in vars(cls):
             cls.__call__ = Module.__call__  # type: ignore[method-assign]
 
     def __init__(self, spec: Spec, device: object, dtype: Any, num_threads: int | None, isa: str | None) -> None:
@@ -52,7 +53,7 @@ class Network(Module):
         self._num_threads = num_threads
         self.num_threads = defaults.choose_threads(num_threads)
         self.isa = defaults.choose_isa(isa)
-        self._core: Any = None  # Network32 or Network64: immutable, so a call in flight keeps what it started with
+        self._core: Any = None  # Network32 or Network64, immutable: a running call keeps the weights that it began with
 
     @classmethod
     def from_state_dict(
@@ -65,73 +66,77 @@ class Network(Module):
         z: str = "old",
         **flags: Any,
     ) -> Self:
-        """A network whose sizes, and an LSTM's peepholes, are read off the tensors under `prefix`.
+        """Make a network from the weights under `prefix`. Their shapes give the sizes and an LSTM's peepholes.
 
-        dtype=None takes the tensors' type: float64 if any is float64, else float32; lists of numbers have none. `flags`
-        are the constructor's other arguments, what a state dict does not tell: batch_first, nonlinearity,
-        coupled_gates, reset, num_threads, ...
-        What `gatecell.load` found of these in a saved module or TorchScript (`Weights.options`) need not be given.
+        dtype: None takes the dtype of the tensors: float64 if any is float64, else float32. Lists of numbers have no
+        dtype. flags: the constructor's other arguments, which a state dict does not contain: batch_first, nonlinearity,
+        coupled_gates, reset, num_threads, ... batch_first and nonlinearity need not be passed if `gatecell.load` found
+        them in a saved module or TorchScript (`Weights.options`).
         strict, z and errors are as for load_state_dict.
         """
-        part = Part(cls.__name__, state_dict, prefix)
+        keys = LayerKeys(cls.__name__, state_dict, prefix)
         parameters = inspect.signature(cls).parameters
         if "peepholes" in parameters:
-            flags = {"peepholes": part.peepholes(), **flags}
-        sizes = {name: size for name, size in part.sizes().items() if name in parameters}
+            flags = {"peepholes": keys.peepholes(), **flags}
+        sizes = {name: size for name, size in keys.sizes().items() if name in parameters}
         if given := sizes.keys() & flags.keys():
             raise TypeError(f"{cls.__name__}.from_state_dict reads {', '.join(sorted(given))} off the tensors")
-        told = getattr(state_dict, "options", {}).get(part.prefix, {})
-        known = [name for name in TOLD if name in told and name in parameters]
-        flags = {name: told[name] for name in known} | flags
+        saved = getattr(state_dict, "options", {}).get(keys.prefix, {})
+        known = [name for name in SAVED_OPTIONS if name in saved and name in parameters]
+        flags = {name: saved[name] for name in known} | flags
         net = cls(**sizes, dtype=dtype, **flags)
         is_extended = net._is_extended()
-        arrays, _ = part.arrays(net._shapes(), strict=strict and not is_extended, cell_names=True)
+        arrays, _ = keys.arrays(net._shapes(), strict=strict and not is_extended, cell_names=True)
         if dtype is None:
             net.dtype = common_dtype(arrays)
         if is_extended:
             net.load_state_dict(state_dict, strict, prefix=prefix, z=z)
         else:
-            net._core = net._pack(net._sense(arrays, z))
+            net._core = net._pack(net._with_z_of_torch(arrays, z))
         return net
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, prefix: str = "", **flags: Any) -> Self:
-        """`from_state_dict` of what `gatecell.load` reads from a file: `.pt`, `.safetensors`, `.npz` and others.
+        """Make a network from a file that `gatecell.load` reads: `.pt`, `.safetensors`, `.npz` and others.
 
-        Only arrays under `prefix` are read: what is elsewhere may be of any kind.
+        Only the arrays under `prefix` are read. Everything else in the file may be of any kind. flags are the arguments
+        of from_state_dict.
         """
         return cls.from_state_dict(read(path, prefix), prefix=prefix, **flags)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, *, prefix: str = "", z: str = "old"
     ) -> IncompatibleKeys:
-        """Take the weights under `prefix` (with or without its final dot), in PyTorch's names and layout.
+        """Load the weights under `prefix` (with or without its final dot). Names and layout are PyTorch's.
 
-        Tensors may be NumPy arrays or torch tensors of any floating type, on any device; they are converted to the
-        network's dtype; nested lists of numbers will do. They replace the old weights as a whole: calls in flight
-        finish with the old ones, and after an error nothing has changed. Raises ValueError that lists every missing,
-        unexpected and mis-shaped key, TypeError for tensors that are not real floating point. Parameters, buffers and
-        modules that a user registered on the network are loaded too; all is then as for any module.
+        Tensors may be NumPy arrays or torch tensors of any floating point dtype, on any device, or nested lists of
+        numbers. They are converted to the network's dtype. All weights are replaced at once: calls that run at this
+        moment finish with the old weights, and after an error nothing has changed. Raises ValueError that lists every
+        missing and unexpected key and every key of a wrong shape, TypeError for tensors that are not real floating
+        point numbers. Parameters, buffers and modules that a user registered on the network are loaded, too; then the
+        rules are those of any module.
 
-        strict=False ignores unexpected keys. These are all others under `prefix`, and those in modules around it that
-        are named after one of its weights (weight_hh_l0_raw): they may change what the layer computes. A key that holds
-        an equal tensor under a second name of its kind, as PaddlePaddle's 0.cell_fw.weight_ih, is not unexpected.
+        strict=False ignores unexpected keys. Unexpected are all other keys under `prefix`, and keys in the modules
+        around it that are named after one of its weights (weight_hh_l0_raw), because they may change what the layer
+        computes. A second name of a weight is not unexpected if it holds an equal tensor (PaddlePaddle's
+        0.cell_fw.weight_ih).
 
-        z: which state z weighs in the weights of a GRU, "old" as in PyTorch, h' = (1-z)*n + z*h, or "new" as in other
-        texts, h' = (1-z)*h + z*n. z's rows are then negated, for 1 - s(a) = s(-a); state_dict() gives them negated.
+        z: which state the gate z of a GRU weighs. "old" is PyTorch's h' = (1-z)*n + z*h. "new" is h' = (1-z)*h + z*n,
+        as in other texts. For "new" the matrix rows of z are negated, because 1 - s(a) = s(-a). state_dict() returns
+        them negated.
         """
         if self._is_extended():
             return self._load_extended(state_dict, strict, prefix, z)
-        part = Part(type(self).__name__, state_dict, prefix)
-        part.check_layers(self._spec.num_layers)
-        arrays, incompatible = part.arrays(self._shapes(), strict=strict)
-        self._core = self._pack(self._sense(arrays, z))
+        keys = LayerKeys(type(self).__name__, state_dict, prefix)
+        keys.check_depth(self._spec.num_layers)
+        arrays, incompatible = keys.arrays(self._shapes(), strict=strict)
+        self._core = self._pack(self._with_z_of_torch(arrays, z))
         return incompatible
 
     def state_dict(self, *, prefix: str = "") -> dict[str, NDArray[Any]]:
-        """Fresh arrays of all weights, in PyTorch's names, order and layout, bit for bit as they were loaded.
+        """Copies of all weights, with PyTorch's names, order and layout. Their bits are those that were loaded.
 
-        And of the parameters, persistent buffers and modules that were registered on this one, as in torch.
+        As in torch, the parameters, persistent buffers and modules that a user registered are included.
         """
         if self._is_extended():
             return super().state_dict(prefix=prefix)
@@ -147,25 +152,28 @@ class Network(Module):
         super()._check_name(name, registered)
 
     def _check_no_weight(self, name: str) -> None:
+        """Raises AttributeError if the name is that of a packed weight."""
         if name.startswith(("weight_", "bias_")) and "_spec" in vars(self) and name in self._shapes():
             raise AttributeError(f"expected load_state_dict to set {name}, which is packed, got another {name}")
 
     def _is_extended(self) -> bool:
-        """Whether a user registered more on it than the weights it has by itself."""
+        """Whether a user registered parameters, buffers or modules on the network."""
         return bool(self._parameters or self._buffers or self._children())
 
     def _load_extended(self, state_dict: Mapping[str, Any], strict: bool, prefix: str, z: str) -> IncompatibleKeys:
-        taken, incompatible = fitted(self, state_dict, strict, prefix)
-        own = taken.get(id(self), {})
+        """load_state_dict of a network on which a user registered more."""
+        matches, incompatible = matched(self, state_dict, strict, prefix)
+        own = matches.get(id(self), {})
         weights = own.keys() & self._shapes().keys()
-        own.update(zip(weights, self._sense([own[name] for name in weights], z), strict=True))
-        take(self, taken)
+        own.update(zip(weights, self._with_z_of_torch([own[name] for name in weights], z), strict=True))
+        assign(self, matches)
         return incompatible
 
     def _values(self) -> dict[str, Any]:
         return {**self._weights(), **super()._values()}
 
     def _weights(self) -> dict[str, Any]:
+        """All weights by name: arrays, or Unloaded."""
         shapes = self._shapes()
         if self._core is None:
             return {name: Unloaded(name, shape, self.dtype) for name, shape in shapes.items()}
@@ -177,19 +185,22 @@ class Network(Module):
         self.dtype = dtype
         self._core = None if weights is None else self._pack(weights)
 
-    def _take(self, values: dict[str, NDArray[Any]]) -> None:
+    def _assign(self, values: dict[str, NDArray[Any]]) -> None:
         shapes = self._shapes()
-        super()._take({name: value for name, value in values.items() if name not in shapes})
+        super()._assign({name: value for name, value in values.items() if name not in shapes})
         weights = {name: value for name, value in values.items() if name in shapes}
         if weights:
             self._core = self._pack(list({**self._weights(), **weights}.values()))
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of every weight by its key in the state dict."""
+        """The shape of each weight by its key in the state dict."""
         return self._spec.shapes()
 
-    def _sense(self, arrays: list[Floats], z: str) -> list[Floats]:
-        """The weights with z in our sense. Raises for another z than "old" and "new", or for "new" without a z."""
+    def _with_z_of_torch(self, arrays: list[Floats], z: str) -> list[Floats]:
+        """The weights with z as torch has it, from weights with z in the sense "old" or "new" of load_state_dict.
+
+        Raises ValueError for other values of z, and for "new" if the network has no gate z.
+        """
         if not (isinstance(z, str) and z in ("old", "new")):
             raise ValueError(f"expected z 'old' or 'new', got {z!r}")
         if z == "old":
@@ -199,17 +210,19 @@ class Network(Module):
         return negate_z(arrays, self.hidden_size)
 
     def _pack(self, arrays: list[Floats]) -> Any:
+        """A network of the core with these weights, which are in the order of `_shapes`."""
         weights: list[Any] = [contiguous(cast(array, self.dtype)) for array in arrays]
         core: Any = Network32 if self.dtype == np.float32 else Network64
         return core(self._spec.values(), weights, self.isa)
 
     def _loaded(self) -> Any:
+        """The network of the core. Raises RuntimeError if there are no weights yet."""
         if self._core is None:
             raise RuntimeError(f"{type(self).__name__} has no weights yet: call load_state_dict first")
         return self._core
 
     def _input(self, x: Any) -> Floats:
-        """The caller's x as the core reads it: of the network's dtype, features side by side."""
+        """The caller's x as the core reads it: an array of the network's dtype with adjacent features."""
         if type(x) is not np.ndarray or x.dtype != self.dtype:
             x = floats(x, self.dtype, "input")
         if not 0 <= x.ndim - len(self._axes) <= 1 or x.shape[-1] != self.input_size:
@@ -229,7 +242,7 @@ class Network(Module):
         return ValueError(f"expected input {show(axes, self.input_size)}, got {got} in an array of shape {shape}")
 
     def _states(self, hx: Any, lead: tuple[int, ...], rows: int) -> tuple[Floats, Floats | None]:
-        """The caller's hx, arrays of shape (*lead, features), as the core's h_0 and c_0."""
+        """The core's h_0 and c_0, (L*D, rows, features), from the caller's hx, with arrays (*lead, features)."""
         spec = self._spec
         if spec.cell != "lstm":
             if isinstance(hx, tuple):
@@ -243,12 +256,12 @@ class Network(Module):
 
     def _state(self, value: Any, name: str, lead: tuple[int, ...], rows: int, features: int) -> Floats:
         array = initial_state(value, self.dtype, name, (*lead, features))
-        return array if array.ndim == 3 else array.reshape(self._spec.states, rows, features)
+        return array if array.ndim == 3 else array.reshape(self._spec.direction_runs, rows, features)
 
     def _gate_values(self, x: Floats, hx: tuple[Floats | None, Floats | None], dtype: Any) -> dict[str, Floats]:
-        """Every gate's values, (L*D, T, B, features), of x (T, B, I) and the core's h_0 and c_0; dtype as for gates."""
+        """The values of all gates, (L*D, T, B, features), for x (T, B, I) and h_0, c_0. dtype is as for gates."""
         weights = dict(zip(self._spec.shapes(), self._loaded().weights(), strict=True))
-        from . import gates  # late, for the time of `import gatecell`
+        from . import gates  # here and not above, so that `import gatecell` stays fast
 
         if dtype is None:
             return gates.values(self._spec, weights, x, *hx)
@@ -257,17 +270,19 @@ class Network(Module):
 
     def extra_repr(self) -> str:
         own = [
-            f"{name}={value!r}" for name, default in _OWN.items() if (value := getattr(self, name, default)) != default
+            f"{name}={value!r}"
+            for name, default in _EXTENSIONS.items()
+            if (value := getattr(self, name, default)) != default
         ]
         options = [*self._repr_options(), *own, f"isa={self.isa!r}", f"num_threads={self.num_threads}"]
         return f"{self.input_size}, {self.hidden_size}, {', '.join(options)}"
 
     def _repr_options(self) -> list[str]:
-        """The options torch's repr shows: those that are not the default."""
+        """The options that torch's repr shows, too: those with other values than the default."""
         return [] if self.bias else ["bias=False"]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Options and weights; the instruction set and the default number of threads are for the one who loads."""
+        """Options and weights. Instruction set and default number of threads are chosen anew where it is unpickled."""
         state = {name: value for name, value in vars(self).items() if name not in ("_core", "isa", "num_threads")}
         state["_spec"] = self._spec.values()
         return {**state, "_weights": None if self._core is None else self._core.weights()}
@@ -283,5 +298,5 @@ class Network(Module):
 
 
 def common_dtype(arrays: list[Floats]) -> np.dtype[Any]:
-    """float64 if any array is at least that wide, else float32."""
+    """float64 if any array is float64 or wider, else float32."""
     return np.dtype(np.float64 if any(array.itemsize >= 8 for array in arrays) else np.float32)

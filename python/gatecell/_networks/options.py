@@ -1,4 +1,4 @@
-"""Options of networks, checked and as a Spec has them."""
+"""Checks of constructor options, and their values in a Spec."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ import numbers
 
 
 def rnn_cell(nonlinearity: str) -> str:
-    """The core's name of a simple RNN's cell."""
+    """The cell of a Spec for this nonlinearity. Raises ValueError."""
     if nonlinearity not in ("tanh", "relu"):
         raise ValueError(f"expected nonlinearity 'tanh' or 'relu', got {nonlinearity!r}")
     return f"rnn_{nonlinearity}"
 
 
 def spec_peepholes(peepholes: str | None) -> str:
-    """A Spec's value of an LSTM's peepholes."""
+    """The value of peepholes in a Spec: "none" for None. Raises ValueError."""
     if peepholes is not None and not (isinstance(peepholes, str) and peepholes in ("diagonal", "full")):
         raise ValueError(f"expected peepholes None, 'diagonal' or 'full', got {peepholes!r}")
     return peepholes or "none"
 
 
 def check_reset(reset: str) -> None:
+    """Raises ValueError for a value that a GRU's option `reset` cannot have."""
     if not (isinstance(reset, str) and reset in ("after", "before", "none")):
         raise ValueError(f"expected reset 'after', 'before' or 'none', got {reset!r}")
 
 
 def spec_clip(name: str, bound: float | None) -> float:
-    """A Spec's value of gate_clip or cell_clip: 0 for none."""
+    """The value of gate_clip or cell_clip in a Spec: 0 for None. Raises ValueError and TypeError."""
     if bound is None:
         return 0.0
     if not isinstance(bound, numbers.Real) or isinstance(bound, bool):

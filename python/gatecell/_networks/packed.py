@@ -1,7 +1,7 @@
-"""Rows of different lengths: torch.nn.utils.rnn's packed sequences as NumPy arrays, and the checks of lengths.
+"""Rows of different lengths: torch.nn.utils.rnn's packed sequences as NumPy arrays, and checks of lengths.
 
-Packed, the rows lie side by side step by step, the longest first and without padding: lengths 3, 1 make the data
-(row, step) 00 10 01 02 of batch sizes 2, 1, 1.
+Packed data has the first step of all rows, then the second step of all rows that have one, and so on. The longest row
+is the first, and there is no padding. Lengths 3 and 1 give the data (row, step) 00 10 01 02 with batch sizes 2, 1, 1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._base.arrays import Ints, contiguous, integers, of_kind, view
+from .._base.arrays import Ints, array_of_kind, contiguous, integers, view
 from .._base.checks import check_bool, check_int
 
 if TYPE_CHECKING:
@@ -27,13 +27,14 @@ class _Fields(NamedTuple):
 
 
 class PackedSequence(_Fields):
-    """torch.nn.utils.rnn.PackedSequence for NumPy arrays: what pack_padded_sequence and pack_sequence return.
+    """torch.nn.utils.rnn.PackedSequence for NumPy arrays. pack_padded_sequence and pack_sequence return it.
 
-    data: (sum of batch_sizes, ...), the rows' values step by step, the longest row first.
-    batch_sizes: (T), int64, how many rows are that long, for each step.
-    sorted_indices: (B), int64, the caller's row of each packed row; None if the rows were sorted already.
-    unsorted_indices: its inverse, by which the caller's order comes back; computed if not given.
-    Raises ValueError for sorted_indices that are no permutation; all else is checked where it is used.
+    data: (sum of batch_sizes, ...), the values of all rows step by step, the longest row first.
+    batch_sizes: (T), int64, for each step the number of rows that have this step.
+    sorted_indices: (B), int64, for each packed row its number in the caller's batch. None if the rows are in the
+    caller's order.
+    unsorted_indices: the inverse of sorted_indices, which restores the caller's order. It is computed if it is None.
+    Raises ValueError if sorted_indices is no permutation. The functions that use a packed sequence check the rest.
     """
 
     __slots__ = ()
@@ -53,11 +54,11 @@ class PackedSequence(_Fields):
 def pack_padded_sequence(
     input: ArrayLike, lengths: ArrayLike, batch_first: bool = False, enforce_sorted: bool = True
 ) -> PackedSequence:
-    """The first `lengths[b]` steps of each row b of `input`, as torch.nn.utils.rnn.pack_padded_sequence.
+    """Pack the first `lengths[b]` steps of each row b of `input`, as torch.nn.utils.rnn.pack_padded_sequence does.
 
-    input: (T, B, ...), with batch_first (B, T, ...), of any numeric dtype, which data keeps.
-    lengths: (B), integers from 1 to T, falling from row to row unless enforce_sorted=False.
-    Raises ValueError and TypeError for what does not fit, for input without values too.
+    input: (T, B, ...), with batch_first (B, T, ...), of any numeric dtype. data has the same dtype.
+    lengths: (B), integers from 1 to T. No length may exceed the one before it, unless enforce_sorted=False.
+    Raises ValueError and TypeError for arguments that do not fit, also for input without values.
     """
     check_bool("batch_first", batch_first)
     check_bool("enforce_sorted", enforce_sorted)
@@ -66,17 +67,17 @@ def pack_padded_sequence(
         raise ValueError(f"expected input ({'B, T' if batch_first else 'T, B'}, ...) with values, got {array.shape}")
     if batch_first:
         array = array.swapaxes(0, 1)
-    falling, order = _sort(check_lengths(lengths, array.shape[1], array.shape[0], least=1), enforce_sorted)
-    batch_sizes = lengths_of(falling)  # counted the other way round
-    return PackedSequence(contiguous(array[_places(batch_sizes, order)]), batch_sizes, order)
+    falling, order = _sorted(check_lengths(lengths, array.shape[1], array.shape[0], least=1), enforce_sorted)
+    batch_sizes = lengths_of(falling)  # the same function computes one from the other
+    return PackedSequence(contiguous(array[_steps_and_rows(batch_sizes, order)]), batch_sizes, order)
 
 
 def pack_sequence(sequences: Iterable[ArrayLike], enforce_sorted: bool = True) -> PackedSequence:
-    """Sequences of different lengths, as torch.nn.utils.rnn.pack_sequence.
+    """Pack sequences of different lengths, as torch.nn.utils.rnn.pack_sequence does.
 
-    sequences: B arrays (L, ...), L at least 1 and falling unless enforce_sorted=False, of one numeric dtype, which data
-    keeps, and alike in all other axes.
-    Raises ValueError and TypeError for what does not fit.
+    sequences: B arrays (L, ...) of one numeric dtype, which data has, too. L is at least 1, and no L may exceed the one
+    before it, unless enforce_sorted=False. All other axes are equal.
+    Raises ValueError and TypeError for arguments that do not fit.
     """
     check_bool("enforce_sorted", enforce_sorted)
     arrays = [_numbers(sequence, f"sequences[{row}]") for row, sequence in enumerate(sequences)]
@@ -90,9 +91,9 @@ def pack_sequence(sequences: Iterable[ArrayLike], enforce_sorted: bool = True) -
         if array.dtype != first.dtype:
             raise TypeError(f"expected sequences of one dtype, got {first.dtype} and {array.dtype} in row {row}")
     lengths = np.array([len(array) for array in arrays])
-    falling, order = _sort(lengths, enforce_sorted)
+    falling, order = _sorted(lengths, enforce_sorted)
     batch_sizes = lengths_of(falling)
-    steps, rows = _places(batch_sizes, order)
+    steps, rows = _steps_and_rows(batch_sizes, order)
     starts = np.cumsum(lengths) - lengths
     return PackedSequence(contiguous(np.concatenate(arrays)[starts[rows] + steps]), batch_sizes, order)
 
@@ -100,13 +101,13 @@ def pack_sequence(sequences: Iterable[ArrayLike], enforce_sorted: bool = True) -
 def pad_packed_sequence(
     sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0, total_length: int | None = None
 ) -> tuple[NDArray[Any], Ints]:
-    """Padded rows and their lengths, in the order before packing, as torch.nn.utils.rnn.pad_packed_sequence.
+    """Unpack to padded rows and their lengths, as torch.nn.utils.rnn.pad_packed_sequence does.
 
-    sequence: a PackedSequence, torch's too.
-    rows: (T, B, ...), with batch_first (B, T, ...), of data's dtype; T is total_length or else the longest length.
-    lengths: (B), int64.
-    Raises ValueError and TypeError for a total_length below the longest length, a padding_value that is no number of
-    data's kind and a broken `sequence`.
+    sequence: a PackedSequence, also torch's.
+    Returns the rows in the order before packing, (T, B, ...), with batch_first (B, T, ...), of data's dtype, and their
+    lengths, (B), int64. T is total_length, or the longest length if that is None.
+    Raises ValueError and TypeError if total_length is below the longest length, if padding_value does not fit data's
+    dtype, or if `sequence` is broken.
     """
     check_bool("batch_first", batch_first)
     if not is_packed(sequence):
@@ -122,20 +123,20 @@ def pad_packed_sequence(
     rows = int(batch_sizes[0])
     padded = np.full(((rows, steps) if batch_first else (steps, rows)) + data.shape[1:], padding_value, data.dtype)
     by_step = padded.swapaxes(0, 1) if batch_first else padded
-    by_step[_places(batch_sizes, order)] = data
+    by_step[_steps_and_rows(batch_sizes, order)] = data
     lengths = lengths_of(batch_sizes)
     return padded, lengths if inverse is None else lengths[inverse]
 
 
 def is_packed(value: object) -> bool:
-    """Whether it is a packed sequence, ours, torch's or another's; no array is."""
+    """Whether the value is a packed sequence: gatecell's, torch's or another with the same attributes."""
     return all(hasattr(value, name) for name in ("batch_sizes", "sorted_indices", "unsorted_indices", "data"))
 
 
 def checked(value: Any) -> PackedSequence:
-    """A packed sequence of features, data (sum of batch_sizes, I), with indices of its own that nobody else can change.
+    """A checked packed sequence of features: data is (sum of batch_sizes, I). Its indices are copies.
 
-    Raises ValueError and TypeError for one that is broken.
+    Raises ValueError and TypeError if the packed sequence is broken.
     """
     packed = _checked(value, view)
     if packed.data.ndim != 2:
@@ -144,9 +145,9 @@ def checked(value: Any) -> PackedSequence:
 
 
 def check_lengths(lengths: Any, rows: int, steps: int, least: int = 0) -> Ints:
-    """Each row's length, from `least` to `steps`, as an array of its own that nobody else can change, C-contiguous.
+    """The lengths of the rows as a C-contiguous copy. Each must be from `least` to `steps`.
 
-    Raises TypeError for what is no integers, ValueError for a wrong number of them and for one out of range.
+    Raises TypeError if they are no integers, ValueError for a wrong number of lengths or a length out of range.
     """
     given = integers(lengths, "lengths")
     if given.shape != (rows,):
@@ -160,12 +161,18 @@ def check_lengths(lengths: Any, rows: int, steps: int, least: int = 0) -> Ints:
 
 
 def lengths_of(batch_sizes: Ints) -> Ints:
-    """The length of each packed row: how many batch sizes count it. Of falling lengths, likewise, the batch sizes."""
+    """The length of each packed row: the number of batch sizes that include the row.
+
+    In the same way it computes batch sizes from lengths that are sorted from longest to shortest.
+    """
     return np.searchsorted(-batch_sizes, -np.arange(batch_sizes[0]))
 
 
-def _sort(lengths: Ints, enforce_sorted: bool) -> tuple[Ints, Ints | None]:
-    """The lengths from longest to shortest, and the rows in that order if it may be another than theirs."""
+def _sorted(lengths: Ints, enforce_sorted: bool) -> tuple[Ints, Ints | None]:
+    """The lengths from longest to shortest, and the row numbers in that order.
+
+    With enforce_sorted the second result is None, and rows that are not sorted are a ValueError.
+    """
     if not enforce_sorted:
         order = np.argsort(-lengths, kind="stable")
         return lengths[order], order
@@ -173,14 +180,14 @@ def _sort(lengths: Ints, enforce_sorted: bool) -> tuple[Ints, Ints | None]:
     return lengths, None
 
 
-def _places(batch_sizes: Ints, order: Ints | None) -> tuple[Ints, Ints]:
-    """The step and the caller's row of each row of packed data."""
+def _steps_and_rows(batch_sizes: Ints, order: Ints | None) -> tuple[Ints, Ints]:
+    """For each entry of packed data its step, and its row in the caller's batch."""
     steps, rows = np.nonzero(np.arange(batch_sizes[0]) < batch_sizes[:, None])
     return steps, rows if order is None else order[rows]
 
 
 def _checked(value: Any, to_array: Callable[[Any, str], NDArray[Any]]) -> PackedSequence:
-    """`value` as NumPy arrays that fit together."""
+    """A packed sequence as NumPy arrays that fit each other. to_array converts its data."""
     data = to_array(value.data, "data")
     given = integers(value.batch_sizes, "batch_sizes")
     if given.ndim != 1 or not given.size:
@@ -191,7 +198,8 @@ def _checked(value: Any, to_array: Callable[[Any, str], NDArray[Any]]) -> Packed
         raise ValueError(f"expected batch_sizes of at least 1, got {given[step]} in step {step}")
     _check_falling(batch_sizes, "batch_sizes", "step")
     rows = data.shape[0] if data.ndim else 0
-    if batch_sizes[0] > rows or batch_sizes.sum() != rows:  # the sum alone could overflow
+    # The first comparison is needed because the sum could overflow.
+    if batch_sizes[0] > rows or batch_sizes.sum() != rows:
         total = batch_sizes.sum(dtype=object)
         raise ValueError(f"expected data ({total}, ...), the sum of batch_sizes, got {data.shape}")
     order = inverse = None
@@ -207,6 +215,7 @@ def _checked(value: Any, to_array: Callable[[Any, str], NDArray[Any]]) -> Packed
 
 
 def _check_falling(numbers: Ints, name: str, place: str, hint: str = "") -> None:
+    """Raises ValueError if a number is larger than the number before it."""
     grows = np.diff(numbers) > 0
     if grows.any():
         at = int(grows.argmax()) + 1
@@ -216,7 +225,7 @@ def _check_falling(numbers: Ints, name: str, place: str, hint: str = "") -> None
 
 
 def _permutation(indices: Any, rows: int | None = None) -> Ints:
-    """The indices as an array of their own, each of the rows once."""
+    """A copy of the indices. Raises ValueError unless they contain the number of each row exactly once."""
     own = integers(indices, "sorted_indices").astype(np.int64)
     rows = own.size if rows is None else rows
     if own.shape != (rows,) or not np.array_equal(np.sort(own), np.arange(rows)):
@@ -225,4 +234,5 @@ def _permutation(indices: Any, rows: int | None = None) -> Ints:
 
 
 def _numbers(value: Any, name: str) -> NDArray[Any]:
-    return of_kind(value, name, "biufc", "numbers")
+    """`value` as an array of booleans or of numbers of any kind."""
+    return array_of_kind(value, name, "biufc", "numbers")

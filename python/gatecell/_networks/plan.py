@@ -1,53 +1,56 @@
-"""What a call of one shape will do, for people to read."""
+"""Plan: how a call of one shape is computed, for people to read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-_LIMITS = {
+_LIMITS = {  # the words that a printed plan uses for each value of `limit`
     "multiply-adds": "the rate of multiply-adds",
     "L1": "reading weights from the L1 cache",
     "L2": "reading weights from the L2 cache",
     "L3": "reading weights from the L3 cache",
     "memory": "reading weights from memory",
-    "meetings": "threads waiting for each other",
+    "meetings": "threads waiting for each other",  # the core's name of time at barriers
     "calls": "the calls themselves",
 }
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a call of one shape will do; printed, it explains itself.
+    """How a call of one shape is computed. print(plan) shows it in words.
 
-    A call that begins while the other threads sleep runs its first steps alone, until they have woken; one that finds
-    them busy with another call runs with fewer.
+    A call may differ from its plan. If the other threads sleep when a call begins, the calling thread computes the
+    first steps alone until they are awake. If they are busy with another call, the call runs with fewer threads.
     """
 
     steps: int  # T
     rows: int  # B
     isa: str
     threads: int
-    row_parts: int  # threads that share the rows of the batch
-    direction_parts: int  # threads that share the directions of a layer
-    layer_parts: int  # threads that share the layers, each a chunk behind the layer below
-    hidden_parts: int  # threads that share the hidden units of a step, and meet after each
-    kernel: str  # "fused": input products in the step itself; "projected": before it, for all steps of a chunk
-    chunk: int  # time steps a layer takes before the next one
-    group_rows: int  # rows of the batch that go through time together in a thread
-    step_bytes: int  # weights that all threads together read in a time step
+    row_parts: int  # number of threads among which the rows of the batch are split
+    direction_parts: int  # number of threads among which the directions of a layer are split
+    layer_parts: int  # the same for layers; each layer is a chunk behind the layer below
+    hidden_parts: int  # the same for the hidden units of a step; a barrier follows each step
+    kernel: str  # "fused": input products in each step; "projected": before the steps of a chunk, for all of them
+    chunk: int  # number of time steps that a layer computes before the next layer does
+    group_rows: int  # number of rows that one thread takes through time together
+    step_bytes: int  # bytes of weights that all threads together read in a time step
     limit: str  # what takes most of the time: "multiply-adds", "L1", "L2", "L3", "memory", "meetings" or "calls"
     seconds: float  # predicted duration
 
     @property
     def split(self) -> str:
-        """What the threads share: "rows", "directions", "layers", "hidden units", joined by " and "; "" for one."""
-        parts = {
+        """What is split among the threads: "rows", "directions", "layers", "hidden units", joined by " and ".
+
+        It is the empty string if one thread computes all.
+        """
+        threads = {
             "rows": self.row_parts,
             "directions": self.direction_parts,
             "layers": self.layer_parts,
             "hidden units": self.hidden_parts,
         }
-        return " and ".join(name for name, count in parts.items() if count > 1)
+        return " and ".join(name for name, count in threads.items() if count > 1)
 
     def __str__(self) -> str:
         threads = f"{self.threads} share the {self.split}" if self.split else "1"

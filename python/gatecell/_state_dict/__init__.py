@@ -1,5 +1,5 @@
-"""State dicts: the weights of a recurrent layer, the layers that a state dict holds, and state dicts made of gates."""
+"""State dicts: finding the weights of a layer in one, listing its layers, and making one out of matrices of gates."""
 
 from .layer_keys import IncompatibleKeys
 
-__all__ = ["IncompatibleKeys"]  # pickles of earlier versions name it here
+__all__ = ["IncompatibleKeys"]  # pickles of earlier versions have it under this name

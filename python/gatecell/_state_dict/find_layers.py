@@ -1,4 +1,4 @@
-"""Which recurrent layers a state dict holds, as far as names and shapes tell."""
+"""find_layers: lists the recurrent layers in a state dict, as names and shapes show them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 
 from .._base.spec import Spec
 from .cures import frozen, quantised
-from .layer_keys import TOLD, Part, cut
-from .names import ancestors, is_derived, names_without_values, recurrent_weights, wrapped
+from .layer_keys import SAVED_OPTIONS, LayerKeys, first_lines
+from .names import ancestors, is_named_after_weight, names_without_values, recurrent_weights, scope_of
 
-_GATES = {4: "LSTM", 3: "GRU", 2: "GRU", 1: "RNN"}  # blocks of rows in weight_hh
-_DEFAULTS = {  # of the flags
+_GATES = {4: "LSTM", 3: "GRU", 2: "GRU", 1: "RNN"}  # the cell by the number of blocks of matrix rows in weight_hh
+_DEFAULTS = {  # of the options in FoundLayer.flags
     "peepholes": None,
     "coupled_gates": False,
     "reset": "after",
@@ -27,11 +27,11 @@ _DEFAULTS = {  # of the flags
 
 @dataclass(frozen=True)
 class FoundLayer:
-    """A layer, or a stack of them, or a cell, as `from_state_dict` of the class `cell` would read it under `prefix`.
+    """A recurrent layer, a stack of layers or a cell, as `from_state_dict` of the class `cell` reads it with `prefix`.
 
-    `flags` are its arguments that shapes, or a saved module, tell beside the sizes; `choose` says what nothing in the
-    file tells. `beside` has the names of tensors near it that are not understood: they may change what it computes, so
-    `from_state_dict` refuses them unless strict=False.
+    flags: further constructor arguments, which the shapes or a saved module show. choose: the arguments that nothing in
+    the file shows, so that the user chooses them. beside: the names of tensors near the layer that are not understood.
+    They may change what it computes, so `from_state_dict` raises an error for them unless strict=False.
     """
 
     prefix: str
@@ -42,13 +42,13 @@ class FoundLayer:
     bidirectional: bool
     proj_size: int
     bias: bool
-    dtype: np.dtype[Any]  # of the tensors as they are stored
+    dtype: np.dtype[Any]  # of the stored tensors
     flags: tuple[tuple[str, Any], ...]
     choose: tuple[str, ...]
     beside: tuple[str, ...]
 
     def __str__(self) -> str:
-        """How it is made: LSTM(80, 256, num_layers=2)."""
+        """The constructor call, such as LSTM(80, 256, num_layers=2)."""
         sizes = [str(self.input_size), str(self.hidden_size)]
         sizes += [f"num_layers={self.num_layers}"] if self.num_layers > 1 else []
         sizes += ["bidirectional=True"] if self.bidirectional else []
@@ -59,15 +59,15 @@ class FoundLayer:
 
     def __repr__(self) -> str:
         choose = f"; choose {', '.join(self.choose)}" if self.choose else ""
-        beside = f"; not understood beside it: {', '.join(cut(list(self.beside)))}" if self.beside else ""
+        beside = f"; not understood beside it: {', '.join(first_lines(list(self.beside)))}" if self.beside else ""
         return f"<{self.prefix!r}: {self}, {self.dtype}{choose}{beside}>"
 
 
 class FoundLayers(list[FoundLayer]):
-    """What `find_layers` returns: the layers, and in `refused` why others cannot be read, by prefix.
+    """The result of `find_layers`: a list of the layers. `refused` says by prefix why other layers cannot be read.
 
-    `hint` says what to do where there are no layers because TorchScript has turned weights into constants. Else it is
-    the empty string.
+    `hint` says what to do if there are no layers because TorchScript has turned the weights into constants. Otherwise
+    it is the empty string.
     """
 
     def __init__(self, layers: Iterable[FoundLayer], refused: dict[str, str], hint: str = "") -> None:
@@ -79,10 +79,10 @@ class FoundLayers(list[FoundLayer]):
 def find_layers(state_dict: Mapping[str, Any]) -> FoundLayers:
     """The recurrent layers in a state dict, or in what `load` returns, in the order of its keys.
 
-    A layer counts if its keys and shapes are those of one of gatecell's classes, every one of them there. `beside` of
-    it names what `from_state_dict` takes for unexpected. Where recurrent weights are in another form or incomplete,
-    `refused` of the result says by prefix what is wrong. A layer whose tensors all stand once more in the layer around
-    it is not named again. Values may be NumPy arrays, torch tensors or lists of numbers.
+    A layer is listed if it has all keys and shapes of one of gatecell's classes. Its `beside` names the keys that
+    `from_state_dict` calls unexpected. If recurrent weights have another form or are incomplete, `refused` of the
+    result says by prefix what is wrong. If the layer around a layer contains all its tensors once more, only the layer
+    around it is listed. Values may be NumPy arrays, torch tensors or lists of numbers.
     """
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"expected a state dict, names mapped to arrays, got {type(state_dict).__name__}")
@@ -93,7 +93,7 @@ def find_layers(state_dict: Mapping[str, Any]) -> FoundLayers:
     weights = recurrent_weights(index.keys)
     for prefix in weights:
         try:
-            found[prefix], second = _layer(index.near(prefix), prefix, index.options.get(prefix, {}))
+            found[prefix], second = _layer(index.surroundings(prefix), prefix, index.options.get(prefix, {}))
             copies |= {key.rpartition(".")[0] + "." for key in second} - {prefix}
             copies -= {copy for copy in copies if any(key.startswith(copy) for key in found[prefix].beside)}
         except (ValueError, TypeError) as error:
@@ -108,7 +108,7 @@ def find_layers(state_dict: Mapping[str, Any]) -> FoundLayers:
 
 
 def _nested(state_dict: Mapping[Any, Any]) -> dict[str, str]:
-    """Why recurrent weights in a mapping inside the dict, as in a checkpoint, are not among the layers."""
+    """By key, why the recurrent weights in a mapping inside the dict are not listed. Checkpoints have such mappings."""
     nested = {key: value for key, value in state_dict.items() if isinstance(value, Mapping)}
     return {
         f"{key}.": f"it is in a mapping inside the state dict: pass state_dict[{key!r}]"
@@ -117,14 +117,14 @@ def _nested(state_dict: Mapping[Any, Any]) -> dict[str, str]:
     }
 
 
-class _Near(dict[str, Any]):
-    """The part of a state dict near a layer, with the names near it of which there are no values."""
+class _Surroundings(dict[str, Any]):
+    """The entries of a state dict near one layer. `outside` has the names near it that have no values."""
 
     outside: list[str]
 
 
 class _Index:
-    """A state dict's keys by module, so that many layers cost no more than few."""
+    """The keys of a state dict by module, so that the search near one layer does not read all keys."""
 
     def __init__(self, state_dict: Mapping[str, Any]) -> None:
         self.options: Mapping[str, dict[str, Any]] = getattr(state_dict, "options", {})
@@ -136,31 +136,38 @@ class _Index:
         self._derived: dict[str, list[str]] = {}
         for key in names:
             module, dot, name = key.rpartition(".")
-            if is_derived(name):
+            if is_named_after_weight(name):
                 self._derived.setdefault(module + dot, []).append(key)
 
-    def near(self, prefix: str) -> _Near:
-        """What is under a prefix, and what in the modules around is named after recurrent weights, in order."""
-        scope = wrapped(prefix)
+    def surroundings(self, prefix: str) -> _Surroundings:
+        """The entries near the layer with this prefix, in order.
+
+        These are all entries under the prefix, and the entries in the modules around it that are named after recurrent
+        weights.
+        """
+        scope = scope_of(prefix)
         places = range(bisect.bisect_left(self._sorted, scope), len(self._sorted))
         keys = (self._sorted[place] for place in places)
         under = itertools.takewhile(lambda key: key.startswith(scope), keys)
         around = (key for module in ancestors(prefix) for key in self._derived.get(module, ()))
         found = [*under, *around]
-        near = _Near((key, self._state_dict[key]) for key in found if key in self._state_dict)
-        near.outside = [key for key in found if key not in self._state_dict]
-        return near
+        surroundings = _Surroundings((key, self._state_dict[key]) for key in found if key in self._state_dict)
+        surroundings.outside = [key for key in found if key not in self._state_dict]
+        return surroundings
 
 
-def _layer(near: _Near, prefix: str, told: Mapping[str, Any]) -> tuple[FoundLayer, list[str]]:
-    """A layer and the second names of its weights. Raises ValueError and TypeError for what is none."""
-    part = Part("a layer", near, prefix)
-    is_cell = "weight_hh_l0" not in part.keys and "weight_ih_l0" not in part.keys
-    sizes, peepholes = part.sizes(), part.peepholes()
-    rows = part.shape(part.keys["weight_hh" if is_cell else "weight_hh_l0"])[0]
+def _layer(surroundings: _Surroundings, prefix: str, saved_options: Mapping[str, Any]) -> tuple[FoundLayer, list[str]]:
+    """The layer with this prefix, and the keys that are second names of its weights.
+
+    Raises ValueError and TypeError if there is no complete layer.
+    """
+    keys = LayerKeys("a layer", surroundings, prefix)
+    is_cell = "weight_hh_l0" not in keys.keys and "weight_ih_l0" not in keys.keys
+    sizes, peepholes = keys.sizes(), keys.peepholes()
+    rows = keys.shape(keys.keys["weight_hh" if is_cell else "weight_hh_l0"])[0]
     gates, rest = divmod(rows, max(1, sizes["hidden_size"]))
     if rest or gates not in _GATES:
-        raise ValueError(f"{part.prefix}weight_hh: expected 1 to 4 times {sizes['hidden_size']} rows, got {rows}")
+        raise ValueError(f"{keys.prefix}weight_hh: expected 1 to 4 times {sizes['hidden_size']} rows, got {rows}")
     kind = "LSTM" if peepholes or sizes["proj_size"] else _GATES[gates]
     flags: dict[str, Any] = {
         "peepholes": peepholes,
@@ -169,10 +176,10 @@ def _layer(near: _Near, prefix: str, told: Mapping[str, Any]) -> tuple[FoundLaye
     }
     cell = "rnn_tanh" if kind == "RNN" else kind.lower()
     spec = Spec(cell, **sizes, **{**flags, "peepholes": peepholes or "none"})
-    arrays, (_, beside) = part.arrays(spec.shapes(), strict=False, cell_names=True)
-    own = part.own(spec.shapes(), cell_names=True).values()
-    flags |= {name: told[name] for name in TOLD if name in told}
-    choose = _choose(kind, gates, is_cell, told)
+    arrays, (_, beside) = keys.arrays(spec.shapes(), strict=False, cell_names=True)
+    weight_keys = keys.weight_keys(spec.shapes(), cell_names=True).values()
+    flags |= {name: saved_options[name] for name in SAVED_OPTIONS if name in saved_options}
+    choose = _undetermined(kind, gates, is_cell, saved_options)
     layer = FoundLayer(
         prefix,
         kind + ("Cell" if is_cell else ""),
@@ -182,14 +189,15 @@ def _layer(near: _Near, prefix: str, told: Mapping[str, Any]) -> tuple[FoundLaye
         choose=choose,
         beside=tuple(beside),
     )
-    return layer, [key for key in part.keys.values() if key not in {*own, *beside}]
+    return layer, [key for key in keys.keys.values() if key not in {*weight_keys, *beside}]
 
 
-def _choose(kind: str, gates: int, is_cell: bool, told: Mapping[str, Any]) -> tuple[str, ...]:
+def _undetermined(kind: str, gates: int, is_cell: bool, saved_options: Mapping[str, Any]) -> tuple[str, ...]:
+    """The options of a found layer that neither shapes nor a saved module show."""
     choose = [] if is_cell else ["batch_first"]
     if kind == "RNN":
         choose.append("nonlinearity")
-    choose = [option for option in choose if option not in told]
-    if kind == "GRU" and gates == 3 and "reset" not in told:
+    choose = [option for option in choose if option not in saved_options]
+    if kind == "GRU" and gates == 3 and "reset" not in saved_options:
         choose += ["reset ('after' in PyTorch; 'before')", "or an LSTM with coupled_gates=True"]
     return tuple(choose)

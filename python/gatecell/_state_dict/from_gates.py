@@ -1,4 +1,4 @@
-"""Weights as textbooks write them, one matrix a gate over the concatenation [h(t-1), x], to PyTorch's state dict."""
+"""from_gates: makes PyTorch's state dict from one matrix for each gate, which multiplies [h(t-1), x]."""
 
 from __future__ import annotations
 
@@ -9,76 +9,82 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base.arrays import Floats, cast, is_numbers, view
+from .._base.arrays import Floats, cast, is_list_of_numbers, view
 
-_ORDERS = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}  # of PyTorch's rows
-_OPTIONAL = {"lstm": "f", "gru": "r", "rnn": ""}  # without it: coupled_gates=True, reset="none"
-_ALIASES = {"lstm": {"c": "g"}, "gru": {"h": "n", "c": "n", "u": "z"}, "rnn": {"a": "h"}}
+_ORDERS = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}  # the gates in the order of PyTorch's matrix rows
+_OPTIONAL = {"lstm": "f", "gru": "r", "rnn": ""}  # the gate that may be missing
+_ALIASES = {  # other names of gates
+    "lstm": {"c": "g"},
+    "gru": {"h": "n", "c": "n", "u": "z"},
+    "rnn": {"a": "h"},
+}
 
 
 def from_gates(cell: str, gates: Mapping[str, Any], columns: str = "hx") -> dict[str, NDArray[Any]]:
-    """The state dict of one layer out of one matrix a gate: gate = activation(W [h(t-1), x] + b).
+    """Make the state dict of one layer from one matrix for each gate: gate = activation(W [h(t-1), x] + b).
 
-    cell: "lstm" with the gates f i c o (c, or g, is the candidate), "gru" with r z n (n, h or c is the candidate, u
-    means z), or "rnn" with h (or a). Without f the state dict is that of coupled_gates=True, without r of reset="none".
-    gates: (W, b), (W, None) or W by the gate's name; W (H, H + I), NumPy arrays, torch tensors or nested lists.
-    b: one bias, (H,) or (H, 1), or two, the input's and the recurrent one: a tuple (b_ih, b_hh) of such, or an array
-    (2, H), Keras' order. The shape decides: of H = 2 (2, 1) is one bias and (2, 2) two, of H = 1 (1, 1) one and (2, 1)
-    two. Gates may differ. The two add up but in the candidate of a GRU that resets after the product (PyTorch's, Keras'
-    with reset_after), n = tanh(W_in x + b_ih + r (W_hn h + b_hh)): one bias is b_ih there.
-    columns: "hx" if W's first H columns are those of h(t-1), "xh" if its first I are those of x.
-    Gives weight_ih_l0 and weight_hh_l0 and, if any gate has a b, bias_ih_l0 (b or b_ih) and bias_hh_l0 (b_hh or zeros):
-    fresh arrays, for LSTM.from_state_dict and the like, in the widest of the gates' dtypes; lists of numbers have none,
-    so lists alone give float32. Where z weighs the new state pass z="new" there. Cells take it too. Raises ValueError
-    and TypeError that name the gate, and what was expected and what came.
+    cell: "lstm" with the gates f i c o (c or g is the candidate), "gru" with r z n (n, h or c is the candidate, u is
+    another name of z), or "rnn" with h (or a). An LSTM without f is made for coupled_gates=True, a GRU without r for
+    reset="none".
+    gates: (W, b), (W, None) or W by the gate's name. W is (H, H + I): a NumPy array, a torch tensor or a nested list.
+    b: one bias, (H,) or (H, 1), or two biases, the input's and the recurrent one: a tuple (b_ih, b_hh) or an array
+    (2, H) in Keras' order. The shape decides: if H is 2, (2, 1) is one bias and (2, 2) are two; if H is 1, (1, 1) is
+    one bias and (2, 1) are two. Gates may have different forms. Two biases are added, except in the candidate of a GRU
+    with reset="after" (PyTorch's GRU; Keras' reset_after): n = tanh(W_in x + b_ih + r (W_hn h + b_hh)). A single bias
+    is b_ih there.
+    columns: "hx" if the first H columns of W multiply h(t-1), "xh" if the first I columns multiply x.
+    Returns weight_ih_l0, weight_hh_l0 and, if any gate has a b, bias_ih_l0 (b or b_ih) and bias_hh_l0 (b_hh or zeros),
+    as new arrays with the widest of the gates' dtypes. Lists of numbers have no dtype: lists alone give float32. Pass
+    the result to LSTM.from_state_dict or that of another layer or cell, with z="new" there if z weighs the new state.
+    Raises ValueError and TypeError that name the gate, and what was expected and what came.
     """
     if not isinstance(cell, str) or cell not in _ORDERS:
         raise ValueError(f"expected cell 'lstm', 'gru' or 'rnn', got {cell!r}")
     if columns not in ("hx", "xh"):
         raise ValueError(f"expected columns 'hx' or 'xh', got {columns!r}")
     named = _in_order(cell, gates)
-    given = [_Gate.of(name, value) for name, value in named.items()]
-    _check_weights({gate.name: gate.weight.shape for gate in given})
-    hidden_size = given[0].weight.shape[0]
-    biases = zip(*(gate.two_biases(hidden_size) for gate in given), strict=True)
-    dtype = np.result_type(*(set().union(*(gate.dtypes for gate in given)) or {np.dtype(np.float32)}))
-    weights = np.concatenate([cast(gate.weight, dtype) for gate in given])
+    matrices = [_Gate.of(name, value) for name, value in named.items()]
+    _check_weights({gate.name: gate.weight.shape for gate in matrices})
+    hidden_size = matrices[0].weight.shape[0]
+    biases = zip(*(gate.two_biases(hidden_size) for gate in matrices), strict=True)
+    dtype = np.result_type(*(set().union(*(gate.dtypes for gate in matrices)) or {np.dtype(np.float32)}))
+    weights = np.concatenate([cast(gate.weight, dtype) for gate in matrices])
     split = hidden_size if columns == "hx" else -hidden_size
-    parts = weights[:, :split], weights[:, split:]
-    weight_hh, weight_ih = parts if columns == "hx" else parts[::-1]
+    halves = weights[:, :split], weights[:, split:]
+    weight_hh, weight_ih = halves if columns == "hx" else halves[::-1]
     state_dict = {"weight_ih_l0": weight_ih.copy(), "weight_hh_l0": weight_hh.copy()}
-    if any(gate.biases for gate in given):
+    if any(gate.biases for gate in matrices):
         for name, of_gates in zip(("bias_ih_l0", "bias_hh_l0"), biases, strict=True):
             state_dict[name] = np.concatenate([cast(bias, dtype) for bias in of_gates])
     return state_dict
 
 
 class _Gate(NamedTuple):
-    """A gate as it was given."""
+    """A gate as the caller passed it: its matrix and its biases."""
 
     name: str
     weight: Floats
-    biases: dict[str, Floats]  # none, b, or b_ih and b_hh
-    dtypes: set[np.dtype[Any]]  # of the arrays among them
+    biases: dict[str, Floats]  # empty, or {"b"}, or {"b_ih", "b_hh"}
+    dtypes: set[np.dtype[Any]]  # of weight and biases, without lists, which have no dtype
 
     @classmethod
     def of(cls, name: str, value: Any) -> _Gate:
         weight, bias = _weight_and_bias(name, value)
         given = {"W": weight} | ({} if bias is None else {"b": bias})
-        if isinstance(bias, tuple) and len(bias) == 2 and not all(isinstance(part, Real) for part in bias):
+        if isinstance(bias, tuple) and len(bias) == 2 and not all(isinstance(item, Real) for item in bias):
             given = dict(zip(("W", "b_ih", "b_hh"), (weight, *bias), strict=True))
         arrays: dict[str, Floats] = {}
-        for what, part in given.items():
+        for what, array in given.items():
             try:
-                arrays[what] = view(part, f"gate {name!r}: {what}", force=True)
+                arrays[what] = view(array, f"gate {name!r}: {what}", force=True)
             except (TypeError, ValueError) as error:
-                hint = "; W and b go in a tuple (W, b)" if part is value and isinstance(value, list) else ""
+                hint = "; W and b go in a tuple (W, b)" if array is value and isinstance(value, list) else ""
                 raise type(error)(f"{error}{hint}") from None
-        dtypes = {arrays[what].dtype for what, part in given.items() if not is_numbers(part)}
+        dtypes = {arrays[what].dtype for what, array in given.items() if not is_list_of_numbers(array)}
         return cls(name, arrays.pop("W"), arrays, dtypes)
 
     def two_biases(self, hidden_size: int) -> tuple[Floats, Floats]:
-        """The input's and the recurrent one, (H,) each; zeros for what was not given."""
+        """The input's bias and the recurrent bias, (H,) each. A bias that the caller did not pass is zeros."""
         both = self.biases.get("b")
         if both is not None and both.shape == (2, hidden_size):
             return both[0], both[1]
@@ -93,6 +99,7 @@ class _Gate(NamedTuple):
 
 
 def _weight_and_bias(name: str, value: Any) -> tuple[Any, Any]:
+    """(W, b) from the value of a gate; b may be None."""
     if not isinstance(value, tuple):
         return value, None
     if len(value) != 2:
@@ -102,30 +109,34 @@ def _weight_and_bias(name: str, value: Any) -> tuple[Any, Any]:
 
 
 def _in_order(cell: str, gates: Mapping[str, Any]) -> dict[str, Any]:
-    """The gates by the names their caller gave them, in the order of PyTorch's rows."""
+    """The gates by the names that the caller uses, in the order of PyTorch's matrix rows.
+
+    Raises TypeError and ValueError for wrong, double and missing names.
+    """
     if not isinstance(gates, Mapping):
         raise TypeError(f"expected gates to map names to weights, got {type(gates).__name__}")
-    meant: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name in gates:
         gate = _ALIASES[cell].get(name, name)
         if gate not in tuple(_ORDERS[cell]):
             raise ValueError(f"expected gates of {cell!r} ({_listed(cell, _ORDERS[cell])}), got {name!r}")
-        if gate in meant:
-            raise ValueError(f"expected each gate of {cell!r} once, got {meant[gate]!r} and {name!r}, two names of one")
-        meant[gate] = name
-    missing = "".join(gate for gate in _ORDERS[cell] if gate not in meant and gate != _OPTIONAL[cell])
+        if gate in names:
+            raise ValueError(f"expected each gate of {cell!r} once, got {names[gate]!r} and {name!r}, two names of one")
+        names[gate] = name
+    missing = "".join(gate for gate in _ORDERS[cell] if gate not in names and gate != _OPTIONAL[cell])
     if missing:
         raise ValueError(f"expected gates {_listed(cell, missing)} of {cell!r} too, got {', '.join(gates) or 'none'}")
-    return {meant[gate]: gates[meant[gate]] for gate in _ORDERS[cell] if gate in meant}
+    return {names[gate]: gates[names[gate]] for gate in _ORDERS[cell] if gate in names}
 
 
 def _listed(cell: str, gates: str) -> str:
-    """The gates with their other names, for an error."""
+    """The names of the gates, with their other names, for an error."""
     aliases = _ALIASES[cell].items()
     return ", ".join(" or ".join([gate, *(name for name, of in aliases if of == gate)]) for gate in gates)
 
 
 def _check_weights(shapes: dict[str, tuple[int, ...]]) -> None:
+    """Raises ValueError unless all gates have one shape (H, H + I)."""
     (first, expected), *others = shapes.items()
     if len(expected) != 2 or not 0 < expected[0] < expected[1]:
         hint = ": is it transposed?" if len(expected) == 2 and 0 < expected[1] < expected[0] else ""

@@ -1,8 +1,9 @@
-"""The weights of one network out of a state dict: found by torch's names, every shape checked, every mistake named.
+"""LayerKeys: finds the weights of one network in a state dict by torch's names, and checks every shape.
 
-An error lists all that is wrong at once, and the cure where the keys tell it (pruned, weight-normed, wrapped modules).
-Peepholes, which torch has not, are named in its manner. What lies near a layer and is not understood counts as wrong:
-`Part.beside` is the one judgement of that, for all who load or list layers.
+An error lists all mistakes at once. Where the keys show that a module was pruned, weight-normed or wrapped, the error
+says how to get plain weights. torch has no peepholes; their names follow its pattern. A tensor near a layer that is not
+understood is a mistake, too: it may change the layer. Only `LayerKeys.not_understood` decides this, for loading and for
+`find_layers`.
 """
 
 from __future__ import annotations
@@ -13,37 +14,50 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._base.arrays import Floats, cast, is_numbers, view, widest
+from .._base.arrays import Floats, cast, is_list_of_numbers, view, widest_dtype
 from .cures import cures, frozen, quantised
-from .names import KIND, WEIGHT, ancestors, is_derived, names_without_values, recurrent_weights, with_dot, wrapped
+from .names import (
+    KIND,
+    WEIGHT,
+    ancestors,
+    is_named_after_weight,
+    names_without_values,
+    recurrent_weights,
+    scope_of,
+    with_dot,
+)
 
 Shape = tuple[int, ...]
 
-TOLD = ("batch_first", "nonlinearity")  # arguments of constructors that no tensor tells, but a saved module
-_SHOWN = 50  # keys of one kind in an error
-_KINDS: dict[float, str] = {  # by blocks of rows
+# Constructor arguments that tensors do not show, but a saved module has.
+SAVED_OPTIONS = ("batch_first", "nonlinearity")
+_MOST_LINES = 50  # how long a list of keys in an error may be
+_KIND_OF_BLOCKS: dict[float, str] = {  # the cell by the number of blocks of hidden_size matrix rows
     4: "an LSTM",
     3: "a GRU, or an LSTM with coupled_gates=True",
     2: "a GRU with reset='none'",
     1: "a simple RNN",
 }
-_PLAIN = {  # what that means to a network of the same class, which was made with other options
-    ("LSTM", _KINDS[4]): "an LSTM with coupled_gates=False and peepholes=None",
-    ("GRU", _KINDS[3]): f"a GRU with reset='after' or 'before', {_KINDS[3].partition(', ')[2]}",
+_OF_OTHER_OPTIONS = {  # the words for a network of the same class that has other options
+    ("LSTM", _KIND_OF_BLOCKS[4]): "an LSTM with coupled_gates=False and peepholes=None",
+    ("GRU", _KIND_OF_BLOCKS[3]): f"a GRU with reset='after' or 'before', {_KIND_OF_BLOCKS[3].partition(', ')[2]}",
 }
 _PEEPHOLES = r"weight_peephole(?:_l\d+(?:_reverse)?)?"
 _LAYER = re.compile(r"(?:parametrizations\.)?(?:weight|bias)_(?:[ih]h|hr|peephole)_l(\d+)")
 
 
 class IncompatibleKeys(NamedTuple):
-    """What load_state_dict returns, as torch does. A missing key of what has no values yet is an error here."""
+    """The result of load_state_dict, as in torch. A missing key is here only if its weight has values already."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
 
 
-class Part:
-    """The keys of a state dict under one prefix, read for the class named `owner`."""
+class LayerKeys:
+    """The keys of a state dict under one prefix. `owner`, the class that is to load them, is named in errors.
+
+    keys: the full key by the name without the prefix.
+    """
 
     def __init__(self, owner: str, state_dict: Mapping[str, Any], prefix: str) -> None:
         if not isinstance(state_dict, Mapping):
@@ -58,13 +72,13 @@ class Part:
         self.prefix = with_dot(prefix)
         self.keys = {key[len(self.prefix) :]: key for key in state_dict if key.startswith(self.prefix)}
         if not self._names:
-            raise ValueError("\n".join([f"{owner}: the state dict is empty", *self.cures()]))
+            raise ValueError("\n".join([f"{owner}: the state dict is empty", *self.advice()]))
         if not self.keys:
-            lines = [f"{owner}: no key of the state dict starts with {self.prefix!r}: {self._whereabouts()}"]
-            raise ValueError("\n".join(lines + self.cures()))
+            lines = [f"{owner}: no key of the state dict starts with {self.prefix!r}: {self._where_weights_are()}"]
+            raise ValueError("\n".join(lines + self.advice()))
 
     def sizes(self) -> dict[str, Any]:
-        """The constructor arguments that the tensors tell, from a layer's names or a cell's."""
+        """The constructor arguments that names and shapes of the tensors show, for a layer as well as for a cell."""
         first = self._first_layer()
         missing = [self.prefix + name + "_l0" for name in ("weight_ih", "weight_hh") if name not in first]
         misshaped = [
@@ -78,36 +92,40 @@ class Part:
         return {
             "input_size": first["weight_ih"][1],
             "hidden_size": hidden_size,
-            "num_layers": max(1, self._layers()),
+            "num_layers": max(1, self._count_layers()),
             "bias": any(name.startswith("bias_") and WEIGHT.fullmatch(name) for name in self.keys),
             "bidirectional": any(name.endswith("_reverse") and WEIGHT.fullmatch(name) for name in self.keys),
             "proj_size": proj_size,
         }
 
     def peepholes(self) -> str | None:
-        """The peepholes that the tensors tell, as an LSTM's constructor takes them."""
+        """The constructor argument `peepholes` that the tensors show."""
         shape = self._first_layer().get("weight_peephole")
         return None if shape is None else _peepholes(shape)
 
-    def check_layers(self, expected: int) -> None:
-        """A short error for a network so much deeper than the dict that a list of what is missing could fill memory."""
+    def check_depth(self, expected: int) -> None:
+        """Raises a short ValueError if the network has far more layers than the state dict has keys.
+
+        Without it, the list of missing keys could fill the memory.
+        """
         if expected > max(len(self.keys), 100):
             raise ValueError(
-                f"{self.owner}: the state dict does not fit: expected {expected} layers, got {self._layers()}"
+                f"{self.owner}: the state dict does not fit: expected {expected} layers, got {self._count_layers()}"
             )
 
     def arrays(
         self, shapes: Mapping[str, Shape], *, strict: bool = True, cell_names: bool = False
     ) -> tuple[list[Floats], IncompatibleKeys]:
-        """The weights in the order of `shapes`, in the types they came in, and the keys that are unexpected.
+        """The weights in the order of `shapes`, each with the dtype that it has, and the unexpected keys.
 
-        Lists of numbers take the type of the arrays beside them; alone they are float32, as in torch.
-
-        With `cell_names` a first layer's weights may have a cell's names, without "_l0", and a cell's those of one.
+        Lists of numbers get the widest dtype of the other weights. If all are lists, they become float32, as in torch.
+        cell_names: the weights of a first layer may have the names that a cell uses (without "_l0"), and those of a
+        cell may have the names of a layer.
+        Raises ValueError that lists all mistakes.
         """
-        found = self.own(shapes, cell_names=cell_names)
+        found = self.weight_keys(shapes, cell_names=cell_names)
         missing = [f"{self.prefix}{name} {shape}" for name, shape in shapes.items() if name not in found]
-        unexpected = self.beside(found.values())
+        unexpected = self.not_understood(found.values())
         misshaped = [
             f"{key}: expected {shapes[name]}, got {shape}"
             for name, key in found.items()
@@ -117,62 +135,63 @@ class Part:
             raise self._error(missing, unexpected if strict else [], misshaped, shapes)
         values = {key: self.state_dict[key] for key in found.values()}
         arrays = {key: view(value, key, force=True) for key, value in values.items()}
-        lists = [key for key, value in values.items() if is_numbers(value)]
+        lists = [key for key, value in values.items() if is_list_of_numbers(value)]
         if lists:
-            common = widest(values.values(), arrays.values())
+            common = widest_dtype(values.values(), arrays.values())
             arrays |= {key: cast(arrays[key], common) for key in lists}
         return list(arrays.values()), IncompatibleKeys([], unexpected)
 
-    def own(self, shapes: Iterable[str], *, cell_names: bool) -> dict[str, str]:
-        """The keys of the layer's weights, as far as they are there, by the names in `shapes`."""
+    def weight_keys(self, shapes: Iterable[str], *, cell_names: bool) -> dict[str, str]:
+        """The full keys of the layer's weights by the names in `shapes`, without those that are missing."""
         names = {name: _other_name(name) if cell_names and name not in self.keys else name for name in shapes}
         return {name: self.keys[alias] for name, alias in names.items() if alias in self.keys}
 
-    def beside(self, own: Iterable[str]) -> list[str]:
-        """The names of tensors near the layer, whose weights have the names `own`, that are not understood.
+    def not_understood(self, weight_keys: Iterable[str]) -> list[str]:
+        """The keys of tensors near the layer that are not understood. weight_keys: the full keys of its weights.
 
-        Near are all under its prefix, all in the adapter around it (PEFT's base_layer), and in the modules around those
-        named after one of its weights, such as weight_hh_l0_raw. Of these a second name of one of its weights is
-        understood: it holds an equal tensor.
+        These tensors are near: all under the layer's prefix; all in an adapter around the layer (PEFT's base_layer);
+        and in the modules around it all that are named after one of its weights, such as weight_hh_l0_raw.
+        A second name of a weight is understood: it holds a tensor equal to the weight.
         """
-        weights = {key[len(self.prefix) :]: key for key in own}
+        weights = {key[len(self.prefix) :]: key for key in weight_keys}
         used = set(weights.values())
         around = ancestors(self.prefix)
-        scope = wrapped(self.prefix)
+        scope = scope_of(self.prefix)
         near = [key for key in self._names if key.startswith(scope) and key not in used and key in self.state_dict]
         for key in self._names:
             module, dot, name = key.rpartition(".")
             is_here = module + dot in around or (module + dot == self.prefix and key not in self.state_dict)
-            if is_here and is_derived(name) and any(weight in name for weight in weights):
+            if is_here and is_named_after_weight(name) and any(weight in name for weight in weights):
                 near.append(key)
         return [key for key in dict.fromkeys(near) if not self._is_second_name(key, weights)]
 
     def _is_second_name(self, key: str, weights: Mapping[str, str]) -> bool:
-        """Whether `key` is another name of one of the weights: of its kind by name, and by content the same.
+        """Whether `key` is another name of one of the weights: its name is similar, and its tensor is equal.
 
-        In a module below it is the name of a weight (PaddlePaddle's 0.cell_fw.weight_ih), elsewhere a name derived from
-        that of the weight (weight_hh_l0_raw after training).
+        In a module below the layer, a similar name is that of a weight of the same kind (PaddlePaddle's
+        0.cell_fw.weight_ih). Elsewhere it is a name that continues the weight's name (weight_hh_l0_raw).
         """
         module, dot, name = key.rpartition(".")
         kind = KIND.match(name)
         if key not in self.state_dict or not kind:
             return False
         if len(module + dot) > len(self.prefix):
-            same = [own for weight, own in weights.items() if weight.startswith(kind[0]) and WEIGHT.fullmatch(name)]
+            alike = [weight for weight in weights if weight.startswith(kind[0]) and WEIGHT.fullmatch(name)]
         else:
-            same = [own for weight, own in weights.items() if name.startswith(weight + "_") and is_derived(name)]
-        return any(_are_equal(self.state_dict[key], self.state_dict[own]) for own in same)
+            alike = [weight for weight in weights if name.startswith(weight + "_") and is_named_after_weight(name)]
+        return any(_are_equal(self.state_dict[key], self.state_dict[weights[weight]]) for weight in alike)
 
     def shape(self, key: str) -> Shape:
+        """The shape of the tensor or the list under a full key."""
         value = self.state_dict[key]
         return tuple(value.shape) if hasattr(value, "shape") else view(value, key, force=True).shape
 
-    def _layers(self) -> int:
-        """Numbers of layers that occur, of weights in other forms and of biases too: what is not whole is missing."""
+    def _count_layers(self) -> int:
+        """The number of layers that the names mention. A layer counts even if some of its weights are missing."""
         return len({match[1] for name in self.keys if (match := _LAYER.match(name))})
 
     def _first_layer(self) -> dict[str, Shape]:
-        """Shapes of the first layer's matrices and of any peepholes, by a cell's names."""
+        """The shapes of the first layer's matrices and peepholes, by the names that a cell uses."""
         names = {name: key for key in ("weight_ih", "weight_hh", "weight_hr") for name in (key + "_l0", key)}
         names |= {name: "weight_peephole" for name in self.keys if re.fullmatch(_PEEPHOLES, name)}
         return {key: self.shape(self.keys[name]) for name, key in names.items() if name in self.keys}
@@ -180,10 +199,11 @@ class Part:
     def _error(
         self, missing: list[str], unexpected: list[str], misshaped: list[str], shapes: Mapping[str, Shape] | None = None
     ) -> ValueError:
-        lines = self.misfit(missing, unexpected, misshaped) + self.cures()
+        """The error that lists the mistakes, with what the keys suggest as their cause."""
+        lines = self.misfit_lines(missing, unexpected, misshaped) + self.advice()
         kind = _kind(self._first_layer())
         if shapes and kind and kind != _kind({name.removesuffix("_l0"): shape for name, shape in shapes.items()}):
-            lines.append(f"it looks like {_PLAIN.get((self.owner.removesuffix('Cell'), kind), kind)}")
+            lines.append(f"it looks like {_OF_OTHER_OPTIONS.get((self.owner.removesuffix('Cell'), kind), kind)}")
         elif shapes and missing:
             given = next((name for name in ("bias_ih_l0", "bias_ih") if name in self.keys), "")
             other = given.replace("ih", "hh")
@@ -197,47 +217,51 @@ class Part:
                     lines.append(f"it has the names of a {owner}'s weights")
         elif unexpected and not misshaped:
             lines.append("strict=False ignores what is unexpected")
-        if missing and self.prefix not in self._meant():
-            lines.append(self._whereabouts())
+        if missing and self.prefix not in self._likely_prefixes():
+            lines.append(self._where_weights_are())
         return ValueError("\n".join(lines))
 
-    def misfit(self, missing: list[str], unexpected: list[str], misshaped: list[str]) -> list[str]:
-        """The error's lines about what does not fit."""
+    def misfit_lines(self, missing: list[str], unexpected: list[str], misshaped: list[str]) -> list[str]:
+        """The lines of an error that list what does not fit."""
         lines = [f"{self.owner}: the state dict does not fit" + (f" under {self.prefix!r}:" if self.prefix else ":")]
-        lines += cut([f"  missing: {key}" for key in missing])
-        lines += cut([f"  unexpected: {key}" for key in unexpected])
-        return lines + cut([f"  wrong shape: {problem}" for problem in misshaped])
+        lines += first_lines([f"  missing: {key}" for key in missing])
+        lines += first_lines([f"  unexpected: {key}" for key in unexpected])
+        return lines + first_lines([f"  wrong shape: {problem}" for problem in misshaped])
 
-    def cures(self, all_layers: bool = False) -> list[str]:
-        """How to get plain weights back, of the recurrent layers or of all."""
-        meant = self._meant()
-        around = {prefix for prefix in meant for prefix in ancestors(prefix)}
-        lines = cures(self._names, None if all_layers else {*meant, *around})
+    def advice(self, all_layers: bool = False) -> list[str]:
+        """Lines that say how to get plain weights: of the recurrent layers that may be meant, or of all layers."""
+        likely = self._likely_prefixes()
+        around = {module for prefix in likely for module in ancestors(prefix)}
+        lines = cures(self._names, None if all_layers else {*likely, *around})
         lines += [f"{prefix!r} is {reason}" for prefix, reason in quantised(self._skipped).items()]
-        return cut(lines)
+        return first_lines(lines)
 
-    def _meant(self) -> list[str]:
-        """The prefixes of recurrent weights that could have been meant: ours, else those under ours, else all."""
+    def _likely_prefixes(self) -> list[str]:
+        """Prefixes of weights that the caller may mean: the given one; or else those under it; or else all."""
         every = list(recurrent_weights(self._names))
         if self.prefix in every:
             return [self.prefix]
         return [prefix for prefix in every if prefix.startswith(self.prefix)] or every
 
-    def _whereabouts(self) -> str:
-        """Where recurrent weights are, if not here: under other prefixes, maybe in a mapping inside the dict."""
-        if meant := self._meant():
-            return "its recurrent weights are under " + ", ".join(cut([f"prefix={prefix!r}" for prefix in meant]))
+    def _where_weights_are(self) -> str:
+        """For an error: under which other prefixes, or in which mapping inside the dict, recurrent weights are."""
+        if prefixes := self._likely_prefixes():
+            return "its recurrent weights are under " + ", ".join(
+                first_lines([f"prefix={prefix!r}" for prefix in prefixes])
+            )
         if hint := frozen(self._names):
             return hint
         if nested := [key for key, value in self.state_dict.items() if isinstance(value, Mapping)]:
             hints = [f"{key!r} holds a mapping: pass state_dict[{key!r}]" for key in nested]
-            return "it has no recurrent weights, but " + ", ".join(cut(hints))
-        prefixes = dict.fromkeys(key[: key.rfind(".") + 1] for key in self._names)
-        return "it has no recurrent weights, only prefixes " + ", ".join(cut([repr(prefix) for prefix in prefixes]))
+            return "it has no recurrent weights, but " + ", ".join(first_lines(hints))
+        found = dict.fromkeys(key[: key.rfind(".") + 1] for key in self._names)
+        return "it has no recurrent weights, only prefixes " + ", ".join(
+            first_lines([repr(prefix) for prefix in found])
+        )
 
 
 def _are_equal(one: Any, other: Any) -> bool:
-    """Whether two weights hold the same values; what NumPy cannot view is equal to nothing."""
+    """Whether two weights hold the same values. False if NumPy cannot view one of them."""
     if getattr(one, "shape", None) != getattr(other, "shape", None):
         return False
     try:
@@ -246,37 +270,44 @@ def _are_equal(one: Any, other: Any) -> bool:
         return False
 
 
-def cut(lines: list[str]) -> list[str]:
-    return lines if len(lines) <= _SHOWN else [*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} more"]
+def first_lines(lines: list[str]) -> list[str]:
+    """The lines, but of a long list only the first 50 and the number of the others."""
+    return lines if len(lines) <= _MOST_LINES else [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} more"]
 
 
 def _kind(first_layer: Mapping[str, Shape]) -> str | None:
-    """What the weights of a first layer belong to: weight_hh has one block of hidden_size rows per gate."""
-    rows_columns = first_layer.get("weight_hh", ())
-    hidden = first_layer.get("weight_hr", rows_columns)[-1:]
-    if len(rows_columns) != 2 or not hidden or not hidden[0]:
+    """The kind of network that has a first layer of these shapes. None if they fit none.
+
+    weight_hh has a block of hidden_size matrix rows for each gate.
+    """
+    weight_hh = first_layer.get("weight_hh", ())
+    hidden = first_layer.get("weight_hr", weight_hh)[-1:]
+    if len(weight_hh) != 2 or not hidden or not hidden[0]:
         return None
-    gates = rows_columns[0] / hidden[0]
+    gates = weight_hh[0] / hidden[0]
     if "weight_peephole" in first_layer and gates in (3, 4):
         peepholes = f"peepholes={_peepholes(first_layer['weight_peephole'])!r}"
         return f"an LSTM with {'coupled_gates=True and ' if gates == 3 else ''}{peepholes}"
-    return _KINDS.get(gates)
+    return _KIND_OF_BLOCKS.get(gates)
 
 
 def _other_name(name: str) -> str:
-    """A cell's name of a first layer's weight, and a layer's of a cell's."""
+    """weight_ih for weight_ih_l0, and weight_ih_l0 for weight_ih. Names of other layers stay as they are."""
     if name.endswith("_l0"):
         return name.removesuffix("_l0")
     return name if re.search(r"_l\d", name) else name + "_l0"
 
 
 def _peepholes(shape: Shape) -> str:
-    """What an LSTM's constructor calls peepholes of that shape: matrices are full, vectors diagonal."""
+    """The constructor argument for peepholes of this shape: matrices are "full", vectors "diagonal"."""
     return "full" if len(shape) == 2 else "diagonal"
 
 
 def negate_z(arrays: list[Floats], hidden_size: int) -> list[Floats]:
-    """The weights of a GRU whose gate z is to become 1 - z: copies with z's rows, the last but one block, negated."""
+    """Copies of a GRU's weights with which its gate z becomes 1 - z.
+
+    The matrix rows of z, the last block but one, are negated.
+    """
     negated = [array.copy() for array in arrays]
     for array in negated:
         z = array[-2 * hidden_size : -hidden_size]

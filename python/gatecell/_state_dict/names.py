@@ -1,4 +1,4 @@
-"""The names in a state dict: prefixes of modules, and names of recurrent weights."""
+"""Names in a state dict: the prefixes of modules and the names of recurrent weights."""
 
 from __future__ import annotations
 
@@ -8,28 +8,34 @@ from typing import Any
 
 from .cures import OUTSIDE, RECURRENT
 
-KIND = re.compile(r"(?:weight|bias)_(?:[ih]h|hr|peephole)")  # what the names of all weights of a kind begin with
-WEIGHT = re.compile(KIND.pattern + r"(?:_l\d+(?:_reverse)?)?")  # the name of a weight of some layer
+KIND = re.compile(r"(?:weight|bias)_(?:[ih]h|hr|peephole)")  # a weight's name without layer and direction
+WEIGHT = re.compile(KIND.pattern + r"(?:_l\d+(?:_reverse)?)?")  # the full name of a weight of a layer or a cell
 
 
-def is_derived(name: str) -> bool:
-    """Whether a tensor is named after a recurrent weight, without being one: weight_hh_l0_raw."""
+def is_named_after_weight(name: str) -> bool:
+    """Whether a name contains a recurrent weight's name and more, as weight_hh_l0_raw does."""
     return KIND.search(name) is not None and WEIGHT.fullmatch(name) is None
 
 
-def wrapped(prefix: str) -> str:
-    """The prefix of the adapter around a layer that PEFT has wrapped, else the layer's own."""
+def scope_of(prefix: str) -> str:
+    """The prefix of the adapter that PEFT puts around a layer. Without an adapter, the layer's own prefix."""
     return prefix.removesuffix("base_layer.")
 
 
 def names_without_values(state_dict: Mapping[Any, Any]) -> list[str]:
-    """Names that `load` tells beside the arrays: outside its prefix, and of tensors it left out that may matter."""
+    """Names of tensors that a file has and `load` did not read: those outside its prefix, and skipped ones.
+
+    Of the skipped tensors only those count that are named after a recurrent weight.
+    """
     left_out = [path for path, what in getattr(state_dict, "skipped", {}).items() if what == OUTSIDE]
-    return [*getattr(state_dict, "outside", ()), *(path for path in left_out if is_derived(path.rpartition(".")[2]))]
+    return [
+        *getattr(state_dict, "outside", ()),
+        *(path for path in left_out if is_named_after_weight(path.rpartition(".")[2])),
+    ]
 
 
 def recurrent_weights(names: Iterable[str]) -> dict[str, list[str]]:
-    """The names of recurrent weights, plain or in another form, by prefix."""
+    """The names of recurrent weights by prefix. Weights in other forms count, such as weight_hh_l0_mask."""
     found: dict[str, list[str]] = {}
     for name in names:
         if ("weight_ih" in name or "weight_hh" in name) and (match := re.fullmatch(RECURRENT, name)):
@@ -38,13 +44,13 @@ def recurrent_weights(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def ancestors(prefix: str) -> set[str]:
-    """The prefixes of the modules around one: of "a.b." these are "a." and ""."""
-    parts = prefix.split(".")[:-1]
-    return {".".join([*parts[:depth], ""]) if depth else "" for depth in range(len(parts))}
+    """The prefixes of the modules that contain the module with this prefix. For "a.b." they are "a." and ""."""
+    names = prefix.split(".")[:-1]
+    return {".".join([*names[:depth], ""]) if depth else "" for depth in range(len(names))}
 
 
 def with_dot(prefix: str) -> str:
-    """The prefix with its final dot, which the caller may leave out."""
+    """The prefix with a dot at its end. The caller may leave the dot out. Raises TypeError if it is no str."""
     if not isinstance(prefix, str):
         raise TypeError(f"expected prefix to be a str, got {type(prefix).__name__}")
     return prefix + "." if prefix and not prefix.endswith(".") else prefix

@@ -1,1 +1,1 @@
-"""State kept between calls: streams, and pools of streams that come and go."""
+"""Streams and stream pools: state that is kept between calls."""

@@ -1,6 +1,6 @@
-"""Which rows of a batch a caller means: by flags, one for each row, or by their numbers. The two are easily confused.
+"""Rows of a batch that a caller names: with a flag for each row (a mask), or by their numbers.
 
-NumPy takes the flags [0, 1, 1, 0] for rows 0 and 1, each twice, and says nothing.
+The two are easily confused. NumPy would read the flags [0, 1, 1, 0] as rows 0 and 1, each twice, without an error.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from .._base.arrays import Ints, integers, of_kind, to_numpy
+from .._base.arrays import Ints, array_of_kind, integers, to_numpy
 
-_DOOR = "a mask, of booleans or of 0 and 1, goes to done="
+_MASK_HINT = "a mask, of booleans or of 0 and 1, goes to done="
 
 
-def flagged(done: Any, rows: int) -> Ints:
-    """The rows whose flag is set. done: (rows,), or () for one row, booleans, or numbers that are all 0 or 1.
+def rows_of_flags(done: Any, rows: int) -> Ints:
+    """The numbers of the rows that have a true flag.
 
-    Raises ValueError and TypeError for what is none.
+    done: (rows,), or () for one row; booleans, or numbers that are all 0 or 1. Raises ValueError and TypeError for
+    anything else.
     """
-    flags = of_kind(done, "done", "biuf", "booleans, or numbers that are 0 or 1")
+    flags = array_of_kind(done, "done", "biuf", "booleans, or numbers that are 0 or 1")
     flags = flags.reshape(1) if rows == 1 and not flags.ndim else flags
     if flags.shape != (rows,):
         raise ValueError(f"expected done {(rows,)}, a flag for each row, got {flags.shape}")
@@ -31,11 +32,11 @@ def flagged(done: Any, rows: int) -> Ints:
     return flags.nonzero()[0]
 
 
-def chosen(which: Any, rows: int) -> Ints:
-    """The rows that `which` names: an int, a slice, integers without repetition, or a mask (rows,) of booleans.
+def rows_of_numbers(which: Any, rows: int) -> Ints:
+    """The numbers of the rows that `which` names: an int, a slice, different integers, or a mask (rows,) of booleans.
 
-    Raises IndexError for a row that is not there, ValueError and TypeError for what is none of these. All say where
-    flags go, because what does not fit may be meant as such.
+    Raises IndexError for a row that does not exist, ValueError and TypeError for anything else. Each message says how
+    to pass a mask, because the caller may have meant one.
     """
     if isinstance(which, slice):
         return np.arange(*which.indices(rows))
@@ -46,14 +47,14 @@ def chosen(which: Any, rows: int) -> Ints:
     array = to_numpy(which, "rows", False)
     if array.dtype.kind == "b":
         if array.shape != (rows,):
-            raise ValueError(f"expected rows as a mask {(rows,)}, got {array.shape}: {_DOOR}")
+            raise ValueError(f"expected rows as a mask {(rows,)}, got {array.shape}: {_MASK_HINT}")
         return array.nonzero()[0]
-    numbers = integers(which, "rows", f"integers or a slice ({_DOOR})")
+    numbers = integers(which, "rows", f"integers or a slice ({_MASK_HINT})")
     if numbers.ndim > 1:
-        raise ValueError(f"expected rows (n,), got {numbers.shape}: {_DOOR}")
+        raise ValueError(f"expected rows (n,), got {numbers.shape}: {_MASK_HINT}")
     if numbers.shape == (rows,) and rows > 1 and ((numbers == 0) | (numbers == 1)).all():
         raise ValueError(
-            f"expected rows by number, got only 0 and 1 for a batch of {rows}: {_DOOR}; reset() resets all"
+            f"expected rows by number, got only 0 and 1 for a batch of {rows}: {_MASK_HINT}; reset() resets all"
         )
     wrong = (numbers < 0) | (numbers >= rows)
     if np.count_nonzero(wrong):
@@ -62,9 +63,10 @@ def chosen(which: Any, rows: int) -> Ints:
     named = np.zeros(rows, bool)
     named[numbers] = True
     if np.count_nonzero(named) < len(numbers):
-        raise ValueError(f"expected rows that differ, got {np.bincount(numbers).argmax()} more than once: {_DOOR}")
+        raise ValueError(f"expected rows that differ, got {np.bincount(numbers).argmax()} more than once: {_MASK_HINT}")
     return numbers
 
 
 def _no_row(row: Any, rows: int) -> IndexError:
-    return IndexError(f"expected rows from 0 to {rows - 1}, got {row}: {_DOOR}")
+    """The error for a row that does not exist."""
+    return IndexError(f"expected rows from 0 to {rows - 1}, got {row}: {_MASK_HINT}")

@@ -1,4 +1,4 @@
-"""A stream: sequences that arrive step by step, and the state between the steps."""
+"""Stream: keeps the state of sequences that arrive step by step."""
 
 from __future__ import annotations
 
@@ -7,42 +7,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._base.arrays import Floats, cast, check_out, either_type
+from .._base.arrays import Floats, cast, check_out, float32_or_float64
 from .._core import Stream32, Stream64, step
-from .rows import chosen, flagged
+from .rows import rows_of_flags, rows_of_numbers
 from .streamable import Streamable
 
 
 class Stream:
-    """`batch_size` sequences that go through a network of one direction together, step by step or chunk by chunk.
+    """A stream runs a network of one direction on `batch_size` sequences, step by step or some steps at a time.
 
-    Bit for bit what one call over the whole sequences gives. Made by `net.stream()`; it keeps the weights `net` had
-    then. One thread at a time. Pickles, weights included.
+    The results have the same bits as those of one call with the whole sequences. `net.stream()` makes a stream. It
+    keeps the weights that `net` has at that moment. Only one thread may use it at a time. A pickle of a stream includes
+    the weights.
     """
 
     def __init__(self, net: Streamable, batch_size: int, hx: Any) -> None:
         self._net = net._frozen()
-        self.batch_size = positive("batch_size", batch_size)
+        self.batch_size = check_count("batch_size", batch_size)
         session: Any = Stream32 if net.dtype == np.float32 else Stream64
         self._core = session(self._net._loaded(), self.batch_size, self._net.num_threads)
         if hx is not None:
             self.state = hx
 
     def step(self, x: ArrayLike, out: Floats | None = None) -> Floats:
-        """One time step: x (B, input_size), or (input_size) for one row, gives y of the same rank.
+        """Compute one time step. x is (B, input_size), or (input_size) for one row. y has the same number of axes.
 
-        out: array to write y into, apart from x; it is the y that comes back, and no other array is made, unless x is
-        not C-contiguous of the network's dtype or the step is so long (50 us) that num_threads share it.
-        Raises ValueError and TypeError for arrays that do not fit, RuntimeError while another thread is in the stream;
-        the state is then as before.
+        out: an array for y that does not overlap x. The step writes y into it and returns it. Then no other array is
+        made, unless x is not a C-contiguous array of the network's dtype, or the step is so long (50 us) that it is
+        split among threads.
+        Raises ValueError and TypeError for arrays that do not fit, RuntimeError while another thread uses the stream.
+        After an error the state has not changed.
         """
         result: Any = step(self._core, x, out)
         return self._step(x, out) if result is NotImplemented else result
 
     def run(self, x: ArrayLike) -> tuple[Floats, Any]:
-        """A chunk of T time steps: takes x and gives y, h_n or y, (h_n, c_n) as the network does.
+        """Compute T time steps. x and the results y, h_n or y, (h_n, c_n) are those of a call of the network.
 
-        Raises as the network and as `step` do; the state is then as before.
+        Raises the errors of the network and of `step`. After an error the state has not changed.
         """
         array = self._net._input(x)
         rows = array.shape[self._net._axes.index("B")] if array.ndim == 3 else 1
@@ -53,29 +55,30 @@ class Stream:
         return self._advance(array, None)
 
     def reset(self, rows: Any = None, *, done: Any = None) -> None:
-        """Set the state of the rows that begin anew, or of all, to zeros.
+        """Set the state of some rows to zeros, or that of all rows if neither argument is passed.
 
-        done: (B,), a flag for each row, as an environment of reinforcement learning tells whose episode has ended: any
-        library's booleans, or numbers that are all 0 or 1. Of one row it may be a flag alone.
-        rows: their numbers instead, an int, a slice or integers from 0 to B-1, each once; or a mask (B,) of booleans.
-        Raises ValueError and TypeError for flags and rows that do not fit, integers as rows that look like flags (B of
-        them, all 0 or 1, for B of 2 and more) included, IndexError for a row that is not there; the state is then as
-        before.
+        done: (B,), a flag for each row, as an environment of reinforcement learning returns for episodes that have
+        ended: booleans of any library, or numbers that are all 0 or 1. For one row a single flag is enough.
+        rows: instead, the numbers of the rows: an int, a slice or different integers from 0 to B-1; or a mask (B,) of
+        booleans.
+        Raises ValueError and TypeError for arguments that do not fit, IndexError for a row that does not exist. rows
+        must not look like flags: B integers that are all 0 or 1, for B of 2 and more, are a ValueError. After an error
+        the state has not changed.
         """
         if rows is not None and done is not None:
             raise TypeError("expected rows or done, got both")
         if done is not None:
-            which: Any = flagged(done, self.batch_size)
+            which: Any = rows_of_flags(done, self.batch_size)
         else:
-            which = None if rows is None else chosen(rows, self.batch_size)
+            which = None if rows is None else rows_of_numbers(rows, self.batch_size)
         with self._core:
             self._core.set_state(None, None) if which is None else self._core.reset(which)
 
     @property
     def state(self) -> Any:
-        """The state as the network's h_n or (h_n, c_n): a copy, (L, B, S) and (L, B, hidden_size).
+        """A copy of the state, as the network's h_n or (h_n, c_n): (L, B, S) and (L, B, hidden_size).
 
-        May be set, for one row also without the axis B.
+        It may be assigned. For one row the arrays need no axis B.
         """
         with self._core:
             return self._state()
@@ -90,13 +93,13 @@ class Stream:
             self._core.set_state(h, c)
 
     def copy(self) -> Stream:
-        """A stream of its own that goes on from here; the weights are shared."""
+        """A second stream with the same state. The two share the weights, but not the state."""
         return type(self)(self._net, self.batch_size, self.state)
 
     __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Stream:
-        return self.copy()  # weights do not change
+        return self.copy()  # copies may share weights, because these never change
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._net, self.batch_size, self.state)
@@ -105,9 +108,9 @@ class Stream:
         return f"Stream({self._net!r}, batch_size={self.batch_size})"
 
     def _step(self, x: ArrayLike, out: Floats | None) -> Floats:
-        """What the fast way leaves: input that is no array of either float type, errors, long steps."""
+        """A step that does not take the fast path: x is no array of float32 or float64, an error, or a long step."""
         net = self._net
-        array = either_type(x, net.dtype, "input")
+        array = float32_or_float64(x, net.dtype, "input")
         expected = (self.batch_size, net.input_size)
         if array.shape != expected and (self.batch_size > 1 or array.shape != expected[1:]):
             one = f" or ({net.input_size},)" if self.batch_size == 1 else ""
@@ -124,6 +127,7 @@ class Stream:
         return y.squeeze(time) if out is None else out
 
     def _advance(self, x: Floats, out: Floats | None) -> tuple[Floats, Any]:
+        """Call the network with the current state, and store its final state. Returns the results of the call."""
         with self._core:
             hx = self._state()
             if x.ndim == 2:
@@ -136,12 +140,13 @@ class Stream:
         return y, hidden
 
     def _state(self) -> Any:
+        """A copy of the state. The caller is inside `with self._core`."""
         h, c = self._core.get_state()
         return h if c is None else (h, c)
 
 
-def positive(name: str, value: Any) -> int:
-    """A count of streams. Raises ValueError."""
+def check_count(name: str, value: Any) -> int:
+    """The value as an int. Raises ValueError unless it is a positive integer below 2**63."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 < value < 2**63:
         raise ValueError(f"expected {name} to be a positive int, got {value!r}")
     return int(value)

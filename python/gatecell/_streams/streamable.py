@@ -1,4 +1,4 @@
-"""What streams need of a network, so that they do not import networks, whose `stream` makes them."""
+"""The attributes and methods of a network that streams use. With this class, streams need not import networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Streamable:
-    """Base of LSTM, GRU and RNN. These attributes and methods are theirs; `Layer` and `Network` say what they do."""
+    """A base of LSTM, GRU and RNN. The docstrings of `Layer` and `Network` describe these methods."""
 
     dtype: np.dtype[Any]
     num_threads: int

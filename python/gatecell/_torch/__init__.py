@@ -1,4 +1,4 @@
-"""gatecell's counterparts of torch modules. torch is never imported here: whoever has a module has imported it."""
+"""gatecell's counterparts of torch modules."""
 
 from .from_torch import from_torch
 

@@ -1,4 +1,4 @@
-"""From a live torch module. torch is never imported here: whoever has a module has imported it."""
+"""from_torch: gatecell's counterpart of a torch module. It never imports torch: if there is a module, it is loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from .._modules.module import Module
 from .._networks.cells import GRUCell, LSTMCell, RNNCell
 from .._networks.layers import GRU, LSTM, RNN
-from .networks import CLASSES, check_hooks, is_plain, load
+from .networks import CLASSES, check_hooks, is_plain, network_of
 
 
 def from_torch(
@@ -16,18 +16,20 @@ def from_torch(
 ) -> LSTM | GRU | RNN | LSTMCell | GRUCell | RNNCell | Module:
     """The gatecell counterpart of a torch.nn.LSTM, GRU, RNN, LSTMCell, GRUCell or RNNCell: its options and weights.
 
-    Also of the other layers that gatecell.nn has, and of a torch.nn.Sequential or ModuleList of all these, nested too.
-    The dtype is the module's; half types become float32. Raises TypeError for any other module, one with hooks or
-    an own forward and a quantized one included, ValueError for pruned and weight-normed weights.
+    module may also be another layer that gatecell.nn has, or a torch.nn.Sequential or ModuleList of all these, also
+    nested. The dtype is that of the module; half precision becomes float32.
+    Raises TypeError for any other module, also for one that has hooks, has a forward of its own or is quantized, and
+    ValueError for pruned and weight-normed weights.
     """
     torch: Any = sys.modules.get("torch")
     for ours in CLASSES if torch else ():
         if is_plain(module, getattr(torch.nn, ours.__name__)):
-            net: Module = load(ours, module, module.state_dict(), num_threads=num_threads, isa=isa)
-            check_hooks(module)  # after loading: pruning and weight norm are hooks too, and the error names their cure
+            net: Module = network_of(ours, module, module.state_dict(), num_threads=num_threads, isa=isa)
+            # After loading, which has the better errors for pruning and weight norm. These are hooks, too.
+            check_hooks(module)
             return net
     if torch and isinstance(module, torch.nn.Module):
-        from .layers import convert  # nn takes a third of the time of all the rest
+        from .layers import convert  # here and not above, so that `import gatecell` stays fast
 
         converted = convert(module, lambda child: from_torch(child, num_threads=num_threads, isa=isa))
         if converted:

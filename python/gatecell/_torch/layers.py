@@ -1,4 +1,7 @@
-"""Layers and containers from live torch modules: their options are attributes by the names of the arguments."""
+"""gatecell.nn's layers and containers made from torch modules.
+
+Torch modules have their options as attributes with the names of the constructor's arguments.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ _OTHERS: list[type[Module]] = [
 
 
 def convert(module: Any, convert_child: Callable[[Any], Module]) -> Module | None:
-    """The counterpart of a torch module that is no recurrent layer, None if there is none."""
+    """gatecell.nn's counterpart of a torch module that is no recurrent layer. None if there is no counterpart.
+
+    convert_child: makes the counterpart of a module in a container.
+    """
     import torch
 
     for container in (Sequential, ModuleList):
@@ -55,6 +61,7 @@ def convert(module: Any, convert_child: Callable[[Any], Module]) -> Module | Non
 
 
 def _convert_children(container: Module, module: Any, convert_child: Callable[[Any], Module]) -> Module:
+    """The container, with the counterparts of the module's children."""
     for name, child in module._modules.items():
         try:
             container.add_module(name, convert_child(child))
@@ -64,7 +71,10 @@ def _convert_children(container: Module, module: Any, convert_child: Callable[[A
 
 
 def _options(ours: type[Module], module: Any) -> dict[str, Any]:
-    """The constructor's arguments: attributes of the module, but for bias, which there is the weight, and dtype."""
+    """The arguments for the constructor of `ours`: attributes of the module.
+
+    In the module bias is an array; here it is whether there is one. dtype is that of the weights.
+    """
     names = inspect.signature(ours).parameters
     options = {name: getattr(module, name) for name in names if name[0] != "_" and hasattr(module, name)}
     if "bias" in options:

@@ -1,4 +1,4 @@
-"""Layers and cells out of torch modules."""
+"""Layers and cells made from torch modules, and checks that a torch module does only what its class says."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ from typing import Any
 from .._networks.cells import GRUCell, LSTMCell, RNNCell
 from .._networks.layers import GRU, LSTM, RNN
 
+# The classes that torch.nn has under the same names.
 CLASSES: tuple[type[Any], ...] = (LSTM, GRU, RNN, LSTMCell, GRUCell, RNNCell)
 
 
 def is_plain(module: Any, theirs: Any) -> bool:
-    """Whether it is of that class of torch and runs that class's own forward."""
+    """Whether the module is of the torch class `theirs`, or of a subclass that has no forward of its own."""
     return isinstance(module, theirs) and getattr(type(module), "forward", None) is getattr(theirs, "forward", None)
 
 
 def check_hooks(module: Any) -> None:
+    """Raises TypeError if the module itself has hooks or a forward."""
     if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
-        raise TypeError("the module has hooks or an own forward, which would be lost: remove them first")
+        raise TypeError("the module has hooks or an own forward, which gatecell would not run: remove them first")
 
 
-def load(ours: type[Any], module: Any, weights: Mapping[str, Any], **how: Any) -> Any:
-    """A network of the class `ours` with the module's options and these weights; `how` is num_threads= and isa=."""
+def network_of(ours: type[Any], module: Any, weights: Mapping[str, Any], **how: Any) -> Any:
+    """A network of gatecell's class `ours` with the module's options and these weights. how: num_threads and isa."""
     options = inspect.signature(ours).parameters.keys() & {"batch_first", "dropout", "nonlinearity"}
     flags = {name: getattr(module, name) for name in options}
     if ours is RNN:
-        flags["nonlinearity"] = module.mode.removeprefix("RNN_").lower()  # what torch's own forward goes by
+        flags["nonlinearity"] = module.mode.removeprefix("RNN_").lower()  # torch's forward reads mode, not nonlinearity
     if ours in (LSTM, LSTMCell):
-        flags["peepholes"] = None  # torch's own forward has none, whatever parameters a subclass adds
+        flags["peepholes"] = None  # torch's forward has none; a subclass may have parameters with such names
     return ours.from_state_dict(weights, **flags, **how)
