@@ -66,7 +66,7 @@ def program(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:
 def test_info(name: str, cli: Runner) -> None:
     path = FOLDER / name
     weights, facts = gatecell.load(path), cli.json("info", path)
-    assert facts["format"] == FORMATS.get(name, "torch.save")
+    assert facts["format"] == weights.format == FORMATS.get(name, "torch.save")
     assert facts["bytes"] == path.stat().st_size
     assert facts["skipped"] == weights.skipped
     tensors = {entry["name"]: (entry["shape"], entry["dtype"], entry["bytes"]) for entry in facts["tensors"]}

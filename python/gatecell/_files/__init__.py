@@ -22,11 +22,6 @@ from .content import Content
 _LEGACY = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")  # torch's magic number, the first pickle in the file
 _MAX_INDEX = 100_000_000
 _KINDS = ".safetensors, its index .safetensors.index.json, .npz, or what torch.save or torch.jit.save writes"
-_FORMATS = {  # by kind; zip archives have several
-    ".safetensors": "safetensors",
-    "index": "safetensors in shards",
-    "torch": "torch.save, before its zip format",
-}
 _INVALID = {".safetensors": "not a valid safetensors file: ", ".npz": "not a valid .npz file: "}
 _PTMF = b"PTMF"  # from the fourth byte on
 _OTHERS = {
@@ -53,6 +48,8 @@ class Weights(dict[str, NDArray[Any]]):
     {"encoder.": {"batch_first": True, "bidirectional": False}}; of a simple RNN nonlinearity, too, of torch's own GRU
     reset. A copy of the dict has none of these attributes.
     `outside` lists names of arrays outside the prefix that were seen on the way to it.
+    `format` is the format of the file: "torch.save", "torch.save, before its zip format", "TorchScript", "safetensors",
+    "safetensors in shards" or "npz".
     """
 
     def __init__(
@@ -62,12 +59,14 @@ class Weights(dict[str, NDArray[Any]]):
         metadata: dict[str, Any] | None = None,
         options: dict[str, dict[str, Any]] | None = None,
         outside: Sequence[str] = (),
+        format: str = "",
     ) -> None:
         super().__init__(arrays)
         self.skipped = skipped
         self.metadata = metadata or {}
         self.options = options or {}
         self.outside = list(outside)
+        self.format = format
 
 
 def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False) -> Weights:
@@ -123,10 +122,10 @@ def read(path: str | os.PathLike[str], prefix: str) -> Weights:
 
 
 def _weights(path: Path, prefix: str, check: bool) -> Weights:
-    arrays, skipped, metadata, options = _read(path, prefix, check)
-    inside = {name: array for name, array in arrays.items() if array is not None}
-    outside = [name for name, array in arrays.items() if array is None]
-    return Weights(inside, skipped, metadata, options, outside)
+    content = _read(path, prefix, check)
+    inside = {name: array for name, array in content.arrays.items() if array is not None}
+    outside = [name for name, array in content.arrays.items() if array is None]
+    return Weights(inside, content.skipped, content.metadata, content.options, outside, content.format)
 
 
 def _read(path: Path, prefix: str, check: bool, is_shard: bool = False) -> Content:
@@ -148,11 +147,11 @@ def _read(path: Path, prefix: str, check: bool, is_shard: bool = False) -> Conte
             from .safetensors import load_safetensors
 
             arrays, metadata = load_safetensors(content, prefix)
-            return Content(arrays, {}, metadata, {})
+            return Content(arrays, {}, metadata, {}, "safetensors")
         if kind == "torch":
             from .torch_files import load_legacy
 
-            return load_legacy(content, prefix)
+            return load_legacy(content, prefix)._replace(format="torch.save, before its zip format")
         if kind != "index":
             return _load_archive(content, prefix, check, kind)
         return _load_sharded(path.parent, content, prefix, check)
@@ -168,19 +167,6 @@ def _one_line(text: str) -> str:
 def shortened(text: str) -> str:
     """An error's text for people: names in a file may be megabytes."""
     return text if len(text) <= 1000 else f"{text[:600]} ... {text[-300:]}"
-
-
-def format_of(path: Path) -> str:
-    """What a file that load reads is called: "torch.save", "TorchScript", "npz", "safetensors", ..."""
-    with path.open("rb") as file:
-        kind = _kind(file.read(512), path)
-        if names := _FORMATS.get(kind):
-            return names
-        from .zip import Archive
-
-        members = Archive(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)).members
-    ends = {name.rpartition("/")[2] for name in members}
-    return "TorchScript" if "constants.pkl" in ends else "torch.save" if "data.pkl" in ends else "npz"
 
 
 def _kind(start: bytes, path: Path) -> str:
@@ -229,7 +215,7 @@ def _load_archive(content: mmap.mmap, prefix: str, check: bool, kind: str) -> Co
     if not pickled and (kind == ".npz" or all(name.endswith(".npy") for name in archive.members)):
         from .npz import load_npz
 
-        return Content(load_npz(archive, prefix), {}, {}, {})
+        return Content(load_npz(archive, prefix), {}, {}, {}, "npz")
     if not pickled:
         from .archives import describe_zip
 
@@ -237,7 +223,8 @@ def _load_archive(content: mmap.mmap, prefix: str, check: bool, kind: str) -> Co
         raise ValueError(f"this is {describe_zip(names)}; expected {_KINDS}")
     from .torch_files import load_zip
 
-    return load_zip(archive, prefix)
+    is_script = any(name.endswith("/constants.pkl") for name in archive.members)
+    return load_zip(archive, prefix)._replace(format="TorchScript" if is_script else "torch.save")
 
 
 def _load_sharded(folder: Path, content: mmap.mmap, prefix: str, check: bool) -> Content:
@@ -264,7 +251,7 @@ def _load_sharded(folder: Path, content: mmap.mmap, prefix: str, check: bool) ->
     for shard in dict.fromkeys(wanted.values()):
         if shard in ("", ".", "..") or "/" in shard or "\\" in shard or "\0" in shard:
             raise ValueError(f"{_NO_INDEX}the shard {shard!r} is not a name of a file beside the index")
-        found, foreign, plain, told = _read(folder / shard, prefix, check, is_shard=True)
+        found, foreign, plain, told, _ = _read(folder / shard, prefix, check, is_shard=True)
         names = [name for name, place in wanted.items() if place == shard]
         for name in names:
             if found.get(name) is None:
@@ -274,4 +261,4 @@ def _load_sharded(folder: Path, content: mmap.mmap, prefix: str, check: bool) ->
         skipped |= foreign | dict.fromkeys(others, f"in the shard {shard!r}, but not in the index")
         metadata |= plain
         options |= told
-    return Content(arrays, skipped, metadata, options)
+    return Content(arrays, skipped, metadata, options, "safetensors in shards")

@@ -16,3 +16,4 @@ class Content(NamedTuple):
     skipped: dict[str, str]
     metadata: dict[str, Any]
     options: dict[str, dict[str, Any]]
+    format: str = ""
