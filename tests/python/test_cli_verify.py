@@ -147,6 +147,22 @@ def test_notices_a_wrong_number(
     assert "1 of 1 layer FAILED" in out
 
 
+def test_notices_a_wrong_weight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """NumPy's reference takes the weights from the network, so these must be those of the file."""
+    path, right = saved(tmp_path / "a.pt", NETWORKS["LSTM"]), gatecell.LSTM.state_dict
+
+    def state_dict(net: Any) -> Any:
+        weights = right(net)
+        weights["weight_hh_l1"][-1, -1] += 1
+        return weights
+
+    monkeypatch.setattr(gatecell.LSTM, "state_dict", state_dict)
+    code, facts = run(capsys, path)
+    assert (code, facts["layers"][0]["problem"]) == (1, "the network's weights differ from those in the file")
+
+
 def test_float64_has_a_bound_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

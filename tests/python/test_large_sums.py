@@ -78,7 +78,7 @@ def test_largest_sum(kind: dict[str, Any], scale: str, stack: dict[str, Any]) ->
         network, (x, hx) = case.network(gatecell), case.inputs()
         expected = sums_of(case, case.state_dict(), x, hx)
         state = hx if isinstance(hx, tuple) else (hx,)
-        assert largest_sum(network._spec, case.state_dict(), x, state) == pytest.approx(expected, rel=1e-12)
+        assert largest_sum(network, case.state_dict(), x, state) == pytest.approx(expected, rel=1e-12)
 
 
 def test_largest_sum_by_hand() -> None:
@@ -89,9 +89,9 @@ def test_largest_sum_by_hand() -> None:
         "bias_ih_l0": np.array([0.5], "f4"),
         "bias_hh_l0": np.array([-0.25], "f4"),
     }
-    spec = gatecell.RNN.from_state_dict(weights)._spec
+    network = gatecell.RNN.from_state_dict(weights)
     x = np.array([[[1.0, -2.0]], [[0.0, 1.0]]], "f4")
-    assert largest_sum(spec, weights, x, (np.full((1, 1, 1), 0.5, "f4"),)) == 10.75
+    assert largest_sum(network, weights, x, (np.full((1, 1, 1), 0.5, "f4"),)) == 10.75
 
 
 class Cancelling:

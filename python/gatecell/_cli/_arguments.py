@@ -22,6 +22,11 @@ def add_strict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-strict", dest="strict", action="store_false", help=f"ignore {what}, in place of an error")
 
 
+def with_dot(prefix: str) -> str:
+    """The prefix with its final dot, which a user may leave out."""
+    return prefix + "." if prefix and not prefix.endswith(".") else prefix
+
+
 def positive(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= _LARGEST:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {_LARGEST}, got {text!r}")

@@ -16,9 +16,9 @@ import numpy as np
 
 import gatecell
 from gatecell import FoundLayer
-from gatecell._base.arrays import Floats
 
 from . import _networks, _reference
+from ._sizes import Floats
 
 _calls: list[Callable[[], Any]] = []
 

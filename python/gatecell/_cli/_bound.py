@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gatecell._base.arrays import Floats
-
 from ._reference import Outputs
+from ._sizes import Floats
 
 FLOORS = {"float32": 1e-6, "float64": 4e-13}  # times max(1, |reference|)
 LARGE = 100

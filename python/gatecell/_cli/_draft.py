@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._files import load
+import gatecell
+
 from ._sequence_file import naming
 
 INTERVAL = 1.0  # seconds between records: each waits for the disk
@@ -72,7 +73,7 @@ class Draft:
     def record(self) -> Record:
         """Of the interrupted run. Raises OSError, ValueError."""
         try:
-            arrays = dict(load(self._record, check=True))
+            arrays = dict(gatecell.load(self._record, check=True))
             about = json.loads(arrays.pop("about").tobytes())
             return Record(about["run"], about["step"], list(arrays.values()))
         except (KeyError, TypeError, ValueError):

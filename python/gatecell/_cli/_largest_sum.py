@@ -6,14 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from gatecell._base.arrays import Floats
-from gatecell._base.spec import Spec
-from gatecell._networks import gates as _gates
+import gatecell
 
-from ._reference import State
+from ._reference import State, hx_of
+from ._sizes import Floats, Layer, direction_runs, directions, gate_order, peephole_order, peepholes
 
 
-def largest_sum(spec: Spec, weights: Mapping[str, Floats], x: Floats, state: State) -> float:
+def largest_sum(net: Layer, weights: Mapping[str, Floats], x: Floats, state: State) -> float:
     """The largest sum of |w||x| + |b| of a gate, over all layers, directions, steps, rows and units, in float64.
 
     weights: by their names in the layer's state dict; x (T, B, I); state: h_0 (L*D, B, S) and, of an LSTM, c_0.
@@ -25,21 +24,19 @@ def largest_sum(spec: Spec, weights: Mapping[str, Floats], x: Floats, state: Sta
     the next step and the input of the next layer. Bounds (gate_clip) change nothing: they act on a sum that is made.
     """
     x = x.astype("float64")
-    gates = _gates.values(spec, weights, x, state[0], state[-1])
-    directions = 2 if spec.bidirectional else 1
+    gates = net.gates(x, hx_of(state), dtype="float64")
     largest = []
-    for block in range(spec.direction_runs):
-        layer, reverse = divmod(block, directions)
+    for run in range(direction_runs(net)):
+        layer, reverse = divmod(run, directions(net))
         if layer and not reverse:
-            x = np.concatenate(gates["h"][block - directions : block], axis=2)
-        own = {name: values[block] for name, values in gates.items()}
+            x = np.concatenate(gates["h"][run - directions(net) : run], axis=2)
+        own = {name: values[run] for name, values in gates.items()}
         before = {
-            name: _rows(_before(own[name], first[block], bool(reverse)))
-            for name, first in zip("hc", state, strict=False)
+            name: _rows(_before(own[name], first[run], bool(reverse))) for name, first in zip("hc", state, strict=False)
         }
         after = {name: _rows(values) for name, values in own.items()}
         suffix = f"_l{layer}{'_reverse' * reverse}"
-        largest += [np.max(sums) for sums in _sums(spec, weights, suffix, _rows(x), before, after)]
+        largest += [np.max(sums) for sums in _sums(net, weights, suffix, _rows(x), before, after)]
     return float(np.max(largest))
 
 
@@ -55,7 +52,7 @@ def _before(values: Floats, first: Floats, reverse: bool) -> Floats:
 
 
 def _sums(
-    spec: Spec,
+    net: Layer,
     weights: Mapping[str, Floats],
     suffix: str,
     x: Floats,
@@ -70,19 +67,19 @@ def _sums(
 
     def products(kind: str, values: Floats) -> dict[str, Floats]:
         sums = np.abs(values) @ absolute(f"weight_{kind}").T
-        if spec.bias:
+        if net.bias:
             sums += absolute(f"bias_{kind}")
-        return dict(zip(spec.gates, np.split(sums, len(spec.gates), axis=1), strict=True))
+        return dict(zip(order, np.split(sums, len(order), axis=1), strict=True))
 
+    order = gate_order(net)
     of_x, of_h = products("ih", x), products("hh", before["h"])
-    if "r" in spec.gates:
+    if isinstance(net, gatecell.GRU) and net.reset != "none":
         r = after["r"]
-        of_h["n"] = r * of_h["n"] if spec.reset == "after" else products("hh", r * before["h"])["n"]
-    sums = {gate: of_x[gate] + of_h[gate] for gate in spec.gates}
-    if spec.peepholes != "none":
-        seeing = spec.peephole_gates
+        of_h["n"] = r * of_h["n"] if net.reset == "after" else products("hh", r * before["h"])["n"]
+    sums = {gate: of_x[gate] + of_h[gate] for gate in order}
+    if seeing := peephole_order(net):
         for gate, weight in zip(seeing, np.split(absolute("weight_peephole"), len(seeing)), strict=True):
-            diagonal = spec.peepholes == "diagonal"
+            diagonal = peepholes(net) == "diagonal"
             seen = np.abs((after if diagonal and gate == "o" else before)["c"])
             sums[gate] += seen * weight if diagonal else seen @ weight.T
     return list(sums.values())

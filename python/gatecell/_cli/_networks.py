@@ -11,14 +11,14 @@ import numpy as np
 
 import gatecell
 from gatecell import FoundLayer, FoundLayers, Weights
-from gatecell._networks.layer import Layer
-from gatecell._state_dict.cures import frozen
-from gatecell._state_dict.layer_keys import SAVED_OPTIONS as TOLD
-from gatecell._state_dict.layer_keys import LayerKeys as Part
+
+from ._sizes import Layer, weight_shapes
 
 SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")  # torch's arguments
 _SHOWN = 10  # names of tensors in an error
 _GO_ON = "; --no-strict goes on without them"
+_TORCH_OPTIONS = ("batch_first", "nonlinearity")  # options in FoundLayer.flags that torch has, too
+_ADVICE = "\nstrict=False ignores what is unexpected"  # for Python; _GO_ON is the command line's
 
 
 def layers_of(path: str | os.PathLike[str], weights: Weights) -> FoundLayers:
@@ -30,7 +30,7 @@ def layers_of(path: str | os.PathLike[str], weights: Weights) -> FoundLayers:
         raise ValueError(f"{path}: {_refused(layers)}")
     names = list(weights)
     shown = ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])]) or "none"
-    hint = f"; {text}" if (text := frozen(names)) else ""
+    hint = f"; {layers.hint}" if layers.hint else ""
     raise ValueError(
         f"{path}: expected a recurrent layer (weight_ih_l0, weight_hh_l0, ...), got no such tensors, but {shown}{hint}"
     )
@@ -46,39 +46,43 @@ def check_all(path: str | os.PathLike[str], layers: FoundLayers, weights: Weight
 
 def check(path: str | os.PathLike[str], layer: FoundLayer, weights: Weights) -> None:
     """Raises ValueError for tensors beside a layer that are not understood, as from_state_dict does."""
-    if layer.beside:
-        part = Part(layer.cell, weights, layer.prefix)
-        lines = part.misfit_lines([], list(layer.beside), []) + part.advice()
-        raise ValueError("\n".join([f"{path}: {lines[0]}", *lines[1:]]) + _GO_ON)
+    if not layer.beside:
+        return
+    made: type[Any] = getattr(gatecell, layer.cell)
+    options = {name: value for name, value in layer.flags if name in inspect.signature(made).parameters}
+    try:
+        made.from_state_dict(weights, prefix=layer.prefix, **options)
+    except ValueError as error:
+        raise ValueError(f"{path}: {str(error).removesuffix(_ADVICE)}{_GO_ON}") from None
 
 
 def _refused(layers: FoundLayers) -> str:
     return "; ".join(f"{prefix!r} cannot be read: {reason}" for prefix, reason in layers.refused.items())
 
 
-def empty(layer: FoundLayer, **how: Any) -> Layer[Any]:
+def empty(layer: FoundLayer, **how: Any) -> Layer:
     """The network without weights; `how` is what the file does not tell: nonlinearity, num_threads, ..."""
     made: type[Any] = getattr(gatecell, layer.cell.removesuffix("Cell"))
     options = {name: getattr(layer, name) for name in SIZES if name in inspect.signature(made).parameters}
     dtype = np.float64 if layer.dtype.itemsize >= 8 else np.float32
-    net: Layer[Any] = made(**options, dtype=dtype, **{**dict(layer.flags), **how})
+    net: Layer = made(**options, dtype=dtype, **{**dict(layer.flags), **how})
     return net
 
 
 def own_weights(layer: FoundLayer, weights: Mapping[str, Any]) -> dict[str, Any]:
-    """The layer's arrays among others, by torch's names in a layer."""
-    own = Part(layer.cell, weights, layer.prefix).weight_keys(empty(layer)._shapes(), cell_names=True)
-    return {name: weights[key] for name, key in own.items()}
+    """The layer's arrays among others, by torch's names in a layer: those of a cell lack the final _l0 in the file."""
+    keys = {name: layer.prefix + name for name in weight_shapes(empty(layer))}
+    return {name: weights[key if key in weights else key.removesuffix("_l0")] for name, key in keys.items()}
 
 
-def network(layer: FoundLayer, weights: Mapping[str, Any], **how: Any) -> Layer[Any]:
+def network(layer: FoundLayer, weights: Mapping[str, Any], **how: Any) -> Layer:
     """The layer as it was found; what is beside it has been judged."""
     made: type[Any] = getattr(gatecell, layer.cell.removesuffix("Cell"))
     options = {**dict(layer.flags), **how}
-    net: Layer[Any] = made.from_state_dict(weights, prefix=layer.prefix, strict=False, **options)
+    net: Layer = made.from_state_dict(weights, prefix=layer.prefix, strict=False, **options)
     return net
 
 
 def own_options(layer: FoundLayer) -> dict[str, Any]:
     """The options of a layer that torch has not."""
-    return {name: value for name, value in layer.flags if name not in TOLD}
+    return {name: value for name, value in layer.flags if name not in _TORCH_OPTIONS}

@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gatecell._files import shortened
-
+_LINES = 50
 _WIDEST = 80  # a longer cell sticks out: one huge name must not widen every row
 
 
@@ -37,6 +36,16 @@ def one_line(text: str) -> str:
     """An error of several lines as one, not too long."""
     lines = [line.strip() for line in text.splitlines()]
     return printable(shortened("; ".join(line for line in lines if line).replace(":; ", ": ")))
+
+
+def shortened(text: str) -> str:
+    """The beginning and the end of a long text: names in a file may be megabytes."""
+    return text if len(text) <= 1000 else f"{text[:600]} ... {text[-300:]}"
+
+
+def first_lines(lines: list[str]) -> list[str]:
+    """The first 50 lines, and how many more there are."""
+    return lines if len(lines) <= _LINES else [*lines[:_LINES], f"... and {len(lines) - _LINES} more"]
 
 
 def size(count: float) -> str:

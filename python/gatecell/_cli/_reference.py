@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 import gatecell
-from gatecell._base.arrays import Floats
-from gatecell._networks import gates as _gates
-from gatecell._networks.layer import Layer
 
 from ._networks import SIZES
+from ._sizes import Floats, Layer, directions
 
 Outputs = dict[str, Floats]  # y (T, B, D*S), h_n (L*D, B, S) and, of an LSTM, c_n (L*D, B, H)
 State = tuple[Floats, ...]  # h_0 or h_0, c_0
 
 
-def run_numpy(net: Layer[Any], weights: Mapping[str, Floats], x: Floats, state: State, dtype: str) -> Outputs:
-    """The cells' equations in NumPy, all arithmetic in `dtype`."""
-    spec, directions = net._spec, 2 if net.bidirectional else 1
-    gates = _gates.values(spec, weights, x.astype(dtype), state[0], state[-1], dtype)
+def run_numpy(net: Layer, weights: Mapping[str, Floats], x: Floats, state: State, dtype: str) -> Outputs:
+    """The cells' equations in NumPy, all arithmetic in `dtype`. The network must hold these weights."""
+    gates = net.gates(x, hx_of(state), dtype=dtype)
 
     def last(values: Floats) -> Floats:
         """(L*D, T, B, features) at the end of time, which for the reverse directions is step 0."""
-        return np.stack([block[0 if number % directions else -1] for number, block in enumerate(values)])
+        return np.stack([run[0 if number % directions(net) else -1] for number, run in enumerate(values)])
 
-    outputs = {"y": np.concatenate(list(gates["h"][-directions:]), axis=2), "h_n": last(gates["h"])}
+    outputs = {"y": np.concatenate(list(gates["h"][-directions(net) :]), axis=2), "h_n": last(gates["h"])}
     return outputs | ({"c_n": last(gates["c"])} if len(state) > 1 else {})
 
 
-def run_torch(net: Layer[Any], weights: Mapping[str, Floats], x: Floats, state: State, dtype: str) -> Outputs:
+def run_torch(net: Layer, weights: Mapping[str, Floats], x: Floats, state: State, dtype: str) -> Outputs:
     """PyTorch's layer, computed in `dtype`. Raises RuntimeError without torch."""
     try:
         torch: Any = importlib.import_module("torch")
@@ -43,10 +40,10 @@ def run_torch(net: Layer[Any], weights: Mapping[str, Floats], x: Floats, state: 
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its speed
         h_0 = [torch.from_numpy(array.astype(dtype)) for array in state]
-        return named(*module(torch.from_numpy(x.astype(dtype)), tuple(h_0) if len(h_0) > 1 else h_0[0]))
+        return named(*module(torch.from_numpy(x.astype(dtype)), hx_of(h_0)))
 
 
-def torch_layer(net: Layer[Any], weights: Mapping[str, Floats], dtype: str) -> Any:
+def torch_layer(net: Layer, weights: Mapping[str, Floats], dtype: str) -> Any:
     """The torch.nn module of a network, whose cell PyTorch has."""
     torch: Any = importlib.import_module("torch")
     options = {name: getattr(net, name) for name in SIZES if name != "proj_size" or net.proj_size}
@@ -56,6 +53,11 @@ def torch_layer(net: Layer[Any], weights: Mapping[str, Floats], dtype: str) -> A
     # Copies: torch wants to write.
     module.load_state_dict({name: torch.from_numpy(array.astype(dtype)) for name, array in weights.items()})
     return module
+
+
+def hx_of(state: Sequence[Any]) -> Any:
+    """The initial state as a layer takes it: h_0 of a GRU or RNN, the tuple (h_0, c_0) of an LSTM."""
+    return state[0] if len(state) == 1 else tuple(state)
 
 
 def named(y: Any, hidden: Any) -> Outputs:

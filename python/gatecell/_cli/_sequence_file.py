@@ -13,13 +13,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
-
-from .._files.npz import check_size, read_header
 
 Array = NDArray[Any]
 
@@ -87,6 +85,32 @@ def opened(path: Path, batch_first: bool) -> Iterator[SequenceFile]:
             layout = "(B, T, features)" if batch_first else "(T, B, features)"
             raise ValueError(f"{path}: expected an array {layout} or (T, features), got {shape}")
         yield SequenceFile(path, file.fileno(), start, shape, dtype, time_axis(shape, batch_first), fortran)
+
+
+def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The shape, whether in Fortran order, and the dtype of the array in a .npy file. Raises ValueError."""
+    try:
+        version = npy.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"version {version} of the .npy format, which only names of fields need")
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+    except Exception as error:  # NumPy's header is a Python literal: what can go wrong is open-ended
+        raise ValueError(str(error)) from error
+    if dtype.hasobject:
+        raise ValueError("an array of Python objects, which only a pickle could hold (allow_pickle=False)")
+    if dtype.subdtype is not None:
+        raise ValueError("a dtype of arrays")
+    return shape, fortran, dtype
+
+
+def check_size(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> None:
+    """Raises ValueError unless an array takes `size` bytes."""
+    is_possible = len(shape) <= 32 and all(type(n) is int and n >= 0 for n in shape)
+    # NumPy would overflow where an empty array's other dimensions are as large as this.
+    is_countable = is_possible and math.prod(max(1, n) for n in shape) < 2**59
+    if not is_countable or math.prod(shape) * dtype.itemsize != size:
+        raise ValueError(f"expected the bytes of {dtype} {shape}, got {size}")
 
 
 def create(path: Path, file: int, shape: tuple[int, ...], dtype: np.dtype[Any], batch_first: bool) -> SequenceFile:

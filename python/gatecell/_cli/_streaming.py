@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import gatecell
-from gatecell._networks.layer import Layer
 
 from . import _sequence_file
 from ._draft import Draft, Record, States
+from ._reference import hx_of
 from ._sequence_file import SequenceFile
+from ._sizes import Layer, output_size
+
+# Options of a layer that change no output, or that a run's identity has elsewhere.
+_NO_MATTER = ("batch_first", "dropout", "device", "dtype", "num_threads", "isa")
 
 
-def stream(network: Layer[Any], x: SequenceFile, draft: Draft, file: int, record: Record, chunk: int) -> Record:
+def stream(network: Layer, x: SequenceFile, draft: Draft, file: int, record: Record, chunk: int) -> Record:
     """From a record to the end, whose record is then kept."""
     prepare = _sequence_file.reopened if record.step else _sequence_file.create
-    y = prepare(draft.part, file, (*x.shape[:-1], network._spec.output_size), network.dtype, network.batch_first)
+    y = prepare(draft.part, file, (*x.shape[:-1], output_size(network)), network.dtype, network.batch_first)
     draft.keep(file, record, now=True)
     try:
         with progress(x.steps, record.step) as advance:
@@ -62,7 +67,7 @@ def resumed(draft: Draft, now: Record, steps: int) -> Record:
     return record
 
 
-def identity(network: Layer[Any], x: SequenceFile, states: States) -> dict[str, Any]:
+def identity(network: Layer, x: SequenceFile, states: States) -> dict[str, Any]:
     """What decides about the bits.
 
     Weights by their values, so that the file may have moved. The input by size and time of change as `make` does it: to
@@ -74,11 +79,17 @@ def identity(network: Layer[Any], x: SequenceFile, states: States) -> dict[str, 
         "the input's time of change": about.st_mtime_ns,
         "the input's layout": [list(x.shape), str(x.dtype), x.time],
         "the weights": digest(list(network.state_dict().values())),
-        "the network": repr(network._spec),
+        "the network": options_of(network),
         "the initial state": digest(states),
         "the version of gatecell": gatecell.__version__,
         "whether the processor has FMA": network.isa != "sse2",  # all other instruction sets give the same bits
     }
+
+
+def options_of(network: Layer) -> dict[str, Any]:
+    """The class and the options that decide about the outputs. Record keeps the dtype and the layout beside them."""
+    names = [name for name in inspect.signature(type(network)).parameters if name not in _NO_MATTER]
+    return {"class": type(network).__name__, **{name: getattr(network, name) for name in names}}
 
 
 def digest(arrays: States) -> str:
@@ -87,11 +98,6 @@ def digest(arrays: States) -> str:
         total.update(f"{array.dtype} {array.shape}".encode())
         total.update(array.tobytes())
     return total.hexdigest()
-
-
-def hx_of(states: States) -> Any:
-    """As a network takes it."""
-    return states[0] if len(states) == 1 else tuple(states)
 
 
 def states_of(hidden: Any) -> States:

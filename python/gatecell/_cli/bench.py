@@ -18,13 +18,13 @@ import numpy as np
 
 import gatecell
 from gatecell import FoundLayer
-from gatecell._base.defaults import choose_threads
 
 from . import _networks
 from ._arguments import add_file, add_strict, add_threads, positive
 from ._bench_worker import Task, Turn, make, turn
 from ._output import counted, print_columns, print_json, printable
 from ._reference import Outputs
+from ._sizes import weight_shapes
 
 HELP = "time the layers of a file, beside PyTorch if it is installed"
 TURN = 0.05  # seconds of calls of one library before the other one's turn
@@ -54,7 +54,8 @@ def execute(arguments: argparse.Namespace) -> int:
     found = _networks.layers_of(arguments.file, weights)
     if arguments.strict:
         _networks.check_all(arguments.file, found, weights)
-    steps, rows, threads = arguments.steps, arguments.rows, choose_threads(arguments.threads)
+    steps, rows = arguments.steps, arguments.rows
+    threads = _networks.empty(found[0], num_threads=arguments.threads).num_threads  # with the default of a network
     libraries = ["gatecell", *(["torch"] if find_spec("torch") else [])]
     with workers(libraries) as pools:
         layers = [measure(Task(arguments.file, layer, steps, rows, threads), pools) for layer in found]
@@ -101,7 +102,7 @@ def measure(task: Task, pools: Mapping[str, ProcessPoolExecutor]) -> dict[str, A
     while not disagrees and (len(turns["gatecell"]) < LEAST_TURNS or time.monotonic() < end):
         for name in names:
             turns[name].append(pools[name].submit(turn, TURN).result())
-    products = sum(math.prod(shape) for shape in net._shapes().values() if len(shape) == 2)
+    products = sum(math.prod(shape) for shape in weight_shapes(net).values() if len(shape) == 2)
     times = {name: summary(turns[name], task, products) if turns.get(name) else None for name in ("gatecell", "torch")}
     pairs = zip(turns["gatecell"], turns.get("torch", []), strict=False)
     ratios = [theirs.seconds / ours.seconds for ours, theirs in pairs]

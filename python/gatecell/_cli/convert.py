@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 
 import gatecell
-from gatecell._state_dict.names import with_dot
 
-from ._arguments import add_file
+from ._arguments import add_file, with_dot
 from ._output import counted, print_columns, print_json, printable, size
 
 HELP = "write the tensors of a file as .safetensors"

@@ -9,14 +9,12 @@ from typing import Any
 
 import gatecell
 from gatecell import FoundLayer
-from gatecell._files import format_of
-from gatecell._state_dict.cures import frozen
-from gatecell._state_dict.layer_keys import first_lines as cut
 
 from ._arguments import add_file
 from ._networks import empty
-from ._output import counted, one_line, print_columns, print_json, printable, size
-from ._packed_size import packed_size, parameters
+from ._output import counted, first_lines, one_line, print_columns, print_json, printable, size
+from ._packed_size import packed_size
+from ._sizes import parameter_count
 
 HELP = "show what a file of weights holds: recurrent layers, tensors, sizes"
 
@@ -48,14 +46,14 @@ def _facts(path: Path) -> dict[str, Any]:
     layers = gatecell.find_layers(weights)
     return {
         "file": str(path),
-        "format": format_of(path),
+        "format": weights.format,
         "bytes": path.stat().st_size,
         "layers": [_layer(layer) for layer in layers],
         "refused": layers.refused,
         "tensors": tensors,
         "elements": sum(math.prod(array.shape) for array in weights.values()),
         "skipped": weights.skipped,
-        "frozen": "" if layers else frozen(weights),
+        "frozen": layers.hint,
     }
 
 
@@ -75,7 +73,7 @@ def _layer(layer: FoundLayer) -> dict[str, Any]:
         "flags": dict(layer.flags),
         "choose": list(layer.choose),
         "beside": list(layer.beside),
-        "parameters": parameters(net),
+        "parameters": parameter_count(net),
         "packed_bytes": packed_size(net),
         "isa": net.isa,
     }
@@ -92,7 +90,7 @@ def _print(facts: dict[str, Any]) -> None:
         if layer["choose"]:
             print(f"    not in the file: {', '.join(layer['choose'])}")
         if layer["beside"]:
-            print(f"    not understood beside it: {printable(', '.join(cut(layer['beside'])))}")
+            print(f"    not understood beside it: {printable(', '.join(first_lines(layer['beside'])))}")
     for prefix, reason in facts["refused"].items():
         print(f"  {printable(prefix) or repr('')}\n    cannot be read: {one_line(reason)}")
     if facts["frozen"]:

@@ -13,15 +13,15 @@ from typing import Any
 
 import gatecell
 from gatecell import FoundLayer
-from gatecell._networks.layer import Layer
-from gatecell._state_dict.names import with_dot
 
 from . import _networks, _sequence_file
-from ._arguments import add_file, add_strict, add_threads, positive
+from ._arguments import add_file, add_strict, add_threads, positive, with_dot
 from ._draft import Draft, Record, States, write_arrays
 from ._output import counted, print_json, printable
+from ._reference import hx_of
 from ._sequence_file import SequenceFile
-from ._streaming import hx_of, identity, resumed, states_of, stream
+from ._sizes import Layer, output_size
+from ._streaming import identity, resumed, states_of, stream
 
 HELP = "run a layer over a sequence in a .npy file of any size"
 CHUNK_BYTES = 1 << 24  # of input and output in a chunk: large enough for disks, a small part of any memory
@@ -71,7 +71,8 @@ def execute(arguments: argparse.Namespace) -> int:
     with _sequence_file.opened(arguments.input, network.batch_first) as x, draft.locked() as file:
         check_leftovers(arguments, draft)
         if x.shape[-1] != network.input_size:
-            raise ValueError(f"{x.path}: {network._input_error(x.shape)}")
+            expected, got = (x.layout.replace("features", str(n)) for n in (network.input_size, x.shape[-1]))
+            raise ValueError(f"{x.path}: expected input {expected}, got {got} in an array of shape {x.shape}")
         chunk = chunk_steps(network, x, arguments.chunk)
         states = initial(network, x, arguments.state)
         record = Record(identity(network, x, states), 0, states)
@@ -88,7 +89,7 @@ def execute(arguments: argparse.Namespace) -> int:
         if arguments.state:
             write_arrays(arguments.state, dict(zip(STATES, record.states, strict=False)))
         draft.finish(file)
-    shape, seconds = (*x.shape[:-1], network._spec.output_size), time.monotonic() - start
+    shape, seconds = (*x.shape[:-1], output_size(network)), time.monotonic() - start
     facts = {
         "output": str(arguments.output),
         "shape": shape,
@@ -143,7 +144,7 @@ def check_leftovers(arguments: argparse.Namespace, draft: Draft) -> None:
         raise ValueError(f"{output}: exists already{nothing}; --force replaces it")
 
 
-def make(arguments: argparse.Namespace) -> tuple[Layer[Any], bool]:
+def make(arguments: argparse.Namespace) -> tuple[Layer, bool]:
     """The network, and whether nobody has said that its input is not batch_first."""
     weights = gatecell.load(arguments.file, prefix=arguments.layer)
     found = _networks.layers_of(arguments.file, weights)
@@ -172,18 +173,18 @@ def choose(layers: Sequence[FoundLayer], prefix: str) -> FoundLayer:
     raise ValueError(f"expected --layer to choose one of {len(layers)} layers ({', '.join(names)}), got {prefix!r}")
 
 
-def chunk_steps(network: Layer[Any], x: SequenceFile, chunk: int | None) -> int:
+def chunk_steps(network: Layer, x: SequenceFile, chunk: int | None) -> int:
     """Time steps in a chunk. Two directions need the whole sequence at once."""
     if network.bidirectional:
         if chunk:
             raise ValueError("a bidirectional network cannot run in chunks: it needs a sequence's end at its beginning")
         return max(1, x.steps)
     rows = x.step_bytes // max(1, network.input_size * x.dtype.itemsize)
-    step = rows * (network.input_size + network._spec.output_size) * network.dtype.itemsize
+    step = rows * (network.input_size + output_size(network)) * network.dtype.itemsize
     return chunk or max(1, CHUNK_BYTES // max(1, step))
 
 
-def initial(network: Layer[Any], x: SequenceFile, path: Path | None) -> States:
+def initial(network: Layer, x: SequenceFile, path: Path | None) -> States:
     """The state before the first step, checked. Raises OSError, ValueError."""
     hx = None
     if path and path.exists():

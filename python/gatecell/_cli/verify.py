@@ -17,15 +17,14 @@ import numpy as np
 
 import gatecell
 from gatecell import FoundLayer
-from gatecell._base.arrays import cast, view
-from gatecell._files import format_of
 
 from ._arguments import add_file, add_strict
 from ._bound import LARGE, Bound, Furthest, furthest
 from ._largest_sum import largest_sum
 from ._networks import check_all, layers_of, network, own_options, own_weights
 from ._output import counted, print_columns, print_json, printable
-from ._reference import Outputs, named, run_numpy, run_torch
+from ._reference import Outputs, hx_of, named, run_numpy, run_torch
+from ._sizes import direction_runs, state_size
 
 HELP = "check a file's checksums, and its recurrent layers against another implementation"
 STEPS, SEED = 20, 0
@@ -57,11 +56,10 @@ def execute(arguments: argparse.Namespace) -> int:
         if arguments.strict:
             check_all(path, found, weights)
         layers = [_verify(layer, weights, arguments.against) for layer in found]
-    kind = format_of(path)
     facts = {
         "file": str(path),
-        "format": kind,
-        "checksums": "right" if kind in _CHECKED else "none",
+        "format": weights.format,
+        "checksums": "right" if weights.format in _CHECKED else "none",
         "against": arguments.against,
         "steps": STEPS,
         "seed": SEED,
@@ -80,21 +78,23 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
         raise ValueError(f"torch has no {layer}: verify --against float64")
     net = network(layer, weights, batch_first=False)
     dtype = str(net.dtype)
-    own = {name: cast(view(array, name), net.dtype) for name, array in own_weights(layer, weights).items()}
+    own = {name: array.astype(net.dtype, order="C", copy=False) for name, array in own_weights(layer, weights).items()}
     rng = np.random.default_rng(SEED)
     rows = 16 + 512 // net.hidden_size  # of few numbers the rounding may be small by luck
-    spec = net._spec
     x = rng.standard_normal((STEPS, rows, net.input_size)).astype(dtype)
-    sizes = (spec.state_size, spec.hidden_size) if spec.cell == "lstm" else (spec.state_size,)
-    state = tuple(rng.uniform(-1, 1, (spec.direction_runs, rows, size)).astype(dtype) for size in sizes)
+    sizes = (state_size(net), net.hidden_size) if isinstance(net, gatecell.LSTM) else (state_size(net),)
+    state = tuple(rng.uniform(-1, 1, (direction_runs(net), rows, size)).astype(dtype) for size in sizes)
     whose, other = _OTHERS[against]
     reference = other(net, own, x, state, "float64")
-    got = named(*net(x, state if len(state) > 1 else state[0]))
+    got = named(*net(x, hx_of(state)))
     rounding = _difference(other(net, own, x, state, "float32"), reference)
     differences = {name: _number(np.abs(np.float64(got[name]) - reference[name]).max()) for name in reference}
-    bound = Bound(dtype, rounding, largest_sum(spec, own, x, state))
+    bound = Bound(dtype, rounding, largest_sum(net, own, x, state))
     worst = furthest(got, reference, bound)
-    problem = _problem(worst, bound, max(float(np.abs(array).max()) for array in reference.values()), whose)
+    if all(np.array_equal(array, own[name], equal_nan=True) for name, array in net.state_dict().items()):
+        problem = _problem(worst, bound, max(float(np.abs(array).max()) for array in reference.values()), whose)
+    else:  # NumPy's reference has used them
+        problem = "the network's weights differ from those in the file"
     return {
         "prefix": layer.prefix,
         "network": str(layer),
