@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .pickle_objects import Call, Name, OddKey, add_pairs
 from .torch_objects import states_of, unwrap
-from .unpickle import Call, Name, OddKey, fill
 
 DICTS = {"collections.OrderedDict", "collections.defaultdict"}
 SCRIPT = "__torch__."  # where the classes of TorchScript are
@@ -76,7 +76,7 @@ def _pairs(call: Call) -> dict[Any, Any]:
     if type(pairs) is not list or any(type(pair) not in (list, tuple) or len(pair) != 2 for pair in pairs):
         return {}
     made: dict[Any, Any] = {}
-    fill(made, [part for pair in pairs for part in pair])
+    add_pairs(made, [part for pair in pairs for part in pair])
     return made
 
 

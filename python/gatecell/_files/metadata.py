@@ -7,8 +7,8 @@ from typing import Any
 
 from .members import DICTS, items_of, key_name
 from .numpy_objects import encoded_bytes
+from .pickle_objects import Call, OddKey
 from .torch_objects import unwrap
-from .unpickle import Call, OddKey
 
 _SCALARS = (str, bytes, int, float, bool, type(None))
 _COMPLEX = {"builtins.complex", "__builtin__.complex"}

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .members import SCRIPT, attributes_of, items_of
+from .pickle_objects import Call
 from .torch_objects import unwrap
-from .unpickle import Call
 
 _MODES = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
 _CLASS = re.compile(r"^class (\w+)\(", re.M)

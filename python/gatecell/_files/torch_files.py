@@ -21,8 +21,9 @@ from .content import Arrays, Content
 from .members import items_of
 from .metadata import plain
 from .options import options_of
+from .pickle_objects import Call, Pickle
 from .torch_objects import Storage, Tensor, storage, tensor
-from .unpickle import Call, Pickle, unpickle
+from .unpickle import unpickle
 from .walk import find
 from .zip import Archive
 

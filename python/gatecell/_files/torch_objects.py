@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from .pickle_objects import PERSISTENT, Call, Name
 from .sizes import are_sizes, is_size, overflows
-from .unpickle import PERSISTENT, Call, Name
 
 # The element types of torch's storages; UntypedStorage counts bytes.
 STORAGES = {

@@ -1,113 +1,33 @@
-"""Reads a pickle without executing anything: whatever the file would import, call or make is only written down.
+"""Reads a pickle without executing anything: what the file would import, call or make is only recorded.
 
-A call becomes a `Call`, which holds the name and the arguments; who asks for tensors knows the few names that make
-them. Opcodes and their meaning: CPython's Lib/pickletools.py; those of protocols 2 to 5 without the text forms, which
-torch.save never writes. Every step reads at least a byte, adds at most one object and never recurses, so memory and
-time are bounded by the length of the stream and by the limits below. Whatever is wrong is a ValueError.
+A call becomes a `Call`, which holds the name and the arguments. torch_objects.py knows the few names that make tensors.
+The opcodes are those of protocols 2 to 5, as CPython's Lib/pickletools.py describes them, without the text forms, which
+torch.save never writes. Every step reads at least one byte, adds at most one object and never recurses. So the length
+of the stream and the limits below bound memory and time. Every problem of the file is a ValueError.
 """
 
 from __future__ import annotations
 
 import mmap
 import struct
-import sys
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-_MAX_STEPS = 10_000_000  # some seconds and about a GB at worst; a checkpoint takes some 50 a tensor
+from .pickle_objects import PERSISTENT, RESULT, Call, Name, Pickle, add_pairs
+
+_MAX_STEPS = 10_000_000  # at worst some seconds and about 1 GB; a checkpoint takes about 50 steps for each tensor
 _MAX_STACK = 1_000_000
-_MAX_MARKS = 10_000  # as deep as containers may be nested
-_MAX_NAME = 1_000
+_MAX_MARKS = 10_000  # levels of nested containers
+_MAX_NAME = 1_000  # characters
+_GETATTR = ("builtins.getattr", "__builtin__.getattr")
 _STOP = ord(".")
 
 
-class Name:
-    """A class or function that the file names."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-class Call:
-    """What the file would have made by calling `name` with `args`; then its state, items and entries, if it got any."""
-
-    __slots__ = ("args", "entries", "items", "name", "state")
-
-    def __init__(self, name: str, args: tuple[Any, ...]) -> None:
-        self.name = name
-        self.args = args
-        self.state: Any = None
-        self.items: dict[Any, Any] = {}
-        self.entries: list[Any] = []
-
-    def set_state(self, state: Any) -> None:
-        if self.state is None:
-            self.state = state
-        else:
-            self.entries.append(state)
-
-
-class Pickle(NamedTuple):
-    """The object, the persistent ids in it in order (each is also a `Call` of PERSISTENT), and where it all ends."""
-
-    value: Any
-    persistent: list[Any]
-    end: int
-
-
-PERSISTENT = "a persistent id"
-RESULT = "the result of a call"
-_GETATTR = ("builtins.getattr", "__builtin__.getattr")
-_FROZENSETS = ("builtins.frozenset", "__builtin__.frozenset")
-_MAX_KEY_PARTS, _MAX_KEY = 16, 250  # parts and characters of a key that is shown
-
-
-class OddKey:
-    """Stands for a key that could take long to hash: a number that collides with others, a tuple that is deep."""
-
-    __slots__ = ("key",)
-
-    def __init__(self, key: Any) -> None:
-        self.key = key
-
-    def name(self) -> str | None:
-        """What stands for the key in a path; None for an object that holds more than a few plain values."""
-        return _shown(self.key, iter(range(_MAX_KEY_PARTS)))
-
-
-def _shown(key: Any, left: Iterator[int]) -> str | None:
-    """A key as repr shows it, if it has no more parts than are left."""
-    if next(left, None) is None:
-        return None
-    if type(key) is Name:
-        return key.name
-    if _is_short(key):
-        return repr(key)
-    if type(key) is Call:
-        if key.name in (PERSISTENT, RESULT) or key.state is not None or key.items or key.entries:
-            return None
-        if key.name in _FROZENSETS and len(key.args) == 1:  # before protocol 4
-            key = key.args[0]
-    texts = []
-    for part in key.args if type(key) is Call else key if type(key) in (list, tuple) else [object()]:
-        text = _shown(part, left)
-        if text is None:
-            return None
-        texts.append(text)
-    text = ", ".join(texts)
-    if len(text) > _MAX_KEY:
-        return None
-    if type(key) is Call:  # a member of an enum, say
-        return f"{key.name}({text})"
-    if type(key) is list:
-        return f"frozenset({{{text}}})" if texts else "frozenset()"
-    return f"({text},)" if len(texts) == 1 else f"({text})"
-
-
 def unpickle(data: bytes | mmap.mmap, begin: int = 0) -> Pickle:
-    """The pickle in `data` at `begin`. Raises ValueError that names the byte where it is damaged or breaks a limit."""
+    """Reads the pickle that begins at byte `begin` of `data`.
+
+    Raises ValueError that names the byte where the pickle is damaged or exceeds a limit.
+    """
     machine = _Machine(data, begin)
     try:
         return machine.run()
@@ -117,6 +37,8 @@ def unpickle(data: bytes | mmap.mmap, begin: int = 0) -> Pickle:
 
 
 class _Machine:
+    """The stack machine that a pickle is a program for. Its methods are the opcodes and parts of opcodes."""
+
     def __init__(self, data: bytes | mmap.mmap, begin: int) -> None:
         self.data = data
         self.position = begin
@@ -145,18 +67,18 @@ class _Machine:
 
     # Reading
 
-    def take(self, size: int) -> bytes:
+    def read_bytes(self, size: int) -> bytes:
         begin, self.position = self.position, self.position + size
         if self.position > len(self.data):
             raise ValueError(f"it ends within {size} bytes of data")
         return self.data[begin : self.position]
 
-    def number(self, form: struct.Struct) -> Any:
+    def read_number(self, form: struct.Struct) -> Any:
         (value,) = form.unpack_from(self.data, self.position)
         self.position += form.size
         return value
 
-    def line(self) -> str:
+    def read_line(self) -> str:
         end = self.data.find(b"\n", self.position, self.position + _MAX_NAME)
         if end < 0:
             raise ValueError(f"a name has no end within {_MAX_NAME} bytes")
@@ -166,7 +88,8 @@ class _Machine:
 
     # The stack
 
-    def items_to_mark(self) -> list[Any]:
+    def pop_to_mark(self) -> list[Any]:
+        """Removes the last mark and all objects above it from the stack, and returns these objects."""
         begin = self.marks.pop()
         items = self.stack[begin:]
         del self.stack[begin:]
@@ -178,13 +101,13 @@ class _Machine:
         self.marks.append(len(self.stack))
 
     def pop(self) -> None:
-        # A mark is an object of the stack to POP.
+        # For the opcode POP a mark counts as an object of the stack.
         if self.marks and self.marks[-1] == len(self.stack):
             self.marks.pop()
             return
         made = self.stack.pop()
         if type(made) is Call and len(made.args) == 2 and type(made.args[0]) is Call:
-            made.args[0].set_state(made.args[1])  # what a class has to set the state of its objects was called
+            made.args[0].set_state(made.args[1])  # a call of a class's own function that sets the state of an object
 
     def pack(self, size: int) -> None:
         if len(self.stack) < size:
@@ -192,9 +115,9 @@ class _Machine:
         items = tuple(self.stack[-size:])
         self.stack[-size:] = [items]
 
-    # Names, calls and what is put into their results
+    # Names, calls, and objects that get state or members
 
-    def name(self, module: Any, attribute: Any) -> None:
+    def push_name(self, module: Any, attribute: Any) -> None:
         if type(module) is not str or type(attribute) is not str or len(module) + len(attribute) > _MAX_NAME:
             raise ValueError("expected the name of a class or function")
         full = f"{module}.{attribute}"
@@ -202,7 +125,7 @@ class _Machine:
 
     def stack_global(self) -> None:
         attribute, module = self.stack.pop(), self.stack.pop()
-        self.name(module, attribute)
+        self.push_name(module, attribute)
 
     def call(self) -> None:
         args, function = self.stack.pop(), self.stack.pop()
@@ -211,7 +134,7 @@ class _Machine:
         if type(function) is Call:
             self.stack.append(Call(RESULT, (function, *args)))
         elif function.name in _GETATTR and [type(arg) for arg in args] == [Name, str]:
-            self.name(args[0].name, args[1])  # a class inside another, before protocol 4
+            self.push_name(args[0].name, args[1])  # a class inside another class, before protocol 4
         else:
             self.stack.append(Call(function.name, args))
 
@@ -223,7 +146,7 @@ class _Machine:
     def persist(self) -> None:
         pid = self.stack[-1]
         if type(pid) is tuple and len(pid) == 4 and pid[0] == "module" and type(pid[1]) is Name:
-            self.stack[-1] = pid[1]  # torch's older format: a module's class, with its source
+            self.stack[-1] = pid[1]  # in torch's older format: the class of a module, beside its source code
         else:
             self.persistent.append(pid)
             self.stack[-1] = Call(PERSISTENT, (pid,))
@@ -234,41 +157,27 @@ class _Machine:
             raise ValueError(f"expected an object, got {type(made).__name__}")
         made.set_state(state)
 
-    def append(self, entries: list[Any]) -> None:
+    def extend_list(self, entries: list[Any]) -> None:
         made = self.stack[-1]
         target = made.entries if type(made) is Call else made
         if type(target) is not list:
             raise ValueError(f"expected a list, got {type(made).__name__}")
         target.extend(entries)
 
-    def update(self, pairs: list[Any]) -> None:
+    def update_dict(self, pairs: list[Any]) -> None:
         made = self.stack[-1]
         target = made.items if type(made) is Call else made
         if type(target) is not dict or len(pairs) % 2:
             raise ValueError(f"expected a dict and pairs, got {type(made).__name__}")
-        fill(target, pairs)
+        add_pairs(target, pairs)
 
-    def mapping(self) -> None:
-        pairs = self.items_to_mark()
+    def push_dict(self) -> None:
+        pairs = self.pop_to_mark()
         made: dict[Any, Any] = {}
         if len(pairs) % 2:
             raise ValueError("expected pairs")
-        fill(made, pairs)
+        add_pairs(made, pairs)
         self.stack.append(made)
-
-
-def fill(made: dict[Any, Any], pairs: list[Any]) -> None:
-    """Put into a dict the keys and values, one after the other, in `pairs`."""
-    for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-        made[key if _is_plain(key) else OddKey(key)] = value
-
-
-def _is_plain(key: Any) -> bool:
-    return type(key) in (str, float) or key is None or (isinstance(key, int) and -(2**31) <= key < 2**31)
-
-
-def _is_short(part: Any) -> bool:
-    return part is None or (type(part) in (bool, int, float, str, bytes) and sys.getsizeof(part) < _MAX_KEY)
 
 
 _Step = Callable[[_Machine], None]
@@ -279,76 +188,76 @@ def _push(make: Callable[[_Machine], Any]) -> _Step:
     return lambda machine: machine.stack.append(make(machine))
 
 
-def _text(size: struct.Struct) -> _Step:
-    return _push(lambda machine: machine.take(machine.number(size)).decode("utf-8", "surrogatepass"))
+def _push_text(size: struct.Struct) -> _Step:
+    return _push(lambda machine: machine.read_bytes(machine.read_number(size)).decode("utf-8", "surrogatepass"))
 
 
-def _blob(size: struct.Struct) -> _Step:
-    return _push(lambda machine: machine.take(machine.number(size)))
+def _push_bytes(size: struct.Struct) -> _Step:
+    return _push(lambda machine: machine.read_bytes(machine.read_number(size)))
 
 
-def _long(size: struct.Struct) -> _Step:
-    return _push(lambda machine: int.from_bytes(machine.take(machine.number(size)), "little", signed=True))
+def _push_int(size: struct.Struct) -> _Step:
+    return _push(lambda machine: int.from_bytes(machine.read_bytes(machine.read_number(size)), "little", signed=True))
 
 
-def _put(machine: _Machine, place: int) -> None:
+def _memoize(machine: _Machine, place: int) -> None:
     machine.memo[place] = machine.stack[-1]
 
 
-def _old_text(size: struct.Struct) -> _Step:
-    """Python 2's strings."""
-    return _push(lambda machine: machine.take(machine.number(size)).decode("latin-1"))
+def _push_old_text(size: struct.Struct) -> _Step:
+    """A str of Python 2, which holds bytes."""
+    return _push(lambda machine: machine.read_bytes(machine.read_number(size)).decode("latin-1"))
 
 
 _STEPS: dict[int, _Step] = {
     ord(code): step
     for code, step in {
-        "\x80": lambda machine: machine.take(1) and None,  # PROTO
-        "\x95": lambda machine: machine.take(8) and None,  # FRAME
+        "\x80": lambda machine: machine.read_bytes(1) and None,  # PROTO
+        "\x95": lambda machine: machine.read_bytes(8) and None,  # FRAME
         "N": _push(lambda machine: None),
         "\x88": _push(lambda machine: True),
         "\x89": _push(lambda machine: False),
-        "K": _push(lambda machine: machine.number(_U1)),
-        "M": _push(lambda machine: machine.number(_U2)),
-        "J": _push(lambda machine: machine.number(_I4)),
-        "G": _push(lambda machine: machine.number(_F8)),
-        "\x8a": _long(_U1),
-        "\x8b": _long(_U4),
-        "X": _text(_U4),
-        "\x8c": _text(_U1),
-        "\x8d": _text(_U8),
-        "T": _old_text(_U4),
-        "U": _old_text(_U1),
-        "B": _blob(_U4),
-        "C": _blob(_U1),
-        "\x8e": _blob(_U8),
-        "\x96": _blob(_U8),  # BYTEARRAY8
+        "K": _push(lambda machine: machine.read_number(_U1)),
+        "M": _push(lambda machine: machine.read_number(_U2)),
+        "J": _push(lambda machine: machine.read_number(_I4)),
+        "G": _push(lambda machine: machine.read_number(_F8)),
+        "\x8a": _push_int(_U1),
+        "\x8b": _push_int(_U4),
+        "X": _push_text(_U4),
+        "\x8c": _push_text(_U1),
+        "\x8d": _push_text(_U8),
+        "T": _push_old_text(_U4),
+        "U": _push_old_text(_U1),
+        "B": _push_bytes(_U4),
+        "C": _push_bytes(_U1),
+        "\x8e": _push_bytes(_U8),
+        "\x96": _push_bytes(_U8),  # BYTEARRAY8
         "(": _Machine.mark,
         "0": _Machine.pop,
-        "1": lambda machine: machine.items_to_mark() and None,  # POP_MARK
+        "1": lambda machine: machine.pop_to_mark() and None,  # POP_MARK
         "2": _push(lambda machine: machine.stack[-1]),  # DUP
         ")": _push(lambda machine: ()),
         "\x85": lambda machine: machine.pack(1),
         "\x86": lambda machine: machine.pack(2),
         "\x87": lambda machine: machine.pack(3),
-        "t": _push(lambda machine: tuple(machine.items_to_mark())),
+        "t": _push(lambda machine: tuple(machine.pop_to_mark())),
         "]": _push(lambda machine: []),
-        "l": _push(lambda machine: machine.items_to_mark()),
-        "\x8f": _push(lambda machine: []),  # EMPTY_SET: a set is kept as a list, its members need no hash
-        "\x91": _push(lambda machine: machine.items_to_mark()),  # FROZENSET
-        "a": lambda machine: machine.append([machine.stack.pop()]),
-        "e": lambda machine: machine.append(machine.items_to_mark()),
-        "\x90": lambda machine: machine.append(machine.items_to_mark()),  # ADDITEMS
+        "l": _push(lambda machine: machine.pop_to_mark()),
+        "\x8f": _push(lambda machine: []),  # EMPTY_SET; a list stands for a set, so members need no hash
+        "\x91": _push(lambda machine: machine.pop_to_mark()),  # FROZENSET
+        "a": lambda machine: machine.extend_list([machine.stack.pop()]),
+        "e": lambda machine: machine.extend_list(machine.pop_to_mark()),
+        "\x90": lambda machine: machine.extend_list(machine.pop_to_mark()),  # ADDITEMS
         "}": _push(lambda machine: {}),
-        "d": _Machine.mapping,
-        "s": lambda machine: machine.update([machine.stack.pop(-2), machine.stack.pop()]),
-        "u": lambda machine: machine.update(machine.items_to_mark()),
-        "q": lambda machine: _put(machine, machine.number(_U1)),
-        "r": lambda machine: _put(machine, machine.number(_U4)),
-        "\x94": lambda machine: _put(machine, len(machine.memo)),  # MEMOIZE
-        "h": _push(lambda machine: machine.memo[machine.number(_U1)]),
-        "j": _push(lambda machine: machine.memo[machine.number(_U4)]),
-        "c": lambda machine: machine.name(machine.line(), machine.line()),
+        "d": _Machine.push_dict,
+        "s": lambda machine: machine.update_dict([machine.stack.pop(-2), machine.stack.pop()]),
+        "u": lambda machine: machine.update_dict(machine.pop_to_mark()),
+        "q": lambda machine: _memoize(machine, machine.read_number(_U1)),
+        "r": lambda machine: _memoize(machine, machine.read_number(_U4)),
+        "\x94": lambda machine: _memoize(machine, len(machine.memo)),  # MEMOIZE
+        "h": _push(lambda machine: machine.memo[machine.read_number(_U1)]),
+        "j": _push(lambda machine: machine.memo[machine.read_number(_U4)]),
+        "c": lambda machine: machine.push_name(machine.read_line(), machine.read_line()),
         "\x93": _Machine.stack_global,
         "R": _Machine.call,
         "\x81": _Machine.call,  # NEWOBJ

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from .._state_dict.cures import OUTSIDE
 from .members import DICTS, SCRIPT, Holder, holders_of, is_module, key_name
 from .numpy_objects import is_array
+from .pickle_objects import PERSISTENT, Call, Name, OddKey
 from .torch_objects import attributes, makes_tensor, tensor, unwrap
-from .unpickle import PERSISTENT, Call, Name, OddKey
 
 _STORAGE = "a storage without a tensor"
 _PLAIN = {"_codecs.encode", "numpy.dtype"} | {
