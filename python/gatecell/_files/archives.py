@@ -1,6 +1,6 @@
-"""Archives around files of weights: which of their members can be read once they are extracted.
+"""Describes archives around files of weights for error messages: names the members to extract and load.
 
-An own reader of tar archives, because tarfile reads as much as a header claims.
+gatecell has its own reader of tar archives because tarfile reads any number of bytes that a header states.
 Format: https://www.gnu.org/software/tar/manual/html_node/Standard.html
 """
 
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 _SUFFIXES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".safetensors", ".npz", ".pth.tar")
-_ARCHIVES = (".zip", ".nemo", ".tar", ".gz", ".tgz")  # the next message tells what they hold
+_ARCHIVES = (".zip", ".nemo", ".tar", ".gz", ".tgz")  # archives inside the archive
 _EXPORTED = "archive_format"  # a member of what torch.export.save writes
-_UNPACKED = 1 << 26  # bytes of a compressed archive that are looked at
+_UNPACKED = 1 << 26  # bytes: the part of a compressed archive that is read
 _MAX_MEMBERS = 1_000
 _MAX_NAME = 10_000
 _SHOWN = 10
@@ -25,7 +25,7 @@ _BLOCK = 512
 
 
 def describe_zip(members: Iterable[str]) -> str:
-    """What a zip archive is that is no file of weights itself, by the names of its members that are not empty."""
+    """Describes a zip archive that is no file of weights, from the names of its members that are not empty."""
     names = list(members)
     if any(name.rpartition("/")[2] == _EXPORTED for name in names):
         return "a program of torch.export, whose weights have no names here: save the state_dict() of the module"
@@ -35,9 +35,9 @@ def describe_zip(members: Iterable[str]) -> str:
 
 
 def describe_tar(path: Path, compressed: bool) -> str | None:
-    """The same of a tar archive, which may be compressed by gzip; None if it is none."""
+    """Describes a tar archive, which gzip may have compressed. None if the file is no tar archive."""
     names: list[str] = []
-    with path.open("rb") as file, suppress(OSError, EOFError, zlib.error):  # what was read before is true
+    with path.open("rb") as file, suppress(OSError, EOFError, zlib.error):  # names read before an error are valid
         if compressed:
             names.extend(_members(gzip.GzipFile(fileobj=file), _UNPACKED))
         else:
@@ -46,7 +46,7 @@ def describe_tar(path: Path, compressed: bool) -> str | None:
 
 
 def _members(file: BinaryIO | gzip.GzipFile, limit: int) -> Iterator[str]:
-    """The names of files in a tar archive of at most so many bytes, "" for those that are empty and for folders."""
+    """The names of files in the first `limit` bytes of a tar archive, and "" for empty files and for folders."""
     at, name = 0, ""
     for _ in range(_MAX_MEMBERS):
         if at >= limit:
@@ -59,11 +59,11 @@ def _members(file: BinaryIO | gzip.GzipFile, limit: int) -> Iterator[str]:
         kind = header[156:157]
         if kind == b"L":  # the name of the next member, as GNU tar writes it
             name = _text(file.read(min(size, _MAX_NAME)))
-        elif kind == b"x":  # and as POSIX has it: a record "length path=name\n"
+        elif kind == b"x":  # the same as POSIX writes it: a record "length path=name\n"
             records = file.read(min(size, _MAX_NAME))
             if found := re.search(rb"\b(\d{1,5}) path=", records):
                 name = _text(records[found.end() : found.start() + int(found[1]) - 1])
-        elif kind not in b"Kg":  # other things of the next members
+        elif kind not in b"Kg":  # K and g are other attributes of the next members
             prefix = _text(header[345:500]) if header[257:263] == b"ustar\0" else ""
             own = f"{prefix}/{_text(header[:100])}" if prefix else _text(header[:100])
             yield (name or own) if size and kind in b"0\0" else ""
@@ -72,15 +72,15 @@ def _members(file: BinaryIO | gzip.GzipFile, limit: int) -> Iterator[str]:
 
 
 def _number(field: bytes) -> int | None:
-    """Octal digits, or of large numbers the bytes."""
+    """A number in a header: octal digits, or for large numbers the bytes. None if it is neither."""
     if field[:1] == b"\x80":
-        return int.from_bytes(field[4:], "big")  # as far as files reach
+        return int.from_bytes(field[4:], "big")  # 8 bytes suffice for the size of a file
     digits = field.strip(b" \0")
     return int(digits, 8) if re.fullmatch(rb"[0-7]+", digits) else None
 
 
 def _checksum(header: bytes) -> int:
-    """The sum of all bytes, with blanks in place of the checksum."""
+    """The sum of all bytes of the header, with blanks in place of the checksum field."""
     return sum(header[:148]) + 8 * ord(" ") + sum(header[156:])
 
 

@@ -1,4 +1,4 @@
-"""bfloat16, which NumPy lacks, as float32: its bits are the upper half."""
+"""Converts bfloat16, which NumPy lacks, to float32: the bits of a bfloat16 are the upper half of a float32."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _BLOCK = 1 << 22  # elements
 
 
 def widened(bfloat16: NDArray[Any]) -> NDArray[np.float32]:
-    """The float32 of C-contiguous 16-bit integers. Of a file's map only a few pages are in memory at a time."""
+    """Float32 values of bfloat16 numbers, which are given as C-contiguous 16-bit integers.
+
+    If the numbers lie in a file's memory map, only a few of its pages are in memory at a time.
+    """
     whole, content = bfloat16, bfloat16.base
     while isinstance(content, np.ndarray):
         whole, content = content, content.base
@@ -23,11 +26,11 @@ def widened(bfloat16: NDArray[Any]) -> NDArray[np.float32]:
         part = source[begin : begin + _BLOCK]
         np.left_shift(part, 16, out=target[begin : begin + _BLOCK], dtype=np.uint32)
         if isinstance(content, mmap.mmap):
-            _forget(content, part.ctypes.data - whole.ctypes.data, part.nbytes)
+            _drop_pages(content, part.ctypes.data - whole.ctypes.data, part.nbytes)
     return bits.view(np.float32)
 
 
-def _forget(content: mmap.mmap, begin: int, size: int) -> None:
-    """Lets go of pages of the map: who reads them again gets them from the file."""
+def _drop_pages(content: mmap.mmap, begin: int, size: int) -> None:
+    """Removes pages of the map from memory. A later access reads them from the file again."""
     before = begin % mmap.PAGESIZE
     content.madvise(mmap.MADV_DONTNEED, begin - before, size + before)

@@ -1,4 +1,4 @@
-"""What a reader finds in a file."""
+"""The result of a reader of one format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Arrays = dict[str, "NDArray[Any] | None"]
 
 
 class Content(NamedTuple):
-    """Arrays by name, None for those outside the prefix; the rest is what `Weights` has under these names."""
+    """Arrays by name, with None for an array outside the prefix. The other fields are as in `Weights`."""
 
     arrays: Arrays
     skipped: dict[str, str]

@@ -1,4 +1,4 @@
-"""What a checkpoint tells beside its tensors: vocabularies, hyper-parameters, the epoch; only what is plainly data."""
+"""Reads the plain data of a checkpoint beside its tensors: vocabularies, hyper-parameters, the epoch, ..."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from .torch_objects import unwrap
 
 _SCALARS = (str, bytes, int, float, bool, type(None))
 _COMPLEX = {"builtins.complex", "__builtin__.complex"}
-_NOTHING: Any = object()  # what is left of an object, or of a tensor
+_NOTHING: Any = object()  # stands for an object that is no plain data, such as a tensor
 
 
 def plain(root: Any) -> dict[str, Any]:
-    """The scalars in a checkpoint's dict, and the dicts, lists and tuples of them, by the names of its entries.
+    """The entries of a checkpoint's dict that are scalars, or dicts, lists and tuples of scalars, by name.
 
-    What is no plain data is left out of a dict; in a list or a tuple None stands for it. What then is empty is left
-    out, too. Each container is looked at once, however often it is shared, and one in itself is left out.
+    Other values are left out of a dict; in a list or a tuple None stands for them. A container that is empty after that
+    is left out, too. Each container is read once, even if several containers share it. A container inside itself is
+    left out.
     """
     entries = _pruned(root)
     if type(entries) in (list, tuple):
@@ -28,8 +29,8 @@ def plain(root: Any) -> dict[str, Any]:
 
 
 def _pruned(root: Any) -> Any:
-    """What is plain in a tree of containers, whose depth has no limit here."""
-    results: dict[int, Any] = {}  # by the identity of containers, whose work is done
+    """A copy of a tree of containers with the plain data only. The depth of the tree is not limited."""
+    results: dict[int, Any] = {}  # by id(container), of finished containers
     texts: dict[int, bytes] = {}
     tasks: list[tuple[Any, Any]] = [(root, None)]
     while tasks:
@@ -38,7 +39,7 @@ def _pruned(root: Any) -> Any:
         if held is not None:
             results[id(node)] = _joined(held, lambda child: _result(unwrap(child), results, texts))
         elif id(node) not in results and (held := _held(node, results)) is not None:
-            results[id(node)] = _NOTHING  # while it is open
+            results[id(node)] = _NOTHING  # a container inside itself finds this
             tasks.append((node, held))
             members = held.values() if type(held) is dict else held
             tasks += [(child, None) for child in members if type(child) not in _SCALARS]
@@ -46,11 +47,11 @@ def _pruned(root: Any) -> Any:
 
 
 def _held(node: Any, results: dict[int, Any]) -> dict[Any, Any] | list[Any] | tuple[Any, ...] | None:
-    """The members of a container, or None for anything else."""
+    """The container itself, or the items of an OrderedDict or defaultdict; None for anything else."""
     if type(node) is Call and node.name in DICTS:
         pairs = node.args[0] if node.args else None
         if type(pairs) is list:
-            if id(pairs) in results:  # they are another one's: to look through them again would take its time
+            if id(pairs) in results:  # another dict has the same list, which is read only once
                 return None
             results[id(pairs)] = _NOTHING
         return items_of(node)
@@ -58,7 +59,7 @@ def _held(node: Any, results: dict[int, Any]) -> dict[Any, Any] | list[Any] | tu
 
 
 def _joined(held: Any, result: Callable[[Any], Any]) -> Any:
-    """A container with what is plain of its members in their place; itself if they all are."""
+    """A container with the plain data of its members. It is the same object if all members of a list are plain."""
     if type(held) is dict:
         items = {
             key if type(key) is not OddKey else key_name(key) or f"<item {number}>": plain
@@ -75,6 +76,7 @@ def _joined(held: Any, result: Callable[[Any], Any]) -> Any:
 
 
 def _result(node: Any, results: dict[int, Any], texts: dict[int, bytes]) -> Any:
+    """The plain data of an object, _NOTHING if it has none; of containers as found in `results`."""
     if type(node) in _SCALARS:
         return node
     if id(node) in results:

@@ -1,4 +1,4 @@
-"""Reads .npz files: a zip archive of .npy files, mapped in place where they are stored uncompressed.
+"""Reads .npz files: zip archives of .npy files. Arrays that are stored uncompressed are views of the memory map.
 
 Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
@@ -20,7 +20,7 @@ _HEADER = 1 << 16  # NumPy's own limit is 10,000 characters
 
 
 def load_npz(archive: Archive, prefix: str) -> dict[str, NDArray[Any] | None]:
-    """The arrays by name, read-only; None for those whose names do not start with `prefix`."""
+    """The arrays by name, read-only. None stands for each array whose name does not start with `prefix`."""
     arrays: dict[str, NDArray[Any] | None] = {}
     for member in archive.members:
         name = member.removesuffix(".npy")
@@ -43,14 +43,14 @@ def _array(name: str, content: NDArray[np.uint8]) -> NDArray[Any]:
 
 
 def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """The shape, whether in Fortran order, and the dtype of the .npy file that begins here. Raises ValueError."""
+    """Reads a .npy header: shape, whether the order is Fortran's, and dtype. Raises ValueError."""
     try:
         version = npy.read_magic(file)
         if version not in ((1, 0), (2, 0)):
             raise ValueError(f"version {version} of the .npy format, which only names of fields need")
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(file)
-    except Exception as error:  # NumPy's header is a Python literal: what can go wrong is open-ended
+    except Exception as error:  # NumPy parses the header as a Python literal, so it may raise any error
         raise ValueError(str(error)) from error
     if dtype.hasobject:
         raise ValueError("an array of Python objects, which only a pickle could hold (allow_pickle=False)")
@@ -60,6 +60,6 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def check_size(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> None:
-    """Raises ValueError unless an array takes `size` bytes."""
+    """Raises ValueError unless an array of this shape and dtype takes `size` bytes."""
     if not are_sizes(shape) or overflows(shape) or math.prod(shape) * dtype.itemsize != size:
         raise ValueError(f"expected the bytes of {dtype} {shape}, got {size}")

@@ -1,4 +1,4 @@
-"""NumPy arrays inside torch.save's pickles, made from what the pickle would have called.
+"""Makes the NumPy arrays in torch.save's pickles from the recorded calls.
 
 The calls are those of ndarray.__reduce__: multiarray._reconstruct and a state, or numeric._frombuffer (protocol 5).
 """
@@ -21,13 +21,13 @@ _EMPTY = {"builtins.bytes", "__builtin__.bytes"}
 
 
 def is_array(call: Call) -> bool:
-    """Whether the call makes an array of numbers; others, of text or objects, are as foreign as any class."""
+    """Whether the call makes an array of numbers. An array of text or objects is treated like an unknown class."""
     parts = _parts(call)
     return parts is not None and _dtype(parts[1]) is not None
 
 
 def array(call: Call, encoded: dict[int, bytes]) -> NDArray[Any]:
-    """The array, read-only. `encoded` keeps the bytes of texts that calls share, by their identity."""
+    """The array, read-only. `encoded` caches the bytes of texts by id(text), as calls may share a text."""
     parts = _parts(call)
     dtype = _dtype(parts[1]) if parts else None
     if parts is None or dtype is None:
@@ -42,7 +42,7 @@ def array(call: Call, encoded: dict[int, bytes]) -> NDArray[Any]:
 
 
 def _parts(call: Call) -> tuple[Any, Any, Any, Any] | None:
-    """Shape, dtype, order and bytes."""
+    """The shape, dtype, order and bytes among a call's arguments; None if the call makes no array."""
     if call.name in _FROM_BUFFER and len(call.args) == 4:
         data, dtype, shape, order = call.args
         return shape, dtype, order, data
@@ -61,7 +61,7 @@ def _dtype(call: Any) -> np.dtype[Any] | None:
 
 
 def encoded_bytes(data: Any, encoded: dict[int, bytes]) -> bytes:
-    """Bytes, which protocol 2 has only as text to be encoded, or as bytes() if there are none."""
+    """The bytes of an array. Protocol 2 writes bytes as a text to be encoded, and no bytes as a call of bytes()."""
     if type(data) is bytes:
         return data
     if type(data) is Call and data.name in _EMPTY and not data.args:

@@ -1,7 +1,7 @@
-"""A reader for safetensors files: 8 bytes of header length, a JSON header, then the tensors' bytes.
+"""Reads safetensors files: 8 bytes of header length, a JSON header, then the tensors' bytes.
 
-Own, because the safetensors package cannot give bfloat16 to NumPy. Nothing in the file is trusted: whatever is wrong
-with it is a ValueError. Format: https://github.com/huggingface/safetensors#format
+gatecell has its own reader because the safetensors package cannot give bfloat16 to NumPy. The reader trusts nothing in
+the file: every problem is a ValueError. Format: https://github.com/huggingface/safetensors#format
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _MAX_HEADER = 100_000_000  # the format's own limit
 
 
 def load_safetensors(content: mmap.mmap, prefix: str) -> tuple[dict[str, NDArray[Any] | None], dict[str, str]]:
-    """Every tensor of the file as a read-only view of its memory map, bfloat16 as float32 arrays; and its metadata.
+    """The tensors of the file as read-only views of its memory map, and the metadata. bfloat16 becomes float32.
 
-    Tensors whose names do not start with `prefix` may be of any dtype; None stands for them. Raises ValueError, or
+    None stands for each tensor whose name does not start with `prefix`; it may be of any dtype. Raises ValueError, or
     RecursionError for a header that is nested too deeply.
     """
     return _tensors(np.frombuffer(content, np.uint8), prefix)
@@ -84,7 +84,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _span(name: str, entry: Any, wanted: bool) -> tuple[int, int]:
-    """Where the tensor lies in the data, once its entry is known to be sound."""
+    """Checks a tensor's entry in the header and returns the tensor's first byte in the data and the byte after it.
+
+    An entry that is not `wanted` may have any dtype and shape.
+    """
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{name!r}: expected dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]

@@ -1,6 +1,6 @@
-"""Reads what torch.save and torch.jit.save write, as views of the file's memory map: the zip format, and the older one.
+"""Reads files of torch.save and torch.jit.save, in the zip format or the older one, as views of the memory map.
 
-torch is not needed, and nothing in the file is executed or trusted: whatever is wrong is a ValueError.
+The reader needs no torch, and executes and trusts nothing in the file: every problem is a ValueError.
 Formats: https://github.com/pytorch/pytorch/blob/main/torch/serialization.py (_save, _legacy_save)
 """
 
@@ -31,7 +31,7 @@ _DTYPES = {
     "float64": "f8",
     "float32": "f4",
     "float16": "f2",
-    "bfloat16": "u2",  # widened to float32
+    "bfloat16": "u2",  # converted to float32
     "int64": "i8",
     "int32": "i4",
     "int16": "i2",
@@ -53,13 +53,13 @@ _ITEMSIZES = {name: np.dtype(code).itemsize for name, code in _DTYPES.items()} |
 }
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
-_MAX_CODE = 10_000_000  # bytes of a file of TorchScript's code that are looked at
+_MAX_CODE = 10_000_000  # bytes: a larger file of TorchScript's code is not read
 
-CONSTANTS = "CONSTANTS"  # what TorchScript's code calls them
+CONSTANTS = "CONSTANTS"  # the name of the constants in TorchScript's code
 
 
 def load_zip(archive: Archive, prefix: str) -> Content:
-    """The tensors in an archive of torch.save or torch.jit.save, and what else the pickle names, by path."""
+    """Reads an archive of torch.save or torch.jit.save."""
     roots = [name.removesuffix("data.pkl") for name in archive.members if re.fullmatch(r"[^/]*/data\.pkl", name)]
     if len(roots) != 1:
         raise ValueError(f"expected one folder with a data.pkl, got {len(roots)}")
@@ -84,28 +84,31 @@ def load_zip(archive: Archive, prefix: str) -> Content:
     def code(name: str) -> str:
         if root + name not in archive.members or archive.members[root + name].size > _MAX_CODE:
             return ""
-        with suppress(ValueError):  # it tells nothing that must be known
+        with suppress(ValueError):  # the code only gives options, which are not required
             return archive.read(root + name).tobytes().decode(errors="replace")
         return ""
 
     data = read("data", lambda value: value)
     if root + "constants.pkl" not in archive.members:
         return data
-    constants = read("constants", _constants)  # of TorchScript; those of a frozen module are its weights
+    constants = read("constants", _constants)  # only TorchScript has them; a frozen module's constants are its weights
     if both := data.arrays.keys() & constants.arrays.keys():
         raise ValueError(f"two tensors have the path {min(both)!r}")
     return data._replace(arrays=data.arrays | constants.arrays, skipped=data.skipped | constants.skipped)
 
 
 def _constants(value: Any) -> Any:
-    """The constants by the names they have in the code."""
+    """TorchScript's constants as a dict with the names that the code uses: CONSTANTS.c0, CONSTANTS.c1, ..."""
     if type(value) is not tuple:
         raise ValueError("expected a tuple of constants")
     return {CONSTANTS: {f"c{number}": constant for number, constant in enumerate(value)}}
 
 
 def load_legacy(content: mmap.mmap, prefix: str) -> Content:
-    """The same from a file of the format before zip: four pickles, the storages' keys as a fifth, their bytes."""
+    """Reads a file in torch's format before zip.
+
+    It holds five pickles (magic number, version, system, object, keys of the storages), then the storages' bytes.
+    """
     magic = unpickle(content)
     version = unpickle(content, magic.end)
     if magic.value != _MAGIC or version.value != _VERSION:
@@ -125,6 +128,7 @@ def load_legacy(content: mmap.mmap, prefix: str) -> Content:
 
 
 def _legacy_storages(content: mmap.mmap, objects: Pickle, keys: Pickle) -> dict[object, NDArray[np.uint8]]:
+    """The bytes of each storage by its key. Before the bytes stands the number of elements, as 8 bytes."""
     itemsizes: dict[object, int] = {}
     for pid in objects.persistent:
         place = storage(pid)
@@ -145,7 +149,11 @@ def _legacy_storages(content: mmap.mmap, objects: Pickle, keys: Pickle) -> dict[
 
 
 class _Reader:
-    """Makes arrays of the tensors in a pickle, given the bytes of its storages."""
+    """Makes arrays from the tensors in a pickle and the bytes of its storages.
+
+    `storages` gives the bytes of the storage with a key, `code` the text of a file of TorchScript's code ("" if there
+    is none), `order` the byte order ("<" or ">"), `size` the bytes of the whole file.
+    """
 
     def __init__(
         self, storages: Callable[[object], NDArray[np.uint8]], code: Callable[[str], str], order: str, size: int
@@ -153,19 +161,19 @@ class _Reader:
         self._storages = storages
         self._code = code
         self._order = order
-        self._spare = 8 * size + 1_000  # bytes of conversions: a file whose tensors share storages oddly needs no more
+        self._spare = 8 * size + 1_000  # bytes that conversions may still allocate; no sound file needs more
         self._converted: dict[tuple[object, str, bool, bool], NDArray[Any]] = {}
         self._encoded: dict[int, bytes] = {}
 
     def read(self, root: Any, size: int, prefix: str) -> Content:
-        """What is under the object that a pickle of `size` bytes made."""
+        """The content of the object `root`, which a pickle of `size` bytes describes."""
         found = find(root, size, prefix)
         arrays: Arrays = {path: self._array(path, call) for path, call in found.tensors.items()}
         arrays |= dict.fromkeys(found.beside)
-        if prefix and not found.tensors:  # only an error can follow: it shall tell what is there
+        if prefix and not found.tensors:  # load will raise an error, which lists the names outside the prefix
             try:
                 arrays = dict.fromkeys(find(root, size, "").tensors)
-            except ValueError:  # of trouble elsewhere
+            except ValueError:  # something outside the prefix cannot be read
                 arrays |= dict.fromkeys(f"{key}." for key in items_of(root))
         return Content(arrays, found.skipped, plain(root), options_of(found.modules, self._code))
 
@@ -191,7 +199,7 @@ class _Reader:
         return np.ndarray(view.shape, elements.dtype, elements.data, begin, strides)
 
     def _elements(self, view: Tensor) -> NDArray[Any]:
-        """The elements of the tensor's storage, in place if NumPy can hold them so, else converted once for all."""
+        """The elements of the tensor's storage: a view of the file, or converted once if NumPy cannot hold them."""
         place: Storage = view.storage
         itemsize = _ITEMSIZES[place.dtype]
         raw = self._storages(place.key)[place.begin * itemsize : (place.begin + place.size) * itemsize]
@@ -203,9 +211,9 @@ class _Reader:
             return elements
         key = (place, view.dtype, view.conjugate, view.negative)
         if key not in self._converted:
-            self._spare -= 2 * raw.size
+            self._spare -= 2 * raw.size  # bfloat16 becomes twice as large
             if self._spare < 0:
-                raise ValueError("is one of so many views of a storage that converting them would fill memory")
+                raise ValueError("is a view of a storage whose views would fill memory if all were converted")
             self._converted[key] = _convert(elements, view)
         return self._converted[key]
 

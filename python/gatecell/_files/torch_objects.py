@@ -1,6 +1,6 @@
-"""What the calls in torch.save's pickles mean: which of them make tensors, and what a tensor is made of.
+"""The meaning of the calls in torch.save's pickles: the calls that make tensors, and the parts of a tensor.
 
-The names are those of torch/_utils.py, torch/_tensor.py and torch/serialization.py; nothing else in a pickle matters.
+The names are those of torch/_utils.py, torch/_tensor.py and torch/serialization.py. Other calls make no tensors.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .pickle_objects import PERSISTENT, Call, Name
 from .sizes import are_sizes, is_size, overflows
 
-# The element types of torch's storages; UntypedStorage counts bytes.
+# The element types of torch's storages. The elements of an UntypedStorage are bytes.
 STORAGES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
@@ -42,7 +42,7 @@ _REFUSED = {
     _UTILS + "meta_tensor_no_storage": "a meta tensor, which has a shape but no values",
 }
 _BUILTINS = ("builtins", "__builtin__")
-# Their first argument is what they stand for.
+# Calls of these names stand for their first argument.
 _WRAPPERS = {
     _UTILS + "parameter",
     _UTILS + "parameter_with_state",
@@ -56,13 +56,13 @@ _WRAPPERS = {
     "torch.Size",
     *(f"{module}.{name}" for module in _BUILTINS for name in ("set", "frozenset", "list", "tuple")),
 }
-# Their arguments are another function, a class and that function's arguments.
+# Calls of these names have as arguments a function, a class, and the arguments of the function.
 _TYPED = {"torch._tensor._rebuild_from_type_v2", "torch._tensor._rebuild_from_type", "torch.tensor._rebuild_from_type"}
 _MAX_WRAPPERS = 10
 
 
 class Storage(NamedTuple):
-    """`size` elements of a storage, from `begin` on (older files name parts of storages)."""
+    """`size` elements of a storage, from element `begin` on. Only older files name a part of a storage."""
 
     key: object
     dtype: str
@@ -71,7 +71,7 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """A view of a storage; offset and strides count elements."""
+    """A view of a storage. The units of `offset` and `strides` are elements."""
 
     storage: Storage
     dtype: str
@@ -83,7 +83,7 @@ class Tensor(NamedTuple):
 
 
 def unwrap(node: Any) -> Any:
-    """What a parameter or another wrapper holds; they may be nested, within reason."""
+    """The object inside a parameter or another wrapper, through at most _MAX_WRAPPERS wrappers. Else `node` itself."""
     for _ in range(_MAX_WRAPPERS):
         if type(node) is not Call:
             break
@@ -102,7 +102,10 @@ def unwrap(node: Any) -> Any:
 
 
 def attributes(node: Any) -> list[Any]:
-    """What Python code has set on a tensor or parameter: torch saves its __dict__ and slots, or a state of its own."""
+    """The attributes that Python code has set on a tensor or parameter.
+
+    torch saves them as the __dict__ and the slots, or as a state of the class's own kind.
+    """
     found: list[Any] = []
     for _ in range(_MAX_WRAPPERS):
         if type(node) is not Call or not node.args:
@@ -115,20 +118,20 @@ def attributes(node: Any) -> list[Any]:
 
 
 def states_of(state: Any) -> list[dict[Any, Any]]:
-    """The attributes in the state of an object: its dict, or that and its slots; nothing if it is something else."""
+    """The attributes in the state of an object: its dict, or its dict and its slots; else empty."""
     if type(state) is tuple and len(state) == 2 and all(type(part) in (dict, type(None)) for part in state):
         return [part or {} for part in state]
     return [state or {}] if state is None or type(state) is dict else []
 
 
 def makes_tensor(name: str) -> bool:
-    """Whether a call of the name makes a tensor, of whatever kind: one that is not known is not passed over."""
+    """Whether a call of this name makes a tensor. Also true for unknown kinds, so that they cause an error."""
     known = name in _TENSORS or name in _REFUSED or name in _TYPED
     return known or (name.startswith(_UTILS) and name not in _WRAPPERS)
 
 
 def storage(pid: Any) -> Storage:
-    """The storage that a persistent id names; those of older files have a sixth item for parts of storages."""
+    """The storage that a persistent id names. In older files a sixth item names a part of a storage."""
     if type(pid) is not tuple or len(pid) not in (5, 6) or pid[0] not in ("storage", b"storage"):
         raise ValueError("expected a storage")
     _, kind, key, _, size, *view = pid
@@ -148,7 +151,7 @@ def storage(pid: Any) -> Storage:
 
 
 def tensor(call: Call) -> Tensor:
-    """The tensor a call makes, every number checked. Raises ValueError for kinds without values of their own."""
+    """The tensor that a call makes. Checks every number. Raises ValueError for sparse, quantised and other kinds."""
     if call.name not in _TENSORS:
         raise ValueError(_REFUSED.get(call.name, f"a tensor of a class of its own, made by {call.name}"))
     held, offset, shape, strides, *more = call.args if len(call.args) >= 4 else (None,) * 4

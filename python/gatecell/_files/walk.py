@@ -1,6 +1,7 @@
-"""Where in a pickle the tensors are: one walk through all that it holds, or through what leads to a prefix.
+"""Finds the tensors in a pickle: one walk through all its objects, or only through those on the way to a prefix.
 
-A path joins keys, attributes and the numbers of members by dots: the names of a state dict, of a saved module too.
+A path joins keys, attributes and the numbers of list members by dots. For a state dict and for a saved module the paths
+are the names of the state dict.
 """
 
 from __future__ import annotations
@@ -18,40 +19,42 @@ _STORAGE = "a storage without a tensor"
 _PLAIN = {"_codecs.encode", "numpy.dtype"} | {
     f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("bytes", "bytearray", "complex")
 }
-# Objects of C++, such as the packed weights of a quantised layer. What they hold has no names: they are left out whole.
+# Classes of C++ objects, such as the packed weights of a quantised layer. Their members have no names, so the walk does
+# not enter them.
 _OPAQUE = "__torch__.torch.classes."
 _HOLDERS = frozenset({dict, list, tuple, Call, Name})
 _MAX_DEPTH = 1_000
 _MAX_PATH = 10_000  # characters
-# Characters of paths and members of containers that are looked at, some seconds' worth; what a pickle of so many bytes
-# can hold without making one object look like many.
+# The limit of a walk, in characters of paths and members of containers. The maximum takes some seconds. A pickle whose
+# objects are not members of each other in a great number of ways stays below _WALK + _WALK_PER_BYTE * its bytes.
 _MAX_WALK = 1 << 26
 _WALK, _WALK_PER_BYTE = 1 << 20, 64
 
 
 class Found(NamedTuple):
-    """What a walk has found, by path."""
+    """The result of a walk, by path."""
 
     tensors: dict[str, Call]  # tensors and NumPy arrays under the prefix
-    beside: list[str]  # tensors outside it that were seen on the way
-    skipped: dict[str, str]  # under the prefix: foreign objects, but for those in others, and tensors that are left out
+    beside: list[str]  # tensors outside the prefix that the walk met
+    skipped: dict[str, str]  # under the prefix: outermost objects of unknown classes, and tensors that are left out
     modules: dict[str, Call]  # under the prefix: objects with attributes
 
 
 class _Member(NamedTuple):
     path: str
     node: Any
-    hidden: bool  # it is no part of the state dict of the module it is in
+    hidden: bool  # outside the state dict of the module around it
     named: bool  # an object around it is in `skipped`
 
 
 def find(root: Any, size: int, prefix: str) -> Found:
-    """What a pickle of `size` bytes holds under `prefix`, which is empty or ends with a dot.
+    """Walks through the object `root` of a pickle of `size` bytes. `prefix` is empty or ends with a dot.
 
-    What does not lead to the prefix is not looked into. A dict, a list or a module is found by each of its paths, as in
-    a state dict; any other object, and what is outside the state dict, is looked into once, at the first of them:
-    objects that know each other would have a path for each way between them.
-    Raises ValueError for objects so entangled that their paths would fill memory, and for two tensors of one path.
+    The walk enters only objects on the way to the prefix or under it. It enters a dict, a list or a module on each of
+    its paths, as a state dict does. It enters any other object, and members outside a state dict, only on the first
+    path: objects that refer to each other would have a path for each way between them.
+    Raises ValueError for objects with so much text in their paths that it would fill memory, and for two tensors with
+    one path.
     """
     found = Found({}, [], {}, {})
     hidden: list[tuple[str, Call]] = []
@@ -79,7 +82,7 @@ def find(root: Any, size: int, prefix: str) -> Found:
         )
         spare -= 64 + len(path) + sum(len(holder) for holder, _ in holders)
         if spare < 0 or len(branches) > _MAX_DEPTH or len(path) > _MAX_PATH:
-            raise ValueError("its objects are too many, or nested too deeply")
+            raise ValueError("it has more objects than files of its size should have, or they are nested too deeply")
         if is_tensor and is_hidden:
             hidden.append((path, node))
         elif is_tensor:
@@ -88,7 +91,7 @@ def find(root: Any, size: int, prefix: str) -> Found:
             found.tensors[path] = node
         elif type(node) is Name and inside and not member.named and not node.name.startswith("torch."):
             found.skipped[path] = node.name
-        if not holders or id(node) in open_nodes:  # or it contains itself
+        if not holders or id(node) in open_nodes:  # nothing to enter, or the object contains itself
             continue
         is_object = type(node) is Call and not is_tensor
         foreign = _foreign_name(node) if is_object else ""
@@ -97,7 +100,7 @@ def find(root: Any, size: int, prefix: str) -> Found:
             found.skipped[path] = foreign
         if is_opaque:
             continue
-        if is_hidden or (is_object and not _has_many_paths(node)):
+        if is_hidden or (is_object and not _is_entered_on_each_path(node)):
             if (id(node), is_hidden, inside) in seen:
                 continue
             seen[id(node), is_hidden, inside] = node
@@ -105,23 +108,24 @@ def find(root: Any, size: int, prefix: str) -> Found:
             found.modules[path] = node
         open_nodes[id(node)] = node
         branches.append(_members(member._replace(named=member.named or bool(foreign and inside)), holders))
-    # As text: nobody can foresee its hashes, and so make a file of tensors that collide.
+    # Views are compared as text: hashes of text are random, so no file can hold views whose hashes are all equal.
     visible = {_view(call) for call in found.tensors.values()} if hidden else set()
     found.skipped.update((path, OUTSIDE) for path, call in hidden if _view(call) not in visible)
     return found
 
 
 def _leads(path: str, prefix: str) -> bool:
+    """Whether the prefix may lie below the path."""
     return not path or prefix.startswith(path + ".")
 
 
 def _is_same(one: Call, other: Call) -> bool:
-    """Whether they are one object of the pickle: an item of a dict that is an attribute of it, too."""
+    """Whether two calls are one object of the pickle, for example an item of a dict that is also its attribute."""
     return one is other or (one.name == other.name and one.args is other.args)
 
 
 def _view(call: Call) -> str | int:
-    """What a tensor is a view of; for what is no sound tensor, the object itself."""
+    """A key that is equal for equal views of a storage. For a damaged tensor it is the object's identity."""
     try:
         return str(tensor(call))
     except ValueError:
@@ -129,7 +133,7 @@ def _view(call: Call) -> str | int:
 
 
 def _members(around: _Member, holders: list[Holder]) -> Iterator[_Member]:
-    """The members that may hold tensors, with their paths; of keys, too, that are more than a name."""
+    """The members that may hold tensors, with their paths. Keys that are objects count as members."""
     path = f"{around.path}." if around.path else ""
     for holder, is_outside in holders:
         hidden, named = around.hidden or is_outside, around.named
@@ -148,16 +152,17 @@ def _members(around: _Member, holders: list[Holder]) -> Iterator[_Member]:
                     yield _Member(f"{path}{number}", child, hidden, named)
 
 
-def _has_many_paths(call: Call) -> bool:
+def _is_entered_on_each_path(call: Call) -> bool:
+    """Whether the walk enters the object on each of its paths."""
     return call.name in DICTS or call.name.startswith(SCRIPT) or is_module(call)
 
 
 def _foreign_name(call: Call) -> str:
-    """What `skipped` names an object by; nothing for those that only hold what is found in them."""
+    """The name of an object in `skipped`; "" for an object of a known class, which is only a container of members."""
     if call.name == PERSISTENT:
         return _STORAGE
     if call.name == "torch.ScriptObject" and type(call.state) is tuple and call.state and type(call.state[-1]) is str:
-        return call.state[-1]  # its class in C++
+        return call.state[-1]  # the name of its class in C++
     if call.name.startswith(_OPAQUE):
         return call.name
     inert = call.name in DICTS or call.name in _PLAIN or call.name.startswith((SCRIPT, "torch."))

@@ -1,7 +1,8 @@
-"""The directory of a zip archive whose members lie in it uncompressed, so that arrays can be mapped in place.
+"""Reads zip archives. A member that is stored uncompressed is read in place, as a view of the memory map.
 
-Own, because zipfile neither tells where a member's bytes begin nor refuses members that overlap, repeat or leave the
-folder. Nothing in the file is trusted: whatever is wrong is a ValueError.
+gatecell has its own reader because zipfile does not say where a member's bytes begin, and accepts members that overlap,
+have the same name or lead out of the archive's folder. The reader trusts nothing in the file: every problem is a
+ValueError.
 Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (4.3)
 """
 
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_END = struct.Struct("<4s4H2IH")  # of central directory
+_END = struct.Struct("<4s4H2IH")  # the end of the central directory
 _END64_LOCATOR = struct.Struct("<4sIQI")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _ENTRY = struct.Struct("<4s6H3I5H2I")
@@ -29,18 +30,20 @@ _ENCRYPTED = 0x2041  # encrypted, strongly encrypted, directory encrypted
 
 
 class Member(NamedTuple):
+    """A member as the directory describes it. Positions and sizes are in bytes."""
+
     name: bytes
     flags: int
     method: int
     crc: int
-    packed: int  # size in the file
-    size: int
-    begin: int  # of its local header
-    end: int  # what it must not reach beyond
+    packed: int  # the size in the file
+    size: int  # the size after unpacking
+    begin: int  # the position of its local header
+    end: int  # the position of the next member or of the directory
 
 
 class Archive:
-    """The members of the archive in `content` by name. None is read before it is asked for."""
+    """An archive in a memory map: `members` has them by name. Only `view`, `read` and `check` read their bytes."""
 
     def __init__(self, content: mmap.mmap) -> None:
         self._content = content
@@ -56,11 +59,12 @@ class Archive:
             if member.begin + _LOCAL.size + len(member.name) + member.packed > limit:
                 raise ValueError(f"the member {name!r} overlaps what follows it")
             self.members[name] = member._replace(end=limit)
-        # Packed members may not fill memory: weights do not shrink to a twentieth.
+        # Bytes that compressed members may still unpack to, so that they cannot fill memory. Weights never shrink to a
+        # twentieth.
         self._spare = (1 << 26) + 20 * self.size
 
     def view(self, name: str) -> NDArray[np.uint8]:
-        """The bytes of a member that is stored uncompressed, in place."""
+        """The bytes of a member that is stored uncompressed, as a view of the memory map."""
         member = self.members[name]
         if member.method != _STORED:
             raise ValueError(f"the member {name!r} is compressed, expected it stored as it is")
@@ -69,7 +73,7 @@ class Archive:
         return self._packed(name, member)
 
     def read(self, name: str) -> NDArray[np.uint8]:
-        """The bytes of a member, in place or decompressed."""
+        """The bytes of a member: a view of the memory map, or an array of its own if the member is compressed."""
         member = self.members[name]
         if member.method == _STORED:
             return self.view(name)
@@ -83,7 +87,7 @@ class Archive:
         return content
 
     def check(self) -> None:
-        """Compare the checksum of every member with its bytes."""
+        """Compares the checksum of every member with its bytes. Raises ValueError if one differs."""
         if not any(member.crc for member in self.members.values()) and any(m.size for m in self.members.values()):
             raise ValueError("the archive was written without checksums: there is nothing to check")
         for name, member in self.members.items():
@@ -94,7 +98,7 @@ class Archive:
                 raise ValueError(f"the member {name!r} does not match its checksum")
 
     def _directory(self) -> tuple[int, int, int]:
-        """Where the central directory begins and ends, and how many members it has."""
+        """The first byte of the central directory, the byte after it, and the number of members."""
         content, size = self._content, self.size
         at = content.rfind(b"PK\5\6", max(0, size - _END.size - 0xFFFF))
         if at < 0 or at + _END.size > size:
@@ -139,7 +143,7 @@ class Archive:
             raise ValueError("the directory is longer than its members")
 
     def _packed(self, name: str, member: Member) -> NDArray[np.uint8]:
-        """The member's bytes as they are in the file, once its local header is known to agree with the directory."""
+        """Checks a member's local header against the directory and returns the bytes as they are in the file."""
         if member.flags & _ENCRYPTED:
             raise ValueError(f"the member {name!r} is encrypted")
         local: tuple[Any, ...] = _LOCAL.unpack_from(self._content, member.begin)
@@ -153,6 +157,7 @@ class Archive:
         return self._bytes[begin : begin + member.packed]
 
     def _unpacked(self, name: str, member: Member) -> Iterator[Any]:
+        """The member's unpacked bytes in pieces."""
         packed = self._packed(name, member)
         if member.method == _STORED:
             yield self.view(name)
@@ -174,13 +179,13 @@ class Archive:
             if rest >= 0:
                 yield part
             if not part and not data and at >= packed.size:
-                break  # it is cut off
+                break  # the compressed data end too early
         if rest or not inflate.eof:
             raise ValueError(f"the member {name!r} does not unpack to the {member.size} bytes it claims")
 
 
 def _wide(extra: bytes) -> Iterator[int]:
-    """The 64-bit numbers of the extra field, for those that do not fit the entry; none if they are missing."""
+    """The 64-bit numbers in an entry's extra field, which stand for numbers above 32 bits. Nothing if it has none."""
     at = 0
     while at + 4 <= len(extra):
         kind, size = struct.unpack_from("<2H", extra, at)

@@ -18,11 +18,11 @@ _CODES = {np.dtype(code): name for name, code in DTYPES.items() if name != "BF16
 
 
 def write(path: Path, state_dict: Mapping[str, Any]) -> None:
-    """As gatecell.save."""
+    """Does the work of gatecell.save."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"expected a dict of arrays by name, got {type(state_dict).__name__}")
     arrays = {name: _storable(name, value) for name, value in state_dict.items()}
-    # The widest first, so that each begins at a multiple of its own item size.
+    # Arrays with the widest items come first, so each array begins at a multiple of its item size.
     order = sorted(arrays, key=lambda name: -arrays[name].itemsize)
     offsets, end = {}, 0
     for name in order:
@@ -42,7 +42,7 @@ def write(path: Path, state_dict: Mapping[str, Any]) -> None:
                 file.write(np.ascontiguousarray(arrays[name]).data if arrays[name].size else b"")
         draft.replace(path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # not the draft's name
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the error names `path`, not the draft
     finally:
         draft.unlink(missing_ok=True)
 
