@@ -34,7 +34,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Real turns need not agree: the tests' machine may be busy."""
     monkeypatch.setattr(bench, "SPREAD", math.inf)
-    monkeypatch.setattr(bench, "SHARE", 0)
+    monkeypatch.setattr(bench, "CPU_SHARE", 0)
 
 
 @pytest.mark.usefixtures("busy")
@@ -194,7 +194,7 @@ def test_nothing_is_claimed_of_unsettled_turns(
         assert "times as long" not in "".join(lines)
         assert lines[5:] == [
             "  unsettled: without their slowest quarter the turns still spread by more than 1.5 times, "
-            "or the process had a CPU for less than 0.9 of their time, so neither a time nor a ratio is claimed"
+            "or the process had a CPU for under 0.9 of their time, so neither a time nor a ratio is claimed"
         ]
 
 
@@ -251,7 +251,7 @@ def test_worker() -> None:
     assert outputs["h_n"].shape == (layer.num_layers, 2, layer.hidden_size)
     found = turn(0.01)
     assert found.seconds > 0
-    assert 0 <= found.share < 1.5  # of one thread, and clocks that tick
+    assert 0 <= found.cpu_share < 1.5  # of one thread, and clocks that tick
 
 
 def test_nothing_is_claimed_without_a_cpu(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -347,7 +347,7 @@ def test_the_interrupt_is_told_below_the_bar(
 def test_records_are_a_second_apart(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each waits for the disk: at the beginning, at the end, and when a second has passed."""
     now, steps = 0.0, []
-    original = _draft.Draft.record
+    original = _draft.Draft.read_record
 
     class Clock:
         @staticmethod

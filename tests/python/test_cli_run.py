@@ -126,7 +126,7 @@ def test_two_directions_run_whole(tmp_path: Path, capsys: pytest.CaptureFixture[
     np.save(tmp_path / "x.npy", x)
     words = ["run", str(weights(tmp_path, net)), str(tmp_path / "x.npy"), str(tmp_path / "y.npy")]
     assert main([*words, "--chunk", "4"]) == 1
-    assert "a bidirectional network cannot run in chunks" in capsys.readouterr().err
+    assert "expected a network of one direction for --chunk, got a bidirectional one" in capsys.readouterr().err
     assert main(words) == 0
     assert_same(np.load(tmp_path / "y.npy"), net(x)[0])
 
@@ -311,12 +311,12 @@ def refused(
 @pytest.mark.parametrize(
     ("options", "output", "message"),
     [
-        ([], "x.npy", "x.npy: this is the input, which would be lost"),
-        (["--force"], "link.npy", "link.npy: this is the input, which would be lost"),
-        (["--force"], "hard.npy", "hard.npy: this is the input, which would be lost"),
-        (["--force"], "weights.safetensors", "this is the weights, which would be lost"),
-        (["--force", "--state", "{}/y.npy"], "y.npy", "y.npy: this is the state, which would be lost"),
-        (["--state", "{}/x.npy"], "y.npy", "x.npy: this is the input, which would be lost"),
+        ([], "x.npy", "x.npy: this is the input, which would be overwritten"),
+        (["--force"], "link.npy", "link.npy: this is the input, which would be overwritten"),
+        (["--force"], "hard.npy", "hard.npy: this is the input, which would be overwritten"),
+        (["--force"], "weights.safetensors", "this is the weights, which would be overwritten"),
+        (["--force", "--state", "{}/y.npy"], "y.npy", "y.npy: this is the state, which would be overwritten"),
+        (["--state", "{}/x.npy"], "y.npy", "x.npy: this is the input, which would be overwritten"),
         ([], "old.npy", "old.npy: exists already; --force replaces it"),
         (["--resume"], "old.npy", "old.npy: exists already and there is no interrupted run; --force replaces it"),
         (["--force"], "folder", "folder: expected a file, got a directory"),

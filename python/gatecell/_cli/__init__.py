@@ -1,11 +1,14 @@
-"""The command line, `gatecell COMMAND ...` or `python -m gatecell`. A command is there when its file is.
+"""The command line, `gatecell COMMAND ...` or `python -m gatecell COMMAND ...`.
 
-A command's module has
-    HELP: str                                                    one line
-    def add_arguments(parser: argparse.ArgumentParser) -> None   its own arguments; --json is there already
-    def execute(arguments: argparse.Namespace) -> int            runs it; the exit code
-and imports lightly, for the help reads HELP of all. With `arguments.json` stdout gets one JSON object and nothing else
-(_output.print_json). Whatever is wrong is raised as one of _outcome.ERRORS. Exit codes: there, and 2: not understood.
+Each module here without a leading underscore is a command. It has:
+
+* HELP: str, one line of help;
+* add_arguments(parser: argparse.ArgumentParser) -> None, which adds its arguments, except --json, which all have;
+* execute(arguments: argparse.Namespace) -> int, which runs it and returns the exit code.
+
+The help imports all commands, so they import slow modules only when they run. With `arguments.json` a command prints
+one JSON object and nothing else (_output.print_json). A command raises one of _outcome.ERRORS for every error. Exit
+codes are those of _outcome.py, and 2 for a command line that is not understood.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from ._outcome import outcome
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command line, sys.argv's by default. Returns the exit code."""
+    """Runs a command line, by default that of sys.argv. Returns the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     return outcome(lambda: _run(words), " ".join(["gatecell", *words[:1]]))
 
@@ -35,7 +38,7 @@ def _run(words: list[str]) -> int:
             expected = f"expected a command ({', '.join(names)}), got {words[0]!r}"
             parser.error(f"{expected}; to see what a file holds: gatecell info FILE")
         arguments = parser.parse_args(words)
-    except SystemExit as done:  # help, or a usage error
+    except SystemExit as done:  # argparse has printed the help or a usage error
         return int(done.code or 0)
     if arguments.version:
         from . import _version
@@ -65,7 +68,7 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
         own = commands.add_parser(name, help=command.HELP, description=command.HELP)
         own.set_defaults(execute=command.execute)
         command.add_arguments(own)
-        _add_json(own, argparse.SUPPRESS)  # the one before the command stays
+        _add_json(own, argparse.SUPPRESS)  # keeps --json if it stands before the command
     return parser
 
 

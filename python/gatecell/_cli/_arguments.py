@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-_LARGEST = 2**31 - 1  # an int of the core
+_LARGEST = 2**31 - 1  # the largest int in C++
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
@@ -13,13 +13,13 @@ def add_file(parser: argparse.ArgumentParser) -> None:
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
-    default = "GATECELL_NUM_THREADS, else the CPUs there are"
+    default = "GATECELL_NUM_THREADS, else the number of CPUs"
     parser.add_argument("--threads", metavar="N", type=positive, help=f"default: {default}")
 
 
 def add_strict(parser: argparse.ArgumentParser) -> None:
     what = "tensors beside a layer that are not understood, and layers that cannot be read"
-    parser.add_argument("--no-strict", dest="strict", action="store_false", help=f"ignore {what}, in place of an error")
+    parser.add_argument("--no-strict", dest="strict", action="store_false", help=f"ignore {what}; default: an error")
 
 
 def with_dot(prefix: str) -> str:
@@ -28,6 +28,7 @@ def with_dot(prefix: str) -> str:
 
 
 def positive(text: str) -> int:
+    """The type of an argument that is a whole number of at least 1."""
     if not text.isdecimal() or not 0 < int(text) <= _LARGEST:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {_LARGEST}, got {text!r}")
     return int(text)

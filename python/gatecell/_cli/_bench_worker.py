@@ -1,6 +1,6 @@
-"""A side of `gatecell bench` in a process of its own: the idle threads of one library would disturb the other.
+"""Runs one library of `gatecell bench` in its own process, because idle threads of one library would slow the other.
 
-What it is told to make is kept for the turns that follow.
+`make` creates the network once and keeps it for the calls of `turn`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _calls: list[Callable[[], Any]] = []
 
 
 class Task(NamedTuple):
+    """The layer to time, the file it is in, and the shape of the calls."""
+
     path: Path
     layer: FoundLayer
     steps: int
@@ -32,7 +34,10 @@ class Task(NamedTuple):
 
 
 def make(library: str, task: Task) -> _reference.Outputs:
-    """The network in this library, from the file; the outputs for standard normal input. Raises ImportError."""
+    """Creates the network in this library from the file. Returns its outputs for standard normal input.
+
+    Raises ImportError if the library cannot be imported.
+    """
     weights = gatecell.load(task.path, prefix=task.layer.prefix)
     net = _networks.network(task.layer, weights, batch_first=False, num_threads=task.threads)
     x = np.random.default_rng(0).standard_normal((task.steps, task.rows, net.input_size)).astype(net.dtype)
@@ -41,12 +46,14 @@ def make(library: str, task: Task) -> _reference.Outputs:
 
 
 class Turn(NamedTuple):
-    seconds: float  # the median of its calls
-    share: float  # of its time for which the process had a CPU; with more threads it may be more than 1
+    """The result of consecutive calls of one library."""
+
+    seconds: float  # the median time of a call
+    cpu_share: float  # processor time divided by elapsed time; with several threads it may be above 1
 
 
 def turn(seconds: float) -> Turn:
-    """Calls for so long, at least one."""
+    """Calls the network for this time, at least once."""
     times: list[float] = []
     begin, used = time.perf_counter(), time.process_time()
     while not times or time.perf_counter() < begin + seconds:
@@ -59,7 +66,7 @@ def turn(seconds: float) -> Turn:
 def _torch_call(net: Any, x: Floats) -> Callable[[], Any]:
     import torch
 
-    warnings.simplefilter("ignore")  # of its speed
+    warnings.simplefilter("ignore")  # PyTorch warns about slow options
     torch.set_num_threads(net.num_threads)
     module, tensor = _reference.torch_layer(net, net.state_dict(), str(net.dtype)), torch.from_numpy(x)
 

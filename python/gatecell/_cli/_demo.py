@@ -1,7 +1,8 @@
-"""The demo: two small networks trained with PyTorch, run here on data they have not seen, without PyTorch.
+"""The demo: runs two small networks, trained with PyTorch, on data that they have not seen, without PyTorch.
 
-Each function below is what a user writes: read the weights, call the recurrent layer, finish in NumPy. The weights,
-the data and PyTorch's own float32 outputs come from tests/golden/train_digits.py and train_co2.py.
+The functions `digits` and `co2` show the code that a user writes: read the weights, call the recurrent layer, compute
+the rest in NumPy. tests/golden/train_digits.py and train_co2.py wrote the weights, the data and PyTorch's own float32
+outputs.
 """
 
 from __future__ import annotations
@@ -20,28 +21,28 @@ import gatecell
 Array = NDArray[Any]
 
 DATA = files("gatecell") / "data"
-RIGHT = 0.95  # least share of the held-out images
-DIFFERENCE = 1e-5  # largest difference from PyTorch's recorded outputs
+RIGHT = 0.95  # the share of the held-out images that must be right
+DIFFERENCE = 1e-5  # the largest allowed difference from PyTorch's recorded outputs
 
 
 class Result(NamedTuple):
-    """One network on its held-out data."""
+    """The result of one network on its held-out data."""
 
     title: str
     score: str  # in words, with its bound
-    passed: bool  # whether the score keeps its bound
+    passed: bool  # whether the score is within its bound
     difference: float  # largest absolute difference from PyTorch's outputs
     network: gatecell.LSTM | gatecell.GRU
-    x: Array  # (B, T, I): what the network was given
+    x: Array  # (B, T, I), the input of the network
 
 
 def head(features: Array, weights: dict[str, Array]) -> Array:
-    """torch.nn.Linear: (B, features) -> (B, outputs)."""
+    """The layer torch.nn.Linear: (B, features) -> (B, outputs)."""
     return features @ weights["head.weight"].T + weights["head.bias"]
 
 
 def largest_difference(*pairs: tuple[Array, Array]) -> float:
-    """Largest |a - b| over pairs of arrays of one shape; NaN if there is a NaN."""
+    """The largest abs(a - b) over pairs of arrays (a, b) of equal shape; NaN if there is a NaN."""
     return float(np.max([np.max(np.abs(np.subtract(a, b, dtype=np.float64))) for a, b in pairs]))
 
 
@@ -50,7 +51,7 @@ def rms(error: Array) -> float:
 
 
 def digits(folder: Path) -> Result:
-    """8 x 8 images of handwritten digits, read row by row in both directions; the final states tell the digit."""
+    """Reads 8 x 8 images of handwritten digits line by line in both directions. The final state gives the digit."""
     data, path = gatecell.load(folder / "digits.npz"), folder / "digits.safetensors"
     lstm = gatecell.LSTM.from_file(path, prefix="lstm.", batch_first=True)
     x = data["images"].astype(np.float32) / 16
@@ -69,10 +70,10 @@ def digits(folder: Path) -> Result:
 
 
 def co2(folder: Path) -> Result:
-    """CO2 at Mauna Loa: the mean of the next month from those of the 24 known months before it.
+    """CO2 at Mauna Loa: predicts the mean of a month from the means of the 24 months before it.
 
-    The network sees the months relative to the last known one, in units of `scale` (a constant of the training years),
-    and answers with the change to the next month.
+    The input is the difference of each month from the last one, in units of `scale`, a constant of the training years.
+    The output is the change to the next month in the same unit.
     """
     data, path = gatecell.load(folder / "co2.npz"), folder / "co2.safetensors"
     gru = gatecell.GRU.from_file(path, prefix="gru.", batch_first=True)
@@ -97,7 +98,7 @@ def co2(folder: Path) -> Result:
 
 
 def seconds_per_sequence(network: gatecell.LSTM | gatecell.GRU, x: Array) -> float:
-    """Median time of a call with one sequence, over those in x and at least 200 calls."""
+    """The median time of a call with one sequence. Each sequence in x is used, in at least 200 calls."""
     seconds = []
     for row in np.resize(np.arange(len(x)), max(len(x), 200)):
         start = time.perf_counter()
@@ -107,7 +108,7 @@ def seconds_per_sequence(network: gatecell.LSTM | gatecell.GRU, x: Array) -> flo
 
 
 def measured(result: Result) -> dict[str, Any]:
-    """What there is to say of a result, times included. A NaN does not agree."""
+    """The facts to report about a result, with times. If the difference is NaN, `agrees` is False."""
     network, steps = result.network, result.x.shape[1]
     return {
         "title": result.title,
@@ -125,7 +126,7 @@ def measured(result: Result) -> dict[str, Any]:
 
 
 def report(facts: dict[str, Any]) -> None:
-    """Prints what `measured` found."""
+    """Prints the facts from `measured`."""
     number = "NaN" if facts["difference"] is None else f"{facts['difference']:.1e}"
     difference = f"{number} at most from PyTorch's recorded outputs (bound {DIFFERENCE:.0e})"
     print(f"\n{facts['title']}\n  {facts['network']}")
@@ -137,6 +138,6 @@ def report(facts: dict[str, Any]) -> None:
 
 
 def run() -> list[dict[str, Any]]:
-    """What both networks did on their data."""
+    """The facts about both networks."""
     with as_file(DATA) as folder:
         return [measured(digits(folder)), measured(co2(folder))]

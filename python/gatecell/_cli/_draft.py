@@ -1,8 +1,9 @@
-"""An output that is written over hours: as a whole or not at all, and an interrupted run can go on.
+"""Writes an output that may take hours: OUTPUT appears as a whole or not at all, and an interrupted run can go on.
 
-OUTPUT.part is the output while it is written, OUTPUT.resume tells how far it is, the state there and which run it is.
-The order of writes is what makes it safe at any moment, power cuts included: data reach the disk before the record that
-counts on them, the final state before the output gets its name, and the record goes last.
+OUTPUT.part is the file while the run writes it. OUTPUT.resume is the record: the number of steps that are done, the
+state after them, and the identity of the run. The order of writes makes an interruption safe at any moment, even a
+power cut: data reach the disk before the record that counts them, the final state is written before the output gets its
+name, and the record is removed last.
 """
 
 from __future__ import annotations
@@ -22,20 +23,24 @@ from numpy.typing import NDArray
 
 import gatecell
 
-from ._sequence_file import naming
+from ._sequence_file import file_named_in_errors
 
-INTERVAL = 1.0  # seconds between records: each waits for the disk
+INTERVAL = 1.0  # seconds between records, because writing a record waits for the disk
 
 States = list[NDArray[Any]]  # h, or h and c
 
 
 class Record(NamedTuple):
-    run: dict[str, Any]  # what has to be the same for the same bits, by the words that an error says
-    step: int  # the first one that is still to do
-    states: States  # before it
+    """How far a run is."""
+
+    run: dict[str, Any]  # the identity of the run: all that the bits depend on; an error names the key that differs
+    step: int  # the first step that is still to do
+    states: States  # the state before that step
 
 
 class Draft:
+    """The files OUTPUT.part and OUTPUT.resume of one output."""
+
     def __init__(self, output: Path) -> None:
         self.output = output
         self.part = Path(f"{output}.part")
@@ -44,17 +49,18 @@ class Draft:
 
     @property
     def interrupted(self) -> bool:
+        """Whether there is the record of an interrupted run."""
         return self._record.exists()
 
     @contextmanager
     def locked(self) -> Iterator[int]:
-        """The part, open to read and write, for one process at a time. Raises OSError, ValueError.
+        """Opens OUTPUT.part to read and write, and locks it for this process. Raises OSError, ValueError.
 
-        Only inside is it certain what other runs have left: the output, a record, the final state.
+        Only while the lock is held no other run can change the output, the record or the final state.
         """
         file = os.open(self.part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            with naming(self.part):
+            with file_named_in_errors(self.part):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -65,13 +71,13 @@ class Draft:
                 yield file
             finally:
                 about = os.fstat(file)
-                if about.st_nlink and not about.st_size:  # nothing was begun
+                if about.st_nlink and not about.st_size:  # the run has not begun to write
                     self.part.unlink(missing_ok=True)
         finally:
             os.close(file)
 
-    def record(self) -> Record:
-        """Of the interrupted run. Raises OSError, ValueError."""
+    def read_record(self) -> Record:
+        """Reads the record of the interrupted run. Raises OSError, ValueError."""
         try:
             arrays = dict(gatecell.load(self._record, check=True))
             about = json.loads(arrays.pop("about").tobytes())
@@ -79,42 +85,45 @@ class Draft:
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"{self._record}: not the record of an interrupted run; --force begins anew") from None
 
-    def keep(self, file: int, record: Record, *, now: bool = False) -> None:
-        """Write the record, not more often than every INTERVAL unless `now`. Raises OSError."""
+    def write_record(self, file: int, record: Record, *, now: bool = False) -> None:
+        """Writes the record if the last one is INTERVAL seconds old, or if `now`. Raises OSError."""
         if not now and time.monotonic() < self._due:
             return
-        with naming(self.part):
+        with file_named_in_errors(self.part):
             os.fsync(file)
         about = json.dumps({"run": record.run, "step": record.step}).encode()
         arrays = {f"state_{index}": state for index, state in enumerate(record.states)}
         write_arrays(self._record, {"about": np.frombuffer(about, np.uint8), **arrays})
         self._due = time.monotonic() + INTERVAL
 
-    def forget(self) -> None:
-        """Before another run begins: what an interrupted one left means nothing any more."""
+    def remove_record(self) -> None:
+        """Removes the record of an interrupted run, before another run begins."""
         self._record.unlink(missing_ok=True)
         _sync_folder(self._record)
 
     def finish(self, file: int) -> None:
-        """Give the part, which the last record has on the disk, its name. Raises OSError."""
-        if self.has_name(file):
+        """Renames OUTPUT.part to OUTPUT and removes the record. The last record must be on the disk. Raises OSError."""
+        if self.has_output_name(file):
             self.part.unlink()
         else:
             self.part.replace(self.output)
             _sync_folder(self.output)
         self._record.unlink()
 
-    def has_name(self, file: int) -> bool:
-        """Whether an interrupted run, complete by its record, was past that: then the part has just been made."""
+    def has_output_name(self, file: int) -> bool:
+        """Whether the interrupted run has renamed its output already. OUTPUT.part is then new and empty.
+
+        The record must say that the run is complete.
+        """
         return not os.fstat(file).st_size and self.output.exists()
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """A .npz file that is there as a whole or as it was before. Raises OSError."""
+    """Writes a .npz file. After an interruption `path` is the whole new file or the old one. Raises OSError."""
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
-    draft = path.with_name(f"{path.name}.new")  # a name that the next run overwrites
-    with naming(draft), draft.open("wb", buffering=0) as file:
+    draft = path.with_name(f"{path.name}.new")  # if a run leaves this file, the next run overwrites it
+    with file_named_in_errors(draft), draft.open("wb", buffering=0) as file:
         _write(file, content.getbuffer())
         os.fsync(file.fileno())
     draft.replace(path)
@@ -127,7 +136,7 @@ def _write(file: io.FileIO, content: memoryview) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """A file's name reaches the disk."""
+    """Waits until the names of the files in the folder of `path` are on the disk."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -1,4 +1,4 @@
-"""S of the promised bound: how large the numbers are that a gate adds up, whatever is left when they cancel."""
+"""Computes S of the promised bound: the largest sum of absolute terms in a gate."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ._sizes import Floats, Layer, direction_runs, directions, gate_order, peeph
 
 
 def largest_sum(net: Layer, weights: Mapping[str, Floats], x: Floats, state: State) -> float:
-    """The largest sum of |w||x| + |b| of a gate, over all layers, directions, steps, rows and units, in float64.
+    """The largest sum of abs(w) abs(x) + abs(b) in a gate, over all layers, directions, steps, rows and units.
 
-    weights: by their names in the layer's state dict; x (T, B, I); state: h_0 (L*D, B, S) and, of an LSTM, c_0.
+    weights: by their names in the layer's state dict. x: (T, B, I). state: h_0 (L*D, B, S) and, for an LSTM, c_0.
 
-    A gate's sum has the products with its input (x, or the outputs of the layer below), with h(t-1) and, where there
-    are peepholes, with the c they see, as well as both biases. Inputs and states are those of the run itself. In a
-    GRU's candidate the reset gate weighs the recurrent products: r * (|W_hn||h| + |b_hn|), or with reset="before"
-    |W_hn||r * h| + |b_hn|. A projection is not a gate, so its own sum is not counted; what it gives is, as the h of
-    the next step and the input of the next layer. Bounds (gate_clip) change nothing: they act on a sum that is made.
+    The terms of a gate are the products with its input (x, or the outputs of the layer below), the products with
+    h(t-1), the products with c if it has peepholes, and both biases. Inputs and states are those of the run itself.
+    In a GRU's candidate the reset gate multiplies the recurrent terms: r * (abs(W_hn) abs(h) + abs(b_hn)), or with
+    reset="before" abs(W_hn) abs(r * h) + abs(b_hn). A projection is not a gate, so its sum does not count; its result
+    counts as the h of the next step and the input of the next layer. gate_clip has no effect, as it follows the sum.
     """
     x = x.astype("float64")
     gates = net.gates(x, hx_of(state), dtype="float64")
@@ -41,12 +41,12 @@ def largest_sum(net: Layer, weights: Mapping[str, Floats], x: Floats, state: Sta
 
 
 def _rows(values: Floats) -> Floats:
-    """(T, B, features) as (T*B, features): one product of matrices, not T."""
+    """Reshapes (T, B, features) to (T*B, features), so that one product of matrices suffices for all steps."""
     return values.reshape(-1, values.shape[-1])
 
 
 def _before(values: Floats, first: Floats, reverse: bool) -> Floats:
-    """A state before each step, (T, B, features), of the values after it."""
+    """The state before each step, (T, B, features). values: the state after each step. first: h_0 or c_0."""
     start = first.astype("float64")[None]
     return np.concatenate([values[1:], start] if reverse else [start, values[:-1]])
 
@@ -59,7 +59,10 @@ def _sums(
     before: Mapping[str, Floats],
     after: Mapping[str, Floats],
 ) -> list[Floats]:
-    """Of each gate of one direction of one layer, (T*B, H); the states before each step, all gates' values after it."""
+    """The sums of absolute terms of each gate in one direction of one layer, each (T*B, H).
+
+    before: the states before each step. after: the values of all gates after each step.
+    """
 
     def absolute(name: str) -> Floats:
         array: Floats = np.abs(weights[name + suffix].astype("float64"))

@@ -1,4 +1,4 @@
-"""From a layer that find_layers found to a network. A cell is taken as a layer of one: the numbers are the same."""
+"""Makes networks from the results of find_layers. A cell becomes a layer with num_layers=1, with the same results."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from gatecell import FoundLayer, FoundLayers, Weights
 
 from ._sizes import Layer, weight_shapes
 
-SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")  # torch's arguments
-_SHOWN = 10  # names of tensors in an error
+# torch's names of sizes.
+SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")
+_SHOWN = 10  # the number of tensors that an error names
 _GO_ON = "; --no-strict goes on without them"
-_TORCH_OPTIONS = ("batch_first", "nonlinearity")  # options in FoundLayer.flags that torch has, too
-_ADVICE = "\nstrict=False ignores what is unexpected"  # for Python; _GO_ON is the command line's
+_TORCH_OPTIONS = ("batch_first", "nonlinearity")  # options in FoundLayer.flags that torch has as well
+_ADVICE = "\nstrict=False ignores what is unexpected"  # from_state_dict's advice, which _GO_ON replaces
 
 
 def layers_of(path: str | os.PathLike[str], weights: Weights) -> FoundLayers:
-    """The recurrent layers in a file. Raises ValueError if there are none, with the reason or the names that are."""
+    """The recurrent layers in a file. If there are none, raises ValueError with the reason or the tensors' names."""
     layers = gatecell.find_layers(weights)
     if layers:
         return layers
@@ -45,7 +46,7 @@ def check_all(path: str | os.PathLike[str], layers: FoundLayers, weights: Weight
 
 
 def check(path: str | os.PathLike[str], layer: FoundLayer, weights: Weights) -> None:
-    """Raises ValueError for tensors beside a layer that are not understood, as from_state_dict does."""
+    """Raises the ValueError of from_state_dict for tensors beside a layer that are not understood."""
     if not layer.beside:
         return
     made: type[Any] = getattr(gatecell, layer.cell)
@@ -60,29 +61,28 @@ def _refused(layers: FoundLayers) -> str:
     return "; ".join(f"{prefix!r} cannot be read: {reason}" for prefix, reason in layers.refused.items())
 
 
-def empty(layer: FoundLayer, **how: Any) -> Layer:
-    """The network without weights; `how` is what the file does not tell: nonlinearity, num_threads, ..."""
+def empty(layer: FoundLayer, **options: Any) -> Layer:
+    """The network without weights. `options` are options that the file does not give: nonlinearity, num_threads, ..."""
     made: type[Any] = getattr(gatecell, layer.cell.removesuffix("Cell"))
-    options = {name: getattr(layer, name) for name in SIZES if name in inspect.signature(made).parameters}
+    sizes = {name: getattr(layer, name) for name in SIZES if name in inspect.signature(made).parameters}
     dtype = np.float64 if layer.dtype.itemsize >= 8 else np.float32
-    net: Layer = made(**options, dtype=dtype, **{**dict(layer.flags), **how})
+    net: Layer = made(**sizes, dtype=dtype, **{**dict(layer.flags), **options})
     return net
 
 
 def own_weights(layer: FoundLayer, weights: Mapping[str, Any]) -> dict[str, Any]:
-    """The layer's arrays among others, by torch's names in a layer: those of a cell lack the final _l0 in the file."""
+    """The layer's arrays in a file, by torch's names for a layer. In the file the names of a cell lack _l0."""
     keys = {name: layer.prefix + name for name in weight_shapes(empty(layer))}
     return {name: weights[key if key in weights else key.removesuffix("_l0")] for name, key in keys.items()}
 
 
-def network(layer: FoundLayer, weights: Mapping[str, Any], **how: Any) -> Layer:
-    """The layer as it was found; what is beside it has been judged."""
+def network(layer: FoundLayer, weights: Mapping[str, Any], **options: Any) -> Layer:
+    """The network with its weights. `options` are as for `empty`. Ignores tensors beside it: see `check`."""
     made: type[Any] = getattr(gatecell, layer.cell.removesuffix("Cell"))
-    options = {**dict(layer.flags), **how}
-    net: Layer = made.from_state_dict(weights, prefix=layer.prefix, strict=False, **options)
+    net: Layer = made.from_state_dict(weights, prefix=layer.prefix, strict=False, **{**dict(layer.flags), **options})
     return net
 
 
 def own_options(layer: FoundLayer) -> dict[str, Any]:
-    """The options of a layer that torch has not."""
+    """The options of a layer that torch lacks."""
     return {name: value for name, value in layer.flags if name not in _TORCH_OPTIONS}

@@ -1,6 +1,6 @@
-"""How a program ends: with an exit code, and one line on stderr in place of a traceback.
+"""Ends a program with an exit code, and prints an error as one line on stderr in place of a traceback.
 
-Exit codes: 0; 1 failed; 130 interrupted; 141 nobody reads the output any more.
+Exit codes: 0 success; 1 failure; 130 interrupted; 141 the reader of the output has closed it.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Callable
 from ._output import one_line
 
 ERRORS = (ValueError, TypeError, OSError, RuntimeError, MemoryError)
-INTERRUPTED, PIPE_CLOSED = 130, 141  # as of a program that SIGINT or SIGPIPE ended
+INTERRUPTED, PIPE_CLOSED = 130, 141  # a shell's codes for programs that SIGINT or SIGPIPE ended
 
 
 def outcome(run: Callable[[], int | None], name: str) -> int:
-    """Calls `run`, whose result is the exit code; of any of ERRORS prints "name: what is wrong" and returns 1."""
+    """Calls `run` and returns its result as the exit code. For any of ERRORS prints "name: message" and returns 1."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal's encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")  # escapes characters that the terminal's encoding lacks
     try:
         code = run() or 0
-        if sys.stdout:  # None if the caller closed it
+        if sys.stdout:  # None if the caller has closed it
             sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -31,7 +31,7 @@ def outcome(run: Callable[[], int | None], name: str) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except ERRORS as error:
-        _discard_output()  # if it could not be written
+        _discard_output()  # the error may be that it could not be written
         print(f"{name}: {one_line(_message(error))}", file=sys.stderr)
         return 1
 
@@ -45,7 +45,7 @@ def _message(error: BaseException) -> str:
 
 
 def _discard_output() -> None:
-    """Empties stdout's buffer, into nowhere if need be, so that the interpreter's end does not complain."""
+    """Empties stdout's buffer, if need be into /dev/null, so that the interpreter reports no error at its end."""
     try:
         if sys.stdout:
             sys.stdout.flush()

@@ -1,6 +1,6 @@
-"""Memory of a network's packed weights, from its sizes alone: what the core's `nbytes` says once it has the weights.
+"""Computes the memory of a network's packed weights from its sizes, without packing them.
 
-The layout is that of cpp/src/pack/packed.cpp, piece by piece; a test compares the two.
+The pieces follow cpp/src/pack/packed.cpp. A test compares the result with the core's `nbytes`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import gatecell
 
 from ._sizes import Layer, directions, gate_order, output_size, peephole_order, peepholes, state_size
 
-_VECTOR = {"avx512": 64, "avx2": 32, "sse2": 16, "neon": 16}  # bytes of a register
+_VECTOR = {"avx512": 64, "avx2": 32, "sse2": 16, "neon": 16}  # bytes of a vector register
 _LINE, _PAGE = 64, 4096
 
 
 def packed_size(net: Layer) -> int:
-    """In bytes, for the network's dtype and instruction set."""
+    """The bytes of the packed weights for the network's dtype and instruction set."""
     item, used = net.dtype.itemsize, 0
     for layer in range(net.num_layers):
         for _ in range(directions(net)):
@@ -24,7 +24,10 @@ def packed_size(net: Layer) -> int:
 
 
 def _pieces(net: Layer, layer: int, lanes: int) -> list[tuple[int, int]]:
-    """Scalars and alignment of each piece of one direction, in order. The projection's bias is there even if empty."""
+    """The number of scalars and the alignment of each piece of one direction, in order.
+
+    The projection's bias is a piece even without a projection; it is then empty.
+    """
 
     def padded(units: int) -> int:
         return -(-units // lanes) * lanes

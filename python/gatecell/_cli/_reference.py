@@ -1,4 +1,4 @@
-"""What `gatecell verify` compares with: a layer run by somebody else, in float64, and in float32 for its rounding."""
+"""Runs a layer with NumPy or PyTorch, for `gatecell verify`: in float64 as reference, in float32 for its rounding."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import gatecell
 from ._networks import SIZES
 from ._sizes import Floats, Layer, directions
 
-Outputs = dict[str, Floats]  # y (T, B, D*S), h_n (L*D, B, S) and, of an LSTM, c_n (L*D, B, H)
+Outputs = dict[str, Floats]  # y (T, B, D*S), h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H)
 State = tuple[Floats, ...]  # h_0 or h_0, c_0
 
 
 def run_numpy(net: Layer, weights: Mapping[str, Floats], x: Floats, state: State, dtype: str) -> Outputs:
-    """The cells' equations in NumPy, all arithmetic in `dtype`. The network must hold these weights."""
+    """The cells' equations in NumPy, with all arithmetic in `dtype`. The network must hold these weights."""
     gates = net.gates(x, hx_of(state), dtype=dtype)
 
     def last(values: Floats) -> Floats:
-        """(L*D, T, B, features) at the end of time, which for the reverse directions is step 0."""
+        """The values (L*D, T, B, features) after a run's last step, which for a reverse direction is step 0 of x."""
         return np.stack([run[0 if number % directions(net) else -1] for number, run in enumerate(values)])
 
     outputs = {"y": np.concatenate(list(gates["h"][-directions(net) :]), axis=2), "h_n": last(gates["h"])}
@@ -31,26 +31,26 @@ def run_numpy(net: Layer, weights: Mapping[str, Floats], x: Floats, state: State
 
 
 def run_torch(net: Layer, weights: Mapping[str, Floats], x: Floats, state: State, dtype: str) -> Outputs:
-    """PyTorch's layer, computed in `dtype`. Raises RuntimeError without torch."""
+    """PyTorch's layer, computed in `dtype`. Raises RuntimeError if torch cannot be imported."""
     try:
         torch: Any = importlib.import_module("torch")
     except ImportError as error:
         raise RuntimeError(f"torch cannot be imported ({error}): install it, or verify --against float64") from error
     module = torch_layer(net, weights, dtype)
     with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its speed
+        warnings.simplefilter("ignore")  # PyTorch warns about slow options
         h_0 = [torch.from_numpy(array.astype(dtype)) for array in state]
         return named(*module(torch.from_numpy(x.astype(dtype)), hx_of(h_0)))
 
 
 def torch_layer(net: Layer, weights: Mapping[str, Floats], dtype: str) -> Any:
-    """The torch.nn module of a network, whose cell PyTorch has."""
+    """The torch.nn module with the options and weights of a network. PyTorch must have this cell."""
     torch: Any = importlib.import_module("torch")
     options = {name: getattr(net, name) for name in SIZES if name != "proj_size" or net.proj_size}
     if isinstance(net, gatecell.RNN):
         options["nonlinearity"] = net.nonlinearity
     module = getattr(torch.nn, type(net).__name__)(**options, dtype=getattr(torch, dtype))
-    # Copies: torch wants to write.
+    # astype copies the arrays, as torch wants arrays that can be written.
     module.load_state_dict({name: torch.from_numpy(array.astype(dtype)) for name, array in weights.items()})
     return module
 
@@ -61,6 +61,6 @@ def hx_of(state: Sequence[Any]) -> Any:
 
 
 def named(y: Any, hidden: Any) -> Outputs:
-    """A layer's two results, NumPy's or torch's, by name."""
+    """The two results of a layer, of NumPy or torch, as a dict of arrays by name."""
     arrays = map(np.asarray, (y, *(hidden if isinstance(hidden, tuple) else (hidden,))))
     return dict(zip(("y", "h_n", "c_n"), arrays, strict=False))

@@ -1,7 +1,7 @@
-"""A sequence in a .npy file, read and written by chunks of time steps: it may be larger than memory.
+"""Reads and writes a sequence in a .npy file by chunks of time steps, so that it may be larger than memory.
 
-Plain reads and writes instead of a memory map: a file cut short and a full disk are then errors, not signals, and what
-was read takes no memory any more. Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+The module uses reads and writes in place of a memory map. A file that gets shorter and a full disk are then errors, not
+signals, and steps that were read take no memory any longer. Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 class SequenceFile:
-    """An open .npy file of shape (T, features), (T, B, features) or (B, T, features); `time` is the axis T."""
+    """An open .npy file of shape (T, features), (T, B, features) or (B, T, features). `time` numbers axis T."""
 
     def __init__(
         self, path: Path, file: int, start: int, shape: tuple[int, ...], dtype: np.dtype[Any], time: int, fortran: bool
@@ -33,17 +33,18 @@ class SequenceFile:
         self.layout = "(T, features)" if len(shape) == 2 else "(B, T, features)" if time else "(T, B, features)"
         self._file, self._start, self._fortran = file, start, fortran
         stored, axis = (shape[::-1], len(shape) - 1 - time) if fortran else (shape, time)
-        self._lead, self._rest = stored[:axis], stored[axis + 1 :]  # around T, as the file has them
+        self._lead, self._rest = stored[:axis], stored[axis + 1 :]  # the axes before and after T, in the file's order
 
     @property
     def step_bytes(self) -> int:
+        """The bytes of one time step of all rows."""
         return math.prod(self._lead) * math.prod(self._rest) * self.dtype.itemsize
 
     def read(self, begin: int, count: int) -> Array:
-        """`count` time steps from `begin` on, as an array of their own. Raises OSError and ValueError."""
+        """Reads `count` time steps from `begin` on into a new array. Raises OSError and ValueError."""
         part = np.empty((*self._lead, count, *self._rest), self.dtype)
         for offset, block in self._blocks(begin, part):
-            with naming(self.path):
+            with file_named_in_errors(self.path):
                 while block:
                     done = os.preadv(self._file, [block], offset)
                     if not done:
@@ -52,15 +53,15 @@ class SequenceFile:
         return part.T if self._fortran else part
 
     def write(self, begin: int, part: Array) -> None:
-        """Time steps from `begin` on, C-contiguous. Raises OSError."""
+        """Writes time steps, a C-contiguous array, from step `begin` on. Raises OSError."""
         for offset, block in self._blocks(begin, part):
-            with naming(self.path):
+            with file_named_in_errors(self.path):
                 while block:
                     done = os.pwrite(self._file, block, offset)
                     offset, block = offset + done, block[done:]
 
     def _blocks(self, begin: int, part: Array) -> Iterator[tuple[int, memoryview]]:
-        """The bytes that lie together in the file, with their offsets: one block for each index before T."""
+        """The blocks of bytes that are contiguous in the file, with their offsets: one for each index before axis T."""
         lead, step = math.prod(self._lead), math.prod(self._rest) * self.dtype.itemsize
         blocks = part.reshape(lead, part.size // lead if lead else 0).view(np.uint8)
         for index, block in enumerate(blocks):
@@ -69,8 +70,11 @@ class SequenceFile:
 
 @contextmanager
 def opened(path: Path, batch_first: bool) -> Iterator[SequenceFile]:
-    """To read: an array of real floats of any size, byte order and order of axes. Raises OSError and ValueError."""
-    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait
+    """Opens a file to read. It must hold real floats, of any size, byte order and order of axes.
+
+    Raises OSError, ValueError and TypeError.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for its writer
         raise ValueError(f"{path}: expected a .npy file, got a directory, a device or a pipe")
     with path.open("rb") as file:
         try:
@@ -88,14 +92,14 @@ def opened(path: Path, batch_first: bool) -> Iterator[SequenceFile]:
 
 
 def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """The shape, whether in Fortran order, and the dtype of the array in a .npy file. Raises ValueError."""
+    """Reads a .npy header: shape, whether the order is Fortran's, and dtype. Raises ValueError."""
     try:
         version = npy.read_magic(file)
         if version not in ((1, 0), (2, 0)):
             raise ValueError(f"version {version} of the .npy format, which only names of fields need")
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(file)
-    except Exception as error:  # NumPy's header is a Python literal: what can go wrong is open-ended
+    except Exception as error:  # NumPy parses the header as a Python literal, so it may raise any error
         raise ValueError(str(error)) from error
     if dtype.hasobject:
         raise ValueError("an array of Python objects, which only a pickle could hold (allow_pickle=False)")
@@ -105,7 +109,7 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def check_size(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> None:
-    """Raises ValueError unless an array takes `size` bytes."""
+    """Raises ValueError unless an array of this shape and dtype takes `size` bytes."""
     is_possible = len(shape) <= 32 and all(type(n) is int and n >= 0 for n in shape)
     # NumPy would overflow where an empty array's other dimensions are as large as this.
     is_countable = is_possible and math.prod(max(1, n) for n in shape) < 2**59
@@ -114,9 +118,9 @@ def check_size(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> None:
 
 
 def create(path: Path, file: int, shape: tuple[int, ...], dtype: np.dtype[Any], batch_first: bool) -> SequenceFile:
-    """To write, into an open file of which nothing stays: the right header and size, zeros. Raises OSError."""
+    """Replaces the content of an open file by a header and zeros, to write the steps later. Raises OSError."""
     start = _header(shape, dtype)
-    with naming(path):
+    with file_named_in_errors(path):
         os.ftruncate(file, 0)
         os.pwrite(file, start, 0)
         os.ftruncate(file, len(start) + math.prod(shape) * dtype.itemsize)
@@ -124,7 +128,7 @@ def create(path: Path, file: int, shape: tuple[int, ...], dtype: np.dtype[Any], 
 
 
 def reopened(path: Path, file: int, shape: tuple[int, ...], dtype: np.dtype[Any], batch_first: bool) -> SequenceFile:
-    """To go on writing what `create` made. Raises ValueError if it is not that."""
+    """Goes on with an open file that `create` made. Raises ValueError if its header or size is different."""
     start = _header(shape, dtype)
     size = len(start) + math.prod(shape) * dtype.itemsize
     if os.pread(file, len(start), 0) != start or os.fstat(file).st_size != size:
@@ -143,8 +147,8 @@ def _header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """An OSError of what is done with an open file does not tell which file: adds it."""
+def file_named_in_errors(path: Path) -> Iterator[None]:
+    """Adds the file's name to an OSError. Errors of operations on open files lack it."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A network over a sequence file into a draft, chunk by chunk, and what has to be the same for a run to be resumed."""
+"""Runs a network over a sequence file into a draft, chunk by chunk, and checks that a run may be resumed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ._reference import hx_of
 from ._sequence_file import SequenceFile
 from ._sizes import Layer, output_size
 
-# Options of a layer that change no output, or that a run's identity has elsewhere.
-_NO_MATTER = ("batch_first", "dropout", "device", "dtype", "num_threads", "isa")
+# Options of a layer that do not change the outputs, or that `identity` has under another key.
+_OTHER_OPTIONS = ("batch_first", "dropout", "device", "dtype", "num_threads", "isa")
 
 
 def stream(network: Layer, x: SequenceFile, draft: Draft, file: int, record: Record, chunk: int) -> Record:
-    """From a record to the end, whose record is then kept."""
+    """Runs the steps from a record to the end. Returns the last record, which it has written."""
     prepare = _sequence_file.reopened if record.step else _sequence_file.create
     y = prepare(draft.part, file, (*x.shape[:-1], output_size(network)), network.dtype, network.batch_first)
-    draft.keep(file, record, now=True)
+    draft.write_record(file, record, now=True)
     try:
         with progress(x.steps, record.step) as advance:
             while record.step < x.steps:
@@ -33,20 +33,20 @@ def stream(network: Layer, x: SequenceFile, draft: Draft, file: int, record: Rec
                 part, hidden = network(x.read(record.step, count), hx_of(record.states))
                 y.write(record.step, part)
                 record = Record(record.run, record.step + count, states_of(hidden))
-                draft.keep(file, record, now=record.step == x.steps)
+                draft.write_record(file, record, now=record.step == x.steps)
                 advance(count)
     except OSError as error:
-        hint = f"{error.strerror}; --resume goes on from step {draft.record().step}"
+        hint = f"{error.strerror}; --resume goes on from step {draft.read_record().step}"
         raise OSError(error.errno, hint, error.filename) from None
     except KeyboardInterrupt:
-        print(f"interrupted; --resume goes on from step {draft.record().step}", file=sys.stderr)
+        print(f"interrupted; --resume goes on from step {draft.read_record().step}", file=sys.stderr)
         raise
     return record
 
 
 @contextmanager
 def progress(steps: int, done: int) -> Iterator[Callable[[int], object]]:
-    """A progress bar on stderr if that is a terminal and tqdm is installed; takes the number of steps made."""
+    """Shows a progress bar on stderr if that is a terminal and tqdm is installed. Yields a function that adds steps."""
     try:
         from tqdm import tqdm
     except ImportError:
@@ -57,9 +57,9 @@ def progress(steps: int, done: int) -> Iterator[Callable[[int], object]]:
 
 
 def resumed(draft: Draft, now: Record, steps: int) -> Record:
-    """Where the interrupted run was. Raises ValueError if this one would not give the same bits."""
-    record = draft.record()
-    # A complete run may have been interrupted when it had written the final state over the initial one.
+    """The record of the interrupted run. Raises ValueError if this run would not give the same bits."""
+    record = draft.read_record()
+    # A complete run may have been interrupted after it wrote the final state into the file of the initial state.
     finals = {**now.run, "the initial state": record.run.get("the initial state")}
     run = finals if record.step == steps and digest(record.states) == now.run["the initial state"] else now.run
     if others := [what for what in run if run[what] != record.run.get(what)]:
@@ -68,10 +68,10 @@ def resumed(draft: Draft, now: Record, steps: int) -> Record:
 
 
 def identity(network: Layer, x: SequenceFile, states: States) -> dict[str, Any]:
-    """What decides about the bits.
+    """All that the bits of a run depend on, by the words that an error uses.
 
-    Weights by their values, so that the file may have moved. The input by size and time of change as `make` does it: to
-    read all of an input larger than memory again would take as long as many a run.
+    The weights are identified by their values, so their file may have moved. The input is identified by size and time
+    of change, as the program `make` does: to read a large input again could take as long as the run.
     """
     about = x.path.stat()
     return {
@@ -82,17 +82,18 @@ def identity(network: Layer, x: SequenceFile, states: States) -> dict[str, Any]:
         "the network": options_of(network),
         "the initial state": digest(states),
         "the version of gatecell": gatecell.__version__,
-        "whether the processor has FMA": network.isa != "sse2",  # all other instruction sets give the same bits
+        "whether the processor has FMA": network.isa != "sse2",  # all instruction sets with FMA give the same bits
     }
 
 
 def options_of(network: Layer) -> dict[str, Any]:
-    """The class and the options that decide about the outputs. Record keeps the dtype and the layout beside them."""
-    names = [name for name in inspect.signature(type(network)).parameters if name not in _NO_MATTER]
+    """The class and the options that the outputs depend on."""
+    names = [name for name in inspect.signature(type(network)).parameters if name not in _OTHER_OPTIONS]
     return {"class": type(network).__name__, **{name: getattr(network, name) for name in names}}
 
 
 def digest(arrays: States) -> str:
+    """A hash of the dtypes, shapes and values of arrays."""
     total = hashlib.sha256()
     for array in arrays:
         total.update(f"{array.dtype} {array.shape}".encode())
@@ -101,5 +102,5 @@ def digest(arrays: States) -> str:
 
 
 def states_of(hidden: Any) -> States:
-    """Of what a network gives: h_n, or h_n and c_n."""
+    """The final state that a network returns as a list: h_n, or h_n and c_n."""
     return list(hidden) if isinstance(hidden, tuple) else [hidden]

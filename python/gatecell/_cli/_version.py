@@ -1,4 +1,4 @@
-"""`gatecell --version`: the version, how the core was built, and what of it this machine can run."""
+"""`gatecell --version`: the version, the build of the core, and the instruction sets that this machine can run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gatecell bench`: how long the layers of a file take here, beside PyTorch where that is installed."""
+"""`gatecell bench`: times the layers of a file on this machine, beside PyTorch if that is installed."""
 
 from __future__ import annotations
 
@@ -27,16 +27,19 @@ from ._reference import Outputs
 from ._sizes import weight_shapes
 
 HELP = "time the layers of a file, beside PyTorch if it is installed"
-TURN = 0.05  # seconds of calls of one library before the other one's turn
-BUDGET = 1.0  # seconds of turns for a layer
+TURN = 0.05  # seconds: a turn of calls of one library, before the turn of the other
+BUDGET = 1.0  # seconds: all turns of a layer
 LEAST_TURNS = 3
-SPREAD = 1.5  # of turns that agree, slowest to fastest; see `settled`
-SHARE = 0.9  # of a turn's time for which a process has a CPU
+SPREAD = 1.5  # the largest ratio of the slowest turn to the fastest if turns agree; see `settled`
+CPU_SHARE = 0.9  # processor time divided by elapsed time, at least
 UNSETTLED = (
     f"unsettled: without their slowest quarter the turns still spread by more than {SPREAD} times, or the process "
-    f"had a CPU for less than {SHARE} of their time, so neither a time nor a ratio is claimed"
+    f"had a CPU for under {CPU_SHARE} of their time, so neither a time nor a ratio is claimed"
 )
-TOLERANCE = {"float32": 1e-4, "float64": 1e-10}  # times max(1, |y|): beyond it is another network, or a chaotic one
+TOLERANCE = {
+    "float32": 1e-4,
+    "float64": 1e-10,
+}  # times max(1, |y|), for sound networks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +58,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.strict:
         _networks.check_all(arguments.file, found, weights)
     steps, rows = arguments.steps, arguments.rows
-    threads = _networks.empty(found[0], num_threads=arguments.threads).num_threads  # with the default of a network
+    threads = _networks.empty(found[0], num_threads=arguments.threads).num_threads  # the default is that of networks
     libraries = ["gatecell", *(["torch"] if find_spec("torch") else [])]
     with workers(libraries) as pools:
         layers = [measure(Task(arguments.file, layer, steps, rows, threads), pools) for layer in found]
@@ -69,7 +72,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def workers(libraries: list[str]) -> Iterator[dict[str, ProcessPoolExecutor]]:
-    """A process for each library. An interrupt ends it at once, even in a call that takes minutes."""
+    """A process for each library. An interrupt ends the processes at once, even in a call that takes minutes."""
     pools = {
         library: ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL)
@@ -84,7 +87,7 @@ def workers(libraries: list[str]) -> Iterator[dict[str, ProcessPoolExecutor]]:
 
 
 def measure(task: Task, pools: Mapping[str, ProcessPoolExecutor]) -> dict[str, Any]:
-    """A layer's times in seconds, in turns that alternate; without turns if the libraries disagree."""
+    """Times a layer in alternating turns of the libraries. Without turns if the libraries' outputs differ."""
     net = _networks.empty(task.layer)
     expected = pools["gatecell"].submit(make, "gatecell", task).result()
     missing, difference, disagrees = torch_missing(task.layer, pools), None, False
@@ -120,33 +123,37 @@ def measure(task: Task, pools: Mapping[str, ProcessPoolExecutor]) -> dict[str, A
 
 
 def torch_missing(layer: FoundLayer, libraries: Collection[str]) -> str | None:
-    """Why there is nothing to compare with."""
+    """The reason why PyTorch cannot run the layer; None if it can."""
     if "torch" not in libraries:
         return "torch not installed"
     return "torch has no such cell" if _networks.own_options(layer) else None
 
 
 def largest_difference(expected: Outputs, got: Outputs) -> float:
-    """As a share of max(1, |expected|); NaN if there is one."""
+    """The largest difference of two outputs, divided by max(1, abs(expected)); NaN if there is a NaN."""
     differences = [np.abs(got[name] - array) / np.maximum(1, np.abs(array)) for name, array in expected.items()]
     return float(np.max([np.max(difference, initial=0) for difference in differences]))
 
 
 def settled(turns: list[Turn]) -> bool:
-    """Whether a library's turns agree, and had a CPU.
+    """Whether a library's turns agree, and the process had a CPU in them.
 
-    They agree if without the slowest quarter (at least one) they spread by at most SPREAD times. One-sided, because a
-    busy machine makes a turn slower, never faster: a slow one may be an accident, a fast one shows that the others were
-    disturbed. Where both libraries are settled, at most a quarter of the ratios taken turn by turn are too large and a
-    quarter too small by accident, so their median is a good one. Where other programs leave a process no CPU all turns
-    may be slow alike, and only its processor time tells.
+    The slowest quarter of the turns, at least one, is dropped. The others agree if the slowest takes at most SPREAD
+    times as long as the fastest. Only slow turns are dropped, because a busy machine makes a turn slower, never faster:
+    a slow turn may be an accident, but a fast turn shows that the others were disturbed. If both libraries are settled,
+    at most a quarter of the ratios, taken turn by turn, are too large by accident and at most a quarter too small, so
+    their median is right. If other programs take the CPU, all turns may be equally slow; then only the processor time
+    shows it.
     """
     kept = sorted(turn.seconds for turn in turns)[: -max(1, len(turns) // 4)]
-    return kept[-1] <= SPREAD * kept[0] and statistics.median(turn.share for turn in turns) >= SHARE
+    return kept[-1] <= SPREAD * kept[0] and statistics.median(turn.cpu_share for turn in turns) >= CPU_SHARE
 
 
 def summary(turns: list[Turn], task: Task, products: int) -> dict[str, float | bool | None]:
-    """None for what is not claimed. `products`: multiply-adds of a row in a step, two operations each."""
+    """The times of one library. Values are None if the turns are not settled.
+
+    products: multiply-adds of a row in a step. Each counts as two operations.
+    """
     times = [turn.seconds for turn in turns]
     agree, seconds = settled(turns), statistics.median(times)
     return {
@@ -180,6 +187,7 @@ def show(facts: Mapping[str, Any]) -> None:
 
 
 def cells(times: Mapping[str, float]) -> tuple[str, ...]:
+    """The cells of a library's line: median time, spread, time of a step, operations per second."""
     spread = f"({duration(times['fastest'])} to {duration(times['slowest'])})"
     if not times["settled"]:
         return "unsettled", spread, "", ""
@@ -192,6 +200,6 @@ def cells(times: Mapping[str, float]) -> tuple[str, ...]:
 
 
 def duration(seconds: float) -> str:
-    """Three digits in the unit that suits."""
+    """A time with three digits, in s, ms or us."""
     unit, size = next(((unit, size) for unit, size in (("s", 1.0), ("ms", 1e-3)) if seconds >= size), ("us", 1e-6))
     return f"{seconds / size:#.3g}".rstrip(".") + f" {unit}"

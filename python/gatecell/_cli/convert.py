@@ -1,4 +1,4 @@
-"""`gatecell convert FILE OUT.safetensors`: the arrays of a file that gatecell reads, in the format that all can."""
+"""`gatecell convert FILE OUT.safetensors`: writes the arrays of a file as .safetensors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ HELP = "write the tensors of a file as .safetensors"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
-    parser.add_argument("out", metavar="OUT.safetensors", type=Path, help="written as a whole or not at all")
-    parser.add_argument("--prefix", default="", metavar="P", help="only tensors under P, by their names without it")
+    parser.add_argument("out", metavar="OUT.safetensors", type=Path, help="output, written as a whole or not at all")
+    parser.add_argument("--prefix", default="", metavar="P", help="only tensors under P; their names lose P")
     parser.add_argument("--force", action="store_true", help="overwrite OUT.safetensors if it exists")
 
 

@@ -1,4 +1,4 @@
-"""`gatecell demo`: two trained networks on their data. Exit code 1 if a score or a difference misses its bound."""
+"""`gatecell demo`: runs two trained networks. The exit code is 1 if a score or a difference is outside its bound."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HELP = "run two trained networks and compare them with PyTorch's recorded output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None of its own."""
+    """The demo has no arguments."""
 
 
 def execute(arguments: argparse.Namespace) -> int:

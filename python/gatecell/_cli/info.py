@@ -1,4 +1,4 @@
-"""`gatecell info FILE`: what a file of weights holds. Nothing is copied or packed: a large file answers at once."""
+"""`gatecell info FILE`: shows the content of a file of weights. It copies and packs nothing, so it is fast."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`gatecell run`: a sequence in a .npy file through a layer, chunk by chunk, so that it may be larger than memory.
+"""`gatecell run`: runs a layer over a sequence in a .npy file, chunk by chunk, so the file may be larger than memory.
 
-The bits are those of one call over the whole sequence, however it is cut and wherever it was interrupted.
+The outputs have the same bits as one call over the whole sequence, for every length of chunks and after interruptions.
 """
 
 from __future__ import annotations
@@ -24,43 +24,48 @@ from ._sizes import Layer, output_size
 from ._streaming import identity, resumed, states_of, stream
 
 HELP = "run a layer over a sequence in a .npy file of any size"
-CHUNK_BYTES = 1 << 24  # of input and output in a chunk: large enough for disks, a small part of any memory
-STATES = ("h_n", "c_n")  # names in the state's file
+CHUNK_BYTES = 1 << 24  # of input and output in a chunk: large enough for disks, small beside any memory
+STATES = ("h_n", "c_n")  # names of the arrays in the state's file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "A run that was interrupted in any way leaves OUTPUT.part and OUTPUT.resume; --resume goes on from there to "
-        "the same bits, and begins if there is nothing to go on with. --threads and --chunk may be others then."
+        "An interrupted run leaves OUTPUT.part and OUTPUT.resume. --resume goes on from there and gives the same bits; "
+        "without an interrupted run it begins at step 0. --threads and --chunk may have other values then."
     )
     add_file(parser)
     add = parser.add_argument
     add("input", metavar="INPUT.npy", type=Path, help="(T, B, features) or (T, features), of any floating type")
-    add("output", metavar="OUTPUT.npy", type=Path, help="laid out as the input, there when it is whole")
-    add("--layer", metavar="PREFIX", default="", help="prefix of the layer's names, needed if the file has several")
+    add("output", metavar="OUTPUT.npy", type=Path, help="with the axes of the input; appears when it is complete")
+    add(
+        "--layer",
+        metavar="PREFIX",
+        default="",
+        help="prefix of the layer's names, required if FILE has several layers",
+    )
     add(
         "--batch-first",
         action=argparse.BooleanOptionalAction,
-        help="the input is (B, T, features), or is not (default: as the file tells, else (T, B, features))",
+        help="the input is (B, T, features); with --no-batch-first it is (T, B, features); default: as in FILE, or no",
     )
-    add("--nonlinearity", choices=("tanh", "relu"), help="of a simple RNN (default tanh)")
+    add("--nonlinearity", choices=("tanh", "relu"), help="for a simple RNN (default tanh)")
     add(
         "--state",
         metavar="S.npz",
         type=Path,
-        help="h_n and, for an LSTM, c_n: the initial state if this file exists (else zeros), then the final one",
+        help="h_n and, for an LSTM, c_n: initial state if this file exists (else zeros), replaced by the final state",
     )
     add(
         "--chunk",
         metavar="N",
         type=positive,
-        help="time steps in memory at a time (default: about 16 MB; of two directions all)",
+        help="time steps in memory at a time (default: about 16 MB; all steps for a bidirectional layer)",
     )
     add_threads(parser)
     add_strict(parser)
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    again.add_argument("--force", action="store_true", help="replace the output, drop an interrupted run")
+    again.add_argument("--force", action="store_true", help="replace the output and remove an interrupted run")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -80,11 +85,11 @@ def execute(arguments: argparse.Namespace) -> int:
         if resuming:
             record = resumed(draft, record, x.steps)
         else:
-            draft.forget()
-        if not arguments.json:  # now: a wrong layout need not run to its end
+            draft.remove_record()
+        if not arguments.json:  # printed before the run, so that a user can stop a run with a wrong layout
             print(layout(x, is_assumed), flush=True)
         first = record.step
-        if not (resuming and first == x.steps and draft.has_name(file)):
+        if not (resuming and first == x.steps and draft.has_output_name(file)):
             record = stream(network, x, draft, file, record, chunk)
         if arguments.state:
             write_arrays(arguments.state, dict(zip(STATES, record.states, strict=False)))
@@ -109,16 +114,17 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def layout(x: SequenceFile, is_assumed: bool) -> str:
-    """The input's layout in numbers: nothing in a .npy file tells T from B, and the other way would run, too."""
+    """A sentence about the input's layout. A .npy file does not say which axis is T, and the wrong layout may run."""
     sizes = f"{counted(x.rows, 'row')} of {counted(x.steps, 'step')}"
     sentence = f"{printable(str(x.path))}: {x.shape} taken as {x.layout}, {sizes}"
-    if is_assumed and x.layout == "(T, B, features)" and x.rows > 1:  # nobody has many rows of one step
+    # With one row, the other layout would mean several rows of one step, which is improbable.
+    if is_assumed and x.layout == "(T, B, features)" and x.rows > 1:
         return f"{sentence}; if it is (B, T, features), pass --batch-first"
     return sentence
 
 
 def check_paths(arguments: argparse.Namespace) -> None:
-    """Before anything is read or made: what would be noticed only at the end of a long run. Raises ValueError."""
+    """Finds errors that would otherwise appear at the end of a long run. Raises ValueError."""
     output, state = arguments.output, arguments.state
     for path in (output, state):
         if path and path.exists() and not path.is_file():
@@ -128,12 +134,12 @@ def check_paths(arguments: argparse.Namespace) -> None:
     read = {"the weights": arguments.file, "the input": arguments.input}
     for written, others in ((output, {**read, "the state": state}), (state, read)):
         for what, other in others.items():
-            if written and other and _same(written, other):
-                raise ValueError(f"{written}: this is {what}, which would be lost")
+            if written and other and _is_same_file(written, other):
+                raise ValueError(f"{written}: this is {what}, which would be overwritten")
 
 
 def check_leftovers(arguments: argparse.Namespace, draft: Draft) -> None:
-    """What other runs have left is not lost unasked. Raises ValueError."""
+    """Raises ValueError if the run would remove files of other runs without --force or --resume."""
     if arguments.force:
         return
     output = arguments.output
@@ -145,7 +151,7 @@ def check_leftovers(arguments: argparse.Namespace, draft: Draft) -> None:
 
 
 def make(arguments: argparse.Namespace) -> tuple[Layer, bool]:
-    """The network, and whether nobody has said that its input is not batch_first."""
+    """The network, and whether batch_first=False is an assumption because neither the file nor the user gave it."""
     weights = gatecell.load(arguments.file, prefix=arguments.layer)
     found = _networks.layers_of(arguments.file, weights)
     layer = choose(found, arguments.layer)
@@ -165,7 +171,7 @@ def make(arguments: argparse.Namespace) -> tuple[Layer, bool]:
 
 
 def choose(layers: Sequence[FoundLayer], prefix: str) -> FoundLayer:
-    """The layer with this prefix, or the only one there is. Raises ValueError."""
+    """The layer with this prefix, or the only layer. Raises ValueError."""
     exact = [layer for layer in layers if layer.prefix == with_dot(prefix)]
     if len(candidates := exact or layers) == 1:
         return candidates[0]
@@ -174,10 +180,12 @@ def choose(layers: Sequence[FoundLayer], prefix: str) -> FoundLayer:
 
 
 def chunk_steps(network: Layer, x: SequenceFile, chunk: int | None) -> int:
-    """Time steps in a chunk. Two directions need the whole sequence at once."""
+    """The number of time steps in a chunk. A bidirectional network needs the whole sequence at once."""
     if network.bidirectional:
         if chunk:
-            raise ValueError("a bidirectional network cannot run in chunks: it needs a sequence's end at its beginning")
+            raise ValueError(
+                "expected a network of one direction for --chunk, got a bidirectional one, which begins at both ends"
+            )
         return max(1, x.steps)
     rows = x.step_bytes // max(1, network.input_size * x.dtype.itemsize)
     step = rows * (network.input_size + output_size(network)) * network.dtype.itemsize
@@ -185,7 +193,7 @@ def chunk_steps(network: Layer, x: SequenceFile, chunk: int | None) -> int:
 
 
 def initial(network: Layer, x: SequenceFile, path: Path | None) -> States:
-    """The state before the first step, checked. Raises OSError, ValueError."""
+    """The checked state before the first step. Raises OSError, ValueError."""
     hx = None
     if path and path.exists():
         arrays = gatecell.load(path)
@@ -195,9 +203,9 @@ def initial(network: Layer, x: SequenceFile, path: Path | None) -> States:
         hx = hx_of([arrays[name] for name in names])
     try:
         return states_of(network(x.read(0, 0), hx)[1])
-    except (ValueError, TypeError) as error:  # of hx: x was checked
+    except (ValueError, TypeError) as error:  # an error about hx, as x has been checked
         raise ValueError(f"{path}: {error}") from error
 
 
-def _same(one: Path, other: Path) -> bool:
+def _is_same_file(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))

@@ -1,8 +1,9 @@
-"""`gatecell verify FILE`: its checksums, and what gatecell computes with its layers beside what others do.
+"""`gatecell verify FILE`: checks a file's checksums, and compares its layers with another implementation.
 
-The bound is the promised one, see _bound. Where it would say nothing, the result is "undecided": where float32 alone
-costs the other 1e-4 (or, as sums are rounded in proportion, 1e-4 * S/100) the network is chaotic, and where a tenth of
-the outputs' size would be allowed sums are too large for float32.
+The differences must be within the promised bound, see _bound.py. The result is "undecided" in two cases, in which the
+bound would show nothing. The network is chaotic: float32 alone changes the other implementation's outputs by 1e-4 or
+more (by 1e-4 * S/100 for large sums, as the rounding of a sum is proportional to its terms). Or sums are too large for
+float32: the bound is a tenth of the outputs' size or more.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from ._sizes import direction_runs, state_size
 
 HELP = "check a file's checksums, and its recurrent layers against another implementation"
 STEPS, SEED = 20, 0
-CHAOTIC, USELESS = 1e-4, 0.1  # times max(1, the largest output)
+CHAOTIC, USELESS = 1e-4, 0.1  # differences above which the result is undecided; times max(1, the largest output)
 _OTHERS = {"float64": ("NumPy", run_numpy), "torch": ("PyTorch", run_torch)}
 _CHECKED = ("torch.save", "TorchScript", "npz")  # formats with checksums, which load has compared
-_ASSUMED = {  # by the first word of what FoundLayer.choose says
+_ASSUMED = {  # what verify assumes about an option that the file does not give, by the first word in FoundLayer.choose
     "batch_first": "batch_first=False",
     "nonlinearity": "nonlinearity='tanh'",
     "reset": "reset='after'",
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     path: Path = arguments.file
     weights = gatecell.load(path, prefix=arguments.prefix, check=True)
-    with np.errstate(all="ignore"):  # infinities and NaNs are results, too
+    with np.errstate(all="ignore"):  # infinities and NaNs are valid results
         found = layers_of(path, weights)
         if arguments.strict:
             check_all(path, found, weights)
@@ -74,17 +75,18 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict[str, Any]:
+    """Runs one layer and the other implementation with the same random input, and compares them."""
     if against == "torch" and own_options(layer):
         raise ValueError(f"torch has no {layer}: verify --against float64")
     net = network(layer, weights, batch_first=False)
     dtype = str(net.dtype)
     own = {name: array.astype(net.dtype, order="C", copy=False) for name, array in own_weights(layer, weights).items()}
     rng = np.random.default_rng(SEED)
-    rows = 16 + 512 // net.hidden_size  # of few numbers the rounding may be small by luck
+    rows = 16 + 512 // net.hidden_size  # with few numbers the rounding might be small by chance
     x = rng.standard_normal((STEPS, rows, net.input_size)).astype(dtype)
     sizes = (state_size(net), net.hidden_size) if isinstance(net, gatecell.LSTM) else (state_size(net),)
     state = tuple(rng.uniform(-1, 1, (direction_runs(net), rows, size)).astype(dtype) for size in sizes)
-    whose, other = _OTHERS[against]
+    other_name, other = _OTHERS[against]
     reference = other(net, own, x, state, "float64")
     got = named(*net(x, hx_of(state)))
     rounding = _difference(other(net, own, x, state, "float32"), reference)
@@ -92,8 +94,8 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
     bound = Bound(dtype, rounding, largest_sum(net, own, x, state))
     worst = furthest(got, reference, bound)
     if all(np.array_equal(array, own[name], equal_nan=True) for name, array in net.state_dict().items()):
-        problem = _problem(worst, bound, max(float(np.abs(array).max()) for array in reference.values()), whose)
-    else:  # NumPy's reference has used them
+        problem = _problem(worst, bound, max(float(np.abs(array).max()) for array in reference.values()), other_name)
+    else:  # gates(), which run_numpy calls, has used the network's weights
         problem = "the network's weights differ from those in the file"
     return {
         "prefix": layer.prefix,
@@ -110,27 +112,29 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
             "allowed": _number(worst.allowed),
         },
         "rounding": _number(rounding),
-        "rounding_of": f"float32 {whose}",
+        "rounding_of": f"float32 {other_name}",
         "largest_sum": _number(bound.largest_sum),
         "ok": problem is None,
         "problem": problem,
     }
 
 
-def _problem(worst: Furthest, bound: Bound, largest: float, whose: str) -> str | None:
-    """What is wrong, if anything; `largest` is the reference's largest output."""
+def _problem(worst: Furthest, bound: Bound, largest: float, other_name: str) -> str | None:
+    """The reason why the layer does not pass; None if it does. `largest` is the reference's largest output."""
     if not math.isfinite(largest):
         return "the outputs are not finite: the weights hold NaN, infinities or very large numbers"
     size, sums = max(1, largest), bound.largest_sum
     if not bound.rounding < CHAOTIC * size * max(1, sums / LARGE):
-        return f"undecided: the network is chaotic, float32 alone changes {whose}'s outputs by {bound.rounding:.1e}"
+        return (
+            f"undecided: the network is chaotic, float32 alone changes {other_name}'s outputs by {bound.rounding:.1e}"
+        )
     if bound.allowed(np.array(largest)) >= USELESS * size:
         return f"undecided: sums as large as S = {sums:.4g}, the largest of a gate, leave {bound.dtype} too few digits"
     if not math.isfinite(worst.difference):
-        return f"{worst.output} is not finite, but float64 {whose}'s is"
+        return f"{worst.output} is not finite, but float64 {other_name}'s is"
     if worst.share > 1:
-        differs = f"{worst.output} differs from float64 {whose} by {worst.difference:.1e}"
-        return f"{differs}; allowed {worst.allowed:.1e}, {bound.described(whose)}"
+        differs = f"{worst.output} differs from float64 {other_name} by {worst.difference:.1e}"
+        return f"{differs}; allowed {worst.allowed:.1e}, {bound.described(other_name)}"
     return None
 
 
@@ -145,14 +149,14 @@ def _number(value: float) -> float | None:
 def _print(facts: dict[str, Any]) -> None:
     checksums = {"none": "this format has no checksums", "right": "checksums right"}[facts["checksums"]]
     print(f"{printable(facts['file'])}: {facts['format']}, {checksums}")
-    whose = _OTHERS[facts["against"]][0]
-    print(f"random input of {STEPS} steps, random initial state, compared with float64 {whose}")
+    other_name = _OTHERS[facts["against"]][0]
+    print(f"random input of {STEPS} steps, random initial state, compared with float64 {other_name}")
     for layer in facts["layers"]:
         print(f"\n{printable(layer['prefix']) or repr('')}: {layer['network']}, {layer['dtype']} on {layer['isa']}")
         share = "" if layer["share_of_bound"] is None else f", {layer['share_of_bound']:.2f} of the bound"
         rows = [("assumed", ", ".join(layer["assumed"]))] if layer["assumed"] else []
         shown = ", ".join(f"{name} {_shown(value)}" for name, value in layer["differences"].items())
-        rows += [("largest differences", shown + share), (f"{whose}'s own float32", _shown(layer["rounding"]))]
+        rows += [("largest differences", shown + share), (f"{other_name}'s own float32", _shown(layer["rounding"]))]
         if layer["largest_sum"] and layer["largest_sum"] > LARGE:
             rows.append(
                 ("largest gate sum", f"S = {layer['largest_sum']:.4g}, above {LARGE}: floors are S/10 times as high")
