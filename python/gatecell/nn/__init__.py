@@ -1,6 +1,6 @@
-"""The inference half of torch.nn for models around recurrent layers: port a model class by changing its imports.
+"""The part of torch.nn that models around recurrent layers need for inference. To port a model, change its imports.
 
-Class names, constructor arguments, attributes and state-dict keys are torch's; arrays are NumPy's.
+Class names, constructor arguments, attributes and state-dict keys are torch's. Inputs and outputs are NumPy arrays.
 """
 
 from .._modules.module import Module

@@ -1,4 +1,4 @@
-"""Activations: functions of an array, and the layers that are nothing else."""
+"""Activations, as functions and as layers. The result has the shape and the dtype of the input."""
 
 from __future__ import annotations
 
@@ -17,38 +17,40 @@ from ._erf import erf
 
 
 def relu(input: Any, inplace: bool = False) -> Floats:
-    """max(0, x)."""
+    """torch.nn.functional.relu: max(0, x). The input stays as it is, even with inplace=True."""
     return np.maximum(_arrays.view(input, "input"), 0)
 
 
 def tanh(input: Any) -> Floats:
+    """torch.nn.functional.tanh."""
     return np.tanh(_arrays.view(input, "input"))
 
 
 def sigmoid(input: Any) -> Floats:
-    """1 / (1 + exp(-x))."""
+    """torch.nn.functional.sigmoid: 1 / (1 + exp(-x))."""
     return _over_one_plus_exp(1, np.negative(_arrays.view(input, "input")))
 
 
 def silu(input: Any, inplace: bool = False) -> Floats:
-    """x / (1 + exp(-x))."""
+    """torch.nn.functional.silu: x / (1 + exp(-x)). The input stays as it is, even with inplace=True."""
     x = _arrays.view(input, "input")
     return _over_one_plus_exp(x, np.negative(x))
 
 
 def _over_one_plus_exp(numerator: Any, exponent: Any) -> Floats:
-    """numerator / (1 + exp(exponent)), in the exponent's memory."""
-    y: Floats = np.asarray(exponent)  # without axes NumPy has made it a scalar
-    with np.errstate(over="ignore", invalid="ignore"):  # exp is infinite where the quotient is 0
+    """numerator / (1 + exp(exponent)). The result overwrites `exponent`."""
+    y: Floats = np.asarray(exponent)  # NumPy makes scalars of arrays without axes
+    with np.errstate(over="ignore", invalid="ignore"):  # where exp overflows, the quotient is 0
         np.exp(y, out=y)
         y += 1
         np.divide(numerator, y, out=y)
     return y
 
 
-# gelu(x) = x / (1 + exp(-x q(x^2))) where x q(x^2) = log(P / (1 - P)) of P = (1 + erf(x/sqrt(2))) / 2; q is smooth.
-# Coefficients of a polynomial, lowest power first, by which gelu's largest error on [-5.5, 5.5] is least, 4e-8.
-_GELU_END = np.float32(5.5)  # q stays as it is beyond: gelu is x or 0 there, to 1e-7
+# gelu(x) = x / (1 + exp(-x q(x^2))), where x q(x^2) = log(P / (1 - P)) and P = (1 + erf(x/sqrt(2))) / 2. q is smooth,
+# so a polynomial approximates it. _GELU has its coefficients, lowest power first. They minimise the largest error of
+# gelu on [-5.5, 5.5], which is 4e-8.
+_GELU_END = np.float32(5.5)  # for larger abs(x), q is that of 5.5: gelu is x or 0 there, with an error of 1e-7
 _GELU = np.array(
     [
         1.59577167,
@@ -65,7 +67,11 @@ _GELU = np.array(
 
 
 def gelu(input: Any, approximate: str = "none") -> Floats:
-    """x/2 (1 + erf(x/sqrt(2))), or with approximate="tanh" x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))."""
+    """torch.nn.functional.gelu: x/2 (1 + erf(x/sqrt(2))).
+
+    approximate="tanh": x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Raises ValueError for another value than "none"
+    and "tanh".
+    """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"expected approximate 'none' or 'tanh', got {approximate!r}")
     x = _arrays.view(input, "input")
@@ -75,7 +81,7 @@ def gelu(input: Any, approximate: str = "none") -> Floats:
             y = x * 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))))
         elif x.itemsize > 4:
             y = x * 0.5 * (1 + erf(x * math.sqrt(0.5)))
-        else:  # in a fifth of the time that erf takes
+        else:  # takes a fifth of the time of erf
             square = np.minimum(np.square(x, dtype=np.float32), _GELU_END**2)
             q = square * _GELU[-1]
             for coefficient in _GELU[-2:0:-1]:
@@ -88,12 +94,16 @@ def gelu(input: Any, approximate: str = "none") -> Floats:
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Floats:
-    """x where positive, else negative_slope*x."""
+    """torch.nn.functional.leaky_relu: x where x is positive, else negative_slope*x. The input stays as it is."""
     return _leaky(_arrays.view(input, "input"), negative_slope)
 
 
 def prelu(input: Any, weight: Floats) -> Floats:
-    """x where positive, else weight*x: weight (1), or (C) with a slope for each index of axis 1."""
+    """torch.nn.functional.prelu: x where x is positive, else weight*x.
+
+    input: (...), or (B, C, ...) for a weight (C), which has a slope for each index of axis 1. weight: (1) or (C).
+    Raises ValueError for an input of another shape.
+    """
     x = _arrays.floats(input, weight.dtype, "input")
     count = weight.shape[0] if weight.ndim else 1
     if count > 1 and (x.ndim < 2 or x.shape[1] != count):
@@ -103,24 +113,27 @@ def prelu(input: Any, weight: Floats) -> Floats:
 
 def _leaky(x: Floats, slope: Any) -> Floats:
     with np.errstate(invalid="ignore"):  # 0 times -infinity is NaN, as in torch
-        y: Floats = np.asarray(np.minimum(x, 0))  # np.where would take ten times as long
+        y: Floats = np.asarray(np.minimum(x, 0))  # np.where takes ten times as long
         y *= slope
         y += np.maximum(x, 0)
     return y
 
 
 def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Floats:
-    """exp(x) / sum of exp(x) over the axis dim."""
+    """torch.nn.functional.softmax: exp(x) / sum of exp(x) over the axis dim.
+
+    dim=None takes axis 0 for one or three axes, else axis 1. dtype: float32 or float64, to convert x first.
+    """
     x = _converted(input, dtype)
     axis = _axis(x, dim)
-    with np.errstate(over="ignore", invalid="ignore"):  # a row of -infinity is NaN, as in torch
+    with np.errstate(over="ignore", invalid="ignore"):  # where all values are -infinity the result is NaN, as in torch
         y: Floats = np.exp(x - x.max(axis, keepdims=True, initial=-np.inf))
         y /= y.sum(axis, keepdims=True)
     return y
 
 
 def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Floats:
-    """x - log(sum of exp(x)) over the axis dim."""
+    """torch.nn.functional.log_softmax: x - log(sum of exp(x)) over the axis dim. dim and dtype are as for softmax."""
     x = _converted(input, dtype)
     axis = _axis(x, dim)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -135,7 +148,7 @@ def _converted(input: Any, dtype: Any) -> Floats:
 
 
 def _axis(x: Floats, dim: int | None) -> int:
-    """torch's axis if none is given: 0 for one or three axes, else 1."""
+    """The axis dim, or torch's default if dim is None: 0 for one or three axes, else 1."""
     axis = dim if dim is not None else 0 if x.ndim in (0, 1, 3) else 1
     if not -max(1, x.ndim) <= axis < max(1, x.ndim):
         raise ValueError(f"expected dim of one of {x.ndim} axes, got {dim}")
@@ -198,7 +211,7 @@ class GELU(Module):
 
 
 class LeakyReLU(Module):
-    """torch.nn.LeakyReLU: x where positive, else negative_slope*x."""
+    """torch.nn.LeakyReLU: x where x is positive, else negative_slope*x."""
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         self.negative_slope = negative_slope
@@ -212,7 +225,10 @@ class LeakyReLU(Module):
 
 
 class PReLU(Module):
-    """torch.nn.PReLU: x where positive, else weight*x, with one slope or one for each index of axis 1."""
+    """torch.nn.PReLU: x where x is positive, else weight*x.
+
+    num_parameters: 1 for one slope, or C for a slope for each index of axis 1. init has no effect.
+    """
 
     weight: Floats
 

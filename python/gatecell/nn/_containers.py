@@ -1,4 +1,4 @@
-"""Sequential and ModuleList: torch.nn's containers, whose members are named by their place."""
+"""Sequential and ModuleList: torch.nn's containers. The name of a member is its number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class _Members(Module):
-    """What both share: the list of members in order."""
+    """Base of the containers: the list of members in order."""
 
     def __len__(self) -> int:
         return len(self._children())
@@ -32,7 +32,7 @@ class _Members(Module):
         return type(self)(self._slice(members[index])) if isinstance(index, slice) else members[index][1]
 
     def append(self, module: Module) -> Self:
-        """Add one more member at the end."""
+        """Adds a member at the end."""
         self.add_module(str(len(self)), module)
         return self
 
@@ -42,12 +42,15 @@ class _Members(Module):
         return self
 
     def _slice(self, members: list[tuple[str, Module]]) -> Any:
-        """A slice's members as the constructor takes them."""
+        """The members of a slice as an argument of the constructor."""
         raise NotImplementedError
 
 
 class Sequential(_Members):
-    """torch.nn.Sequential: each module takes what the one before returned. Made of modules or a mapping of names."""
+    """torch.nn.Sequential: calls its modules in order, each with the result of the one before.
+
+    The arguments are modules, or one mapping of names to modules.
+    """
 
     def __init__(self, *args: Any) -> None:
         if len(args) == 1 and isinstance(args[0], Mapping):
@@ -62,11 +65,11 @@ class Sequential(_Members):
         return input
 
     def _slice(self, members: list[tuple[str, Module]]) -> dict[str, Module]:
-        return dict(members)  # which keep their names, as in torch
+        return dict(members)  # members keep their names, as in torch
 
 
 class ModuleList(_Members):
-    """torch.nn.ModuleList: a list of modules that are found as members of the model."""
+    """torch.nn.ModuleList: a list of modules that are members of the model, with names in its state dict."""
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         self.extend(modules or ())
@@ -77,7 +80,7 @@ class ModuleList(_Members):
     def __repr__(self) -> str:
         lines = []
         start = 0
-        for text, same in groupby(map(repr, self)):  # equal neighbours are shown once, as in torch
+        for text, same in groupby(map(repr, self)):  # equal neighbours are printed once, as in torch
             count = len(list(same))
             place, times = (f"{start}", "") if count == 1 else (f"{start}-{start + count - 1}", f"{count} x ")
             lines.append(indent(f"({place}): {times}{text}"))

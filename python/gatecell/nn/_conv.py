@@ -1,8 +1,9 @@
-"""Conv1d and ConvTranspose1d: windows of the input side by side, and one product of matrices.
+"""Conv1d and ConvTranspose1d: a matrix of windows of the input, and one product of matrices.
 
-The channels of a step lie side by side in memory, whatever the order of the axes: a Conv1d's result is such a view, so
-that the next one copies whole rows, not number by number, and its weight lies likewise from loading on. Models of audio
-call small convolutions once a frame: there NumPy's own calls are the cost, and each of these functions makes few.
+The channels of a step are adjacent in memory, although axis 1 is C. A Conv1d returns a view of such memory, so the next
+Conv1d copies blocks of channels, not single numbers. The weight of a Conv1d has the same order in memory from loading
+on. Models of audio call small convolutions once for each frame. Then most of the time goes into NumPy's calls, so each
+function here makes few of them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .._base.checks import check_bool, check_int
 from .._base.defaults import check_device, choose_dtype
 from .._modules.module import Module
 from .._modules.parameter import Unloaded
-from ._pad import MODES, one, pad_last
+from ._pad import MODES, as_int, pad_last
 from ._product import product
 
 
@@ -31,12 +32,13 @@ def conv1d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Floats:
-    """y[o, t] = b[o] + sum over i, k of w[o, i, k] x[i, t*stride + k*dilation - padding]: torch's, no flipped kernel.
+    """torch.nn.functional.conv1d: y[o, t] = b[o] + sum over i, k of w[o, i, k] x[i, t*stride + k*dilation - padding].
 
-    input: (B, in, T) or (in, T), weight: (out, in/groups, K), bias: (out). padding: zeros on both sides, "valid" for
-    none or "same" for as many as keep T. y: (B, out, T'), T' = (T + 2*padding - dilation*(K - 1) - 1) // stride + 1.
+    input: (B, in, T) or (in, T). weight: (out, in/groups, K). bias: (out). padding: the number of zeros at both ends,
+    "valid" for none, or "same" for T' = T (stride 1 only). Returns y (B, out, T') or (out, T') in the weight's dtype,
+    T' = (T + 2*padding - dilation*(K - 1) - 1) // stride + 1. Raises ValueError for sizes that do not fit.
     """
-    step, reach = one(stride), one(dilation)
+    step, reach = as_int(stride), as_int(dilation)
     return _conv(input, weight, bias, step, _sides(padding, weight.shape[2], step, reach), reach, groups, "constant")
 
 
@@ -50,19 +52,21 @@ def conv_transpose1d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Floats:
-    """y[o, t*stride + k*dilation - padding] is the sum of all w[i, o, k] x[i, t] that meet there, plus b[o].
+    """torch.nn.functional.conv_transpose1d: adds w[i, o, k] x[i, t] to y[o, t*stride + k*dilation - padding].
 
-    input: (B, in, T) or (in, T), weight: (in, out/groups, K), bias: (out).
-    y: (B, out, T'), T' = (T - 1)*stride - 2*padding + dilation*(K - 1) + output_padding + 1.
+    y begins with b[o], and the sum is over all i, t and k. input: (B, in, T) or (in, T). weight: (in, out/groups, K).
+    bias: (out). Returns y (B, out, T') or (out, T') in the weight's dtype,
+    T' = (T - 1)*stride - 2*padding + dilation*(K - 1) + output_padding + 1.
+    Raises ValueError for sizes that do not fit.
     """
-    step, cut, extra, reach = one(stride), one(padding), one(output_padding), one(dilation)
+    step, cut, extra, reach = as_int(stride), as_int(padding), as_int(output_padding), as_int(dilation)
     if not 0 <= extra < max(step, reach):
         raise ValueError(f"expected output_padding from 0 to below stride or dilation, got {extra}")
     channels, of_group, size = weight.shape
     x = _checked(input, weight, channels)
     batch, _, steps = x.shape
     matrix = weight.reshape(groups, channels // groups, of_group * size).swapaxes(1, 2)
-    # Every product before any sum: (groups, out of the group and tap, row and step).
+    # All products, before they are added: (groups, outputs of the group times K, rows times steps).
     rows = x.reshape(batch, groups, channels // groups, steps).transpose(1, 2, 0, 3)
     products = product(matrix, rows.reshape(groups, channels // groups, batch * steps))
     taps = products.reshape(groups * of_group, size, batch, steps).transpose(1, 2, 0, 3)
@@ -101,7 +105,7 @@ def _conv(
         )
     x = _arrays.contiguous(x.swapaxes(1, 2))
     row, time, channel = x.strides
-    windows: Floats = np.ndarray(  # x again: (groups, B, T', K, in of the group)
+    windows: Floats = np.ndarray(  # a view of x, (groups, B, T', K, inputs of the group)
         (groups, batch, steps, size, of_group),
         x.dtype,
         x,
@@ -121,7 +125,7 @@ def _conv(
 
 
 def _checked(input: Any, weight: Floats, channels: int) -> Floats:
-    """The input as (B, channels, T) of the weight's dtype."""
+    """The input as an array (B, channels, T) of the weight's dtype. Raises ValueError for another shape."""
     x = _arrays.floats(input, weight.dtype, "input")
     if not 2 <= x.ndim <= 3 or x.shape[-2] != channels:
         raise ValueError(f"expected input (B, {channels}, T) or ({channels}, T), got {x.shape}")
@@ -129,7 +133,7 @@ def _checked(input: Any, weight: Floats, channels: int) -> Floats:
 
 
 def _sides(padding: Any, size: int, stride: int, dilation: int) -> tuple[int, int]:
-    """How many steps to add before and behind."""
+    """The numbers of steps to add before and behind."""
     if padding == "valid":
         return 0, 0
     if padding == "same":
@@ -137,14 +141,14 @@ def _sides(padding: Any, size: int, stride: int, dilation: int) -> tuple[int, in
             raise ValueError(f"expected stride 1 with padding='same', got {stride}")
         total = dilation * (size - 1)
         return total // 2, total - total // 2
-    side = one(padding)
+    side = as_int(padding)
     if side < 0:
         raise ValueError(f"expected padding of at least 0, got {side}")
     return side, side
 
 
 class _Conv(Module):
-    """What both share: sizes, weights and the repr."""
+    """Base of the convolutions: sizes, weights and the repr."""
 
     weight: Floats
     bias: Floats | None
@@ -174,13 +178,13 @@ class _Conv(Module):
             raise ValueError(f"expected channels divisible by groups={groups}, got {in_channels} and {out_channels}")
         if padding_mode not in MODES:
             raise ValueError(f"expected padding_mode out of {', '.join(MODES)}, got {padding_mode!r}")
-        self.kernel_size = (one(kernel_size),)
-        self.stride = (one(stride),)
-        self.dilation = (one(dilation),)
+        self.kernel_size = (as_int(kernel_size),)
+        self.stride = (as_int(stride),)
+        self.dilation = (as_int(dilation),)
         if min(self.kernel_size + self.stride + self.dilation) < 1:
             raise ValueError("expected kernel_size, stride and dilation of at least 1")
-        self.padding: str | tuple[int] = padding if isinstance(padding, str) else (one(padding),)
-        self.output_padding = (one(output_padding),)
+        self.padding: str | tuple[int] = padding if isinstance(padding, str) else (as_int(padding),)
+        self.output_padding = (as_int(output_padding),)
         self.padding_mode = padding_mode
         kind = choose_dtype(dtype)
         lead = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
@@ -284,11 +288,11 @@ class ConvTranspose1d(_Conv):
         if output_size is not None:
             shortest = (
                 (np.shape(input)[-1] - 1) * self.stride[0]
-                - 2 * one(self.padding)
+                - 2 * as_int(self.padding)
                 + self.dilation[0] * (self.kernel_size[0] - 1)
                 + 1
             )
-            extra = one(output_size[-1:]) - shortest
+            extra = as_int(output_size[-1:]) - shortest
         return conv_transpose1d(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )

@@ -1,4 +1,4 @@
-"""Embedding: rows of a table by their numbers."""
+"""Embedding: looks up vectors in a table by their numbers."""
 
 from __future__ import annotations
 
@@ -22,22 +22,26 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Floats:
-    """The rows of weight (N, D) that input, integers of any shape from 0 to N-1, names: (*input.shape, D).
+    """torch.nn.functional.embedding: looks up the matrix rows of weight.
 
-    Only the first two arguments count; the others are torch's, for training, and max_norm is refused.
+    input: integers (...) from 0 to N-1. weight: (N, D). Returns (..., D) in the weight's dtype. Raises ValueError for
+    integers out of range and for a max_norm. The other arguments are for training and have no effect.
     """
     if max_norm is not None:
         raise ValueError("expected max_norm None: it changes the weights at every call, which is not supported")
     indices = integers(input, "input")
     count = weight.shape[0]
-    if indices.size and not 0 <= indices.min() <= indices.max() < count:  # NumPy counts negative ones from the end
+    if indices.size and not 0 <= indices.min() <= indices.max() < count:  # NumPy allows negative ones
         raise ValueError(f"expected indices from 0 to {count - 1}, got {indices.min()} to {indices.max()}")
     rows: Floats = weight.take(indices.astype(np.intp, copy=False), axis=0)
     return rows
 
 
 class Embedding(Module):
-    """torch.nn.Embedding: integers of any shape (*) give (*, embedding_dim). A padding_idx is a row like the others."""
+    """torch.nn.Embedding: integers (...) give (..., embedding_dim). The vector of padding_idx is one like the others.
+
+    max_norm must be None. norm_type, scale_grad_by_freq, sparse and _freeze are for training and have no effect.
+    """
 
     weight: Floats
 
@@ -76,7 +80,7 @@ class Embedding(Module):
 
     @classmethod
     def from_pretrained(cls, embeddings: Any, freeze: bool = True, padding_idx: int | None = None) -> Embedding:
-        """A table (N, D) whose values are known already."""
+        """An Embedding with the table `embeddings` (N, D) as its weight. freeze has no effect."""
         count, features = np.shape(embeddings)
         return cls(count, features, padding_idx, _weight=embeddings)
 

@@ -1,7 +1,8 @@
-"""The error function in float64, which NumPy has not: its Taylor series about the nearest of 385 points.
+"""The error function in float64, which NumPy lacks, as a Taylor series around the nearest of 385 points.
 
-At the points math.erf gives the value, and the derivatives are known: erf' = 2/sqrt(pi) exp(-x^2), and each further one
-by Hermite's recurrence. With points 1/64 apart the first omitted term is below 2e-16 after the sixth power.
+math.erf gives the values at the points. The first derivative is 2/sqrt(pi) exp(-x^2), and Hermite's recurrence gives
+the others. The points are 1/64 apart and the series ends with the sixth power, so the first omitted term is below
+2e-16.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _END = 6  # erf(6) is 1 in float64
 
 
 def erf(x: Floats) -> Floats:
-    """erf(x) to rounding; NaN stays NaN."""
+    """erf(x), exact up to rounding errors. NaN stays NaN."""
     size = np.minimum(np.abs(x), _END)
-    place = np.rint(size * _PER_UNIT)
-    with np.errstate(invalid="ignore"):  # NaN has no place; any will do
-        index = place.astype(np.intp)
-    distance = size - place / _PER_UNIT
+    number = np.rint(size * _PER_UNIT)
+    with np.errstate(invalid="ignore"):  # for NaN the index does not matter
+        index = number.astype(np.intp)
+    distance = size - number / _PER_UNIT
     coefficients = _taylor()
     y: Floats = coefficients[-1].take(index, mode="clip")
     for coefficient in coefficients[-2::-1]:
@@ -36,8 +37,8 @@ def erf(x: Floats) -> Floats:
 
 @cache
 def _taylor() -> NDArray[np.float64]:
-    """Coefficients of the powers of the distance, (power, point)."""
-    points = [place / _PER_UNIT for place in range(_END * _PER_UNIT + 1)]
+    """The coefficients of the series, (power, point), for powers of the distance from the point."""
+    points = [number / _PER_UNIT for number in range(_END * _PER_UNIT + 1)]
     rows = [[math.erf(x) for x in points]]
     # The n-th derivative is 2/sqrt(pi) exp(-x^2) p_n(x), where p_1 = 1, p_2 = -2x, p_n+1 = -2x p_n - 2(n-1) p_n-1.
     before, last = [0.0] * len(points), [1.0] * len(points)

@@ -1,4 +1,4 @@
-"""Linear: the affine map of the last axis."""
+"""Linear: an affine map of the last axis."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from ._product import product
 
 
 def linear(input: Any, weight: Floats, bias: Floats | None = None) -> Floats:
-    """y = x W^T + b, as torch.nn.functional.linear. input: (..., in), weight: (out, in), bias: (out); y: (..., out)."""
+    """torch.nn.functional.linear: y = x W^T + b.
+
+    input: (..., in), converted to the weight's dtype. weight: (out, in). bias: (out). Returns y (..., out) in the
+    weight's dtype. Raises ValueError for an input of another shape, TypeError for one that is not real floating point.
+    """
     x = _arrays.floats(input, weight.dtype, "input")
     if x.ndim == 0 or x.shape[-1] != weight.shape[-1]:
         raise ValueError(f"expected input (..., {weight.shape[-1]}), got {x.shape}")
-    # Two axes make one product of matrices; NumPy would make one for each index of the axes before.
+    # With two axes NumPy computes one product of matrices, with more axes one for each index of the leading axes.
     y = product(x.reshape(-1, x.shape[-1]) if x.ndim > 2 else x, weight.T)
     if bias is not None:
         y += bias
@@ -26,7 +30,7 @@ def linear(input: Any, weight: Floats, bias: Floats | None = None) -> Floats:
 
 
 class Linear(Module):
-    """torch.nn.Linear: y = x W^T + b over the last axis of (..., in_features)."""
+    """torch.nn.Linear: y = x W^T + b over the last axis. (..., in_features) gives (..., out_features)."""
 
     weight: Floats
     bias: Floats | None

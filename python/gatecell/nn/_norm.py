@@ -23,9 +23,11 @@ def layer_norm(
     bias: Floats | None = None,
     eps: float = 1e-5,
 ) -> Floats:
-    """(x - mean) / sqrt(variance + eps) * weight + bias, mean and variance (biased) over the last axes.
+    """torch.nn.functional.layer_norm: (x - mean) / sqrt(variance + eps) * weight + bias.
 
-    input: (..., *normalized_shape); weight and bias: normalized_shape.
+    Mean and variance (biased) are those over the last axes of x, which have the sizes normalized_shape. weight and bias
+    have the shape normalized_shape. Keeps the shape of the input. The dtype is the weight's, or without a weight the
+    input's. Raises ValueError for an input of another shape.
     """
     shape = tuple(normalized_shape)
     x = _arrays.view(input, "input") if weight is None else _arrays.floats(input, weight.dtype, "input")
@@ -33,7 +35,7 @@ def layer_norm(
     if x.shape != (*lead, *shape):
         raise ValueError(f"expected input ({', '.join(['...', *map(str, shape)])}), got {x.shape}")
     rows = x.reshape(*lead, math.prod(shape))
-    # Sums, because ndarray.mean takes Python longer than all the arithmetic of a small array.
+    # add.reduce replaces ndarray.mean, which takes longer than all the arithmetic of a small array.
     total = np.add.reduce(rows, axis=-1, keepdims=True)
     centred = rows - total / rows.shape[-1]
     deviation = np.add.reduce(centred * centred, axis=-1, keepdims=True)
@@ -58,10 +60,11 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Floats:
-    """(x - mean) / sqrt(variance + eps) * weight + bias for each index of axis 1, with the running statistics.
+    """torch.nn.functional.batch_norm: (x - mean) / sqrt(variance + eps) * weight + bias for each index of axis 1.
 
-    input: (B, C) or (B, C, ...), the others (C). Without running statistics those of the input count. training=True and
-    momentum, which would change the statistics, are for training.
+    input: (B, C) or (B, C, ...). The other arrays are (C). Mean and variance are running_mean and running_var; if
+    one of them is None, both are those of the input. momentum is for training and has no effect. Raises ValueError for
+    an input of another shape and for training=True.
     """
     if training:
         raise ValueError("expected training=False: gatecell is for inference only")
@@ -86,7 +89,7 @@ def batch_norm(
 
 
 class LayerNorm(Module):
-    """torch.nn.LayerNorm over the last axes, of normalized_shape; see `functional.layer_norm`."""
+    """torch.nn.LayerNorm over the last axes, which have the sizes normalized_shape; see `functional.layer_norm`."""
 
     weight: Floats | None
     bias: Floats | None
@@ -122,16 +125,16 @@ class LayerNorm(Module):
 
 
 class BatchNorm1d(Module):
-    """torch.nn.BatchNorm1d with the running statistics: (B, C) or (B, C, T); see `functional.batch_norm`.
+    """torch.nn.BatchNorm1d with the running statistics, for (B, C) or (B, C, T); see `functional.batch_norm`.
 
-    With track_running_stats=False the statistics are the input's, as in torch.
+    With track_running_stats=False the statistics are those of the input, as in torch.
     """
 
     weight: Floats | None
     bias: Floats | None
     running_mean: Floats | None
     running_var: Floats | None
-    _optional = frozenset({"num_batches_tracked"})  # older files have none, and nothing here needs it
+    _optional = frozenset({"num_batches_tracked"})  # older files lack it, and inference does not need it
 
     def __init__(
         self,

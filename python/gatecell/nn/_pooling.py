@@ -1,4 +1,4 @@
-"""Pooling over time: the largest or the mean value of each window, as functions and as layers."""
+"""Pooling over time: the largest value or the mean of each window, as functions and as layers."""
 
 from __future__ import annotations
 
@@ -9,35 +9,47 @@ import numpy as np
 from .._base import arrays as _arrays
 from .._base.arrays import Floats
 from .._modules.module import Module
-from ._pad import one, pad_last
+from ._pad import as_int, pad_last
 
 
 def max_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Floats:
-    """The largest of each kernel_size steps, every stride (kernel_size if not given): (..., T) gives (..., T')."""
+    """torch.nn.functional.max_pool1d: the largest value of each window of kernel_size steps.
+
+    input: (..., C, T). stride: the distance of windows in steps, by default kernel_size. padding: steps of -infinity at
+    both ends, at most half of kernel_size. Returns (..., C, T'), T' = (T + 2*padding - kernel_size) // stride + 1, in
+    the input's dtype. Raises ValueError for other shapes and sizes.
+    """
     y: Floats = _windows(input, kernel_size, stride, padding, -np.inf).max(-1)
     return y
 
 
 def avg_pool1d(input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0) -> Floats:
-    """The mean of each kernel_size steps, every stride (kernel_size if not given), zeros of the padding counted."""
+    """torch.nn.functional.avg_pool1d: the mean of each window of kernel_size steps.
+
+    Shapes, stride, padding and errors are as for max_pool1d, but the padding is zeros, which count in the mean.
+    """
     y: Floats = _windows(input, kernel_size, stride, padding, 0).mean(-1)
     return y
 
 
 def adaptive_max_pool1d(input: Any, output_size: Any) -> Floats:
-    """The largest values of output_size parts of the time axis, of about the same size."""
-    return np.stack([part.max(-1) for part in _parts(input, output_size)], axis=-1)
+    """torch.nn.functional.adaptive_max_pool1d: the largest value in each of output_size windows.
+
+    input: (..., C, T). Window i has the steps from floor(i T / output_size) to below ceil((i + 1) T / output_size).
+    Returns (..., C, output_size). Raises ValueError for an empty input or an output_size below 1.
+    """
+    return np.stack([part.max(-1) for part in _adaptive_windows(input, output_size)], axis=-1)
 
 
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> Floats:
-    """The means of output_size parts of the time axis, of about the same size."""
-    return np.stack([part.mean(-1) for part in _parts(input, output_size)], axis=-1)
+    """torch.nn.functional.adaptive_avg_pool1d: the mean of each of output_size windows, as for adaptive_max_pool1d."""
+    return np.stack([part.mean(-1) for part in _adaptive_windows(input, output_size)], axis=-1)
 
 
 def _windows(input: Any, kernel_size: Any, stride: Any, padding: Any, fill: float) -> Floats:
     x = _arrays.view(input, "input")
-    size, side = one(kernel_size), one(padding)
-    step = size if stride is None else one(stride)
+    size, side = as_int(kernel_size), as_int(padding)
+    step = size if stride is None else as_int(stride)
     if min(size, step) < 1:
         raise ValueError(f"expected kernel_size and stride of at least 1, got {kernel_size} and {stride}")
     if not 0 <= side <= size // 2:
@@ -48,9 +60,9 @@ def _windows(input: Any, kernel_size: Any, stride: Any, padding: Any, fill: floa
     return np.lib.stride_tricks.sliding_window_view(padded, size, axis=-1)[..., ::step, :]
 
 
-def _parts(input: Any, output_size: Any) -> list[Floats]:
-    """Part i of n goes from floor(i T/n) to ceil((i + 1) T/n)."""
-    x, count = _arrays.view(input, "input"), one(output_size)
+def _adaptive_windows(input: Any, output_size: Any) -> list[Floats]:
+    """The windows of adaptive pooling, as adaptive_max_pool1d describes them."""
+    x, count = _arrays.view(input, "input"), as_int(output_size)
     if x.ndim < 2 or not x.shape[-1] or count < 1:
         raise ValueError(f"expected input (..., C, T) with values and output_size of at least 1, got {x.shape}")
     steps = x.shape[-1]
@@ -58,7 +70,10 @@ def _parts(input: Any, output_size: Any) -> list[Floats]:
 
 
 class MaxPool1d(Module):
-    """torch.nn.MaxPool1d: (..., T) gives (..., T'); see `functional.max_pool1d`. The last three have their defaults."""
+    """torch.nn.MaxPool1d: (..., C, T) gives (..., C, T'); see `functional.max_pool1d`.
+
+    dilation, return_indices and ceil_mode must have their default values.
+    """
 
     def __init__(
         self,
@@ -69,7 +84,7 @@ class MaxPool1d(Module):
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
-        if one(dilation) != 1 or return_indices or ceil_mode:
+        if as_int(dilation) != 1 or return_indices or ceil_mode:
             raise ValueError("expected dilation 1, return_indices=False and ceil_mode=False: others are not supported")
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
@@ -84,7 +99,10 @@ class MaxPool1d(Module):
 
 
 class AvgPool1d(Module):
-    """torch.nn.AvgPool1d: (..., T) gives (..., T'); see `functional.avg_pool1d`. The last two have their defaults."""
+    """torch.nn.AvgPool1d: (..., C, T) gives (..., C, T'); see `functional.avg_pool1d`.
+
+    ceil_mode and count_include_pad must have their default values.
+    """
 
     def __init__(
         self,
@@ -96,9 +114,9 @@ class AvgPool1d(Module):
     ) -> None:
         if ceil_mode or not count_include_pad:
             raise ValueError("expected ceil_mode=False and count_include_pad=True: others are not supported")
-        self.kernel_size = (one(kernel_size),)
-        self.stride = self.kernel_size if stride is None else (one(stride),)
-        self.padding = (one(padding),)
+        self.kernel_size = (as_int(kernel_size),)
+        self.stride = self.kernel_size if stride is None else (as_int(stride),)
+        self.padding = (as_int(padding),)
 
     def forward(self, input: Any) -> Floats:
         return avg_pool1d(input, self.kernel_size, self.stride, self.padding)
@@ -108,7 +126,7 @@ class AvgPool1d(Module):
 
 
 class AdaptiveMaxPool1d(Module):
-    """torch.nn.AdaptiveMaxPool1d: (..., T) gives (..., output_size)."""
+    """torch.nn.AdaptiveMaxPool1d: (..., C, T) gives (..., C, output_size); see `functional.adaptive_max_pool1d`."""
 
     def __init__(self, output_size: Any) -> None:
         self.output_size = output_size
@@ -121,7 +139,7 @@ class AdaptiveMaxPool1d(Module):
 
 
 class AdaptiveAvgPool1d(AdaptiveMaxPool1d):
-    """torch.nn.AdaptiveAvgPool1d: (..., T) gives (..., output_size)."""
+    """torch.nn.AdaptiveAvgPool1d: (..., C, T) gives (..., C, output_size); see `functional.adaptive_avg_pool1d`."""
 
     def forward(self, input: Any) -> Floats:
         return adaptive_avg_pool1d(input, self.output_size)

@@ -1,19 +1,20 @@
-"""The product of matrices that Linear and the convolutions are: by NumPy's BLAS, in pieces for float32's sake.
+"""The product of matrices for Linear and the convolutions. It uses NumPy's BLAS, in float32 piece by piece.
 
-A BLAS may add up 256 and more products one after the other, whose rounding then exceeds 4 times that of PyTorch's.
+A BLAS may add 256 or more products in one chain. The rounding error then exceeds 4 times the error of PyTorch.
 """
 
 from __future__ import annotations
 
 from .._base.arrays import Floats
 
-_PIECE = 128  # products in a chain; half of that costs a fifth more time and is no more exact where it matters
+_PIECE = 128  # products in a chain; with 64 it takes a fifth more time, without smaller errors where it matters
 
 
 def product(a: Floats, b: Floats) -> Floats:
-    """a @ b, for stacks of matrices too."""
+    """a @ b, also for stacks of matrices."""
     size = a.shape[-1]
-    if size <= _PIECE or a.itemsize > 4 or a.ndim < 2 or a.shape[-2] == 1:  # a single row is summed by vectors
+    # For a single matrix row a BLAS adds in several chains.
+    if size <= _PIECE or a.itemsize > 4 or a.ndim < 2 or a.shape[-2] == 1:
         y: Floats = a @ b
         return y
     piece = -(-size // -(-size // _PIECE))

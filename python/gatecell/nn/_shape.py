@@ -1,4 +1,4 @@
-"""Layers that compute nothing: Identity, Dropout (inference drops nothing) and Flatten."""
+"""Identity, Dropout and Flatten: layers without arithmetic."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .._modules.module import Module
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
-    """The input: inference drops nothing."""
+    """Returns the input, because inference drops nothing. The other arguments have no effect."""
     return input
 
 
 class Identity(Module):
-    """torch.nn.Identity: takes any arguments, returns its input."""
+    """torch.nn.Identity: returns its input. Takes any constructor arguments and ignores them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -26,7 +26,7 @@ class Identity(Module):
 
 
 class Dropout(Module):
-    """torch.nn.Dropout without effect."""
+    """torch.nn.Dropout: returns its input, because inference drops nothing. Raises ValueError for p outside 0 to 1."""
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         if not 0 <= p <= 1:
@@ -42,7 +42,7 @@ class Dropout(Module):
 
 
 class Flatten(Module):
-    """torch.nn.Flatten: the axes from start_dim to end_dim as one."""
+    """torch.nn.Flatten: joins the axes from start_dim to end_dim into one. Raises ValueError for axes out of range."""
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim = start_dim

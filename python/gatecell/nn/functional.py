@@ -1,4 +1,4 @@
-"""torch.nn.functional: what forward methods of models around recurrent layers call, on NumPy arrays."""
+"""torch.nn.functional for NumPy arrays: functions that models around recurrent layers call."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ __all__ = [
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> NDArray[np.int64]:
-    """Integers of any shape (*) as (*, num_classes) with a 1 each; -1 classes are as many as the largest tells."""
+    """torch.nn.functional.one_hot: integers (...) give int64 (..., num_classes), with a 1 at the place of each integer.
+
+    num_classes=-1 takes the largest integer plus 1. Raises ValueError for integers outside 0 to num_classes - 1.
+    """
     numbers = integers(tensor, "tensor")
     if num_classes == -1:
         num_classes = int(numbers.max(initial=-1)) + 1
@@ -59,7 +62,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> NDArray[np.int64]:
 
 
 def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Floats:
-    """x / max(norm, eps), the norm of order p over the axis dim."""
+    """torch.nn.functional.normalize: x / max(norm, eps), with the norm of order p over the axis dim."""
     x = _arrays.view(input, "input")
     norm = np.linalg.norm(x, p, check_int("dim", dim), keepdims=True)
     y: Floats = x / np.maximum(norm, np.asarray(eps, x.dtype))

@@ -1,6 +1,6 @@
-"""torch.nn.init for models whose weights load_state_dict brings: nothing is drawn and nothing changes.
+"""torch.nn.init: functions that constructors of models may call. They change nothing.
 
-The functions are there for constructors that call them; only `calculate_gain` computes something.
+load_state_dict sets the weights later. Only `calculate_gain` computes something.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def constant_(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-    """The parameter as it is."""
+    """Returns the parameter unchanged."""
     return tensor
 
 
@@ -37,7 +37,7 @@ trunc_normal_ = uniform_ = xavier_normal_ = xavier_uniform_ = zeros_ = constant_
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """torch's recommended gain of a nonlinearity."""
+    """The gain that torch recommends for a nonlinearity. param: the slope of "leaky_relu"."""
     slope = 0.01 if param is None else param
     gains = {"tanh": 5 / 3, "relu": math.sqrt(2), "leaky_relu": math.sqrt(2 / (1 + slope**2)), "selu": 3 / 4}
     return gains.get(nonlinearity, 1.0)

@@ -1,4 +1,4 @@
-"""torch.nn.utils, of which there is `rnn`."""
+"""The part of torch.nn.utils for recurrent layers: the module `rnn`."""
 
 from . import rnn
 

@@ -1,4 +1,4 @@
-"""torch.nn.utils.rnn for NumPy arrays: gatecell's packing functions, and pad_sequence."""
+"""torch.nn.utils.rnn for NumPy arrays: the packing functions of gatecell, and pad_sequence."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ def pad_sequence(
     padding_value: float = 0.0,
     padding_side: str = "right",
 ) -> NDArray[Any]:
-    """Sequences (L, ...) of different lengths as one array (T, B, ...), or (B, T, ...), T the longest length.
+    """torch.nn.utils.rnn.pad_sequence: puts sequences (L, ...) of different lengths L into one array.
 
-    The dtype is the sequences'. padding_side: "right" pads behind their ends, "left" before their beginnings.
+    Returns (T, B, ...), or with batch_first (B, T, ...), in the dtype of the sequences. T is the largest L.
+    padding_value fills the steps behind the end of a sequence, or with padding_side="left" before its beginning.
+    Raises ValueError for no sequences, for sequences that differ in more than L, and for another padding_side.
     """
     arrays = [np.asarray(sequence) for sequence in sequences]
     if not arrays or any(array.shape[1:] != arrays[0].shape[1:] or not array.ndim for array in arrays):
