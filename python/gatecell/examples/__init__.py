@@ -1,8 +1,8 @@
-"""Trained models out of packages on PyPI, run without PyTorch: scripts to start from.
+"""Examples: scripts that run trained models from packages on PyPI, without PyTorch.
 
-python -m gatecell.examples.silero_vad [speech.wav]     when somebody speaks
-python -m gatecell.examples.g2p_en [word ...]           how English words are pronounced
-python -m gatecell.examples.arabic_segmenter [word ...] Arabic words cut into prefixes, stem and suffixes
+python -m gatecell.examples.silero_vad [speech.wav]     finds speech in a recording
+python -m gatecell.examples.g2p_en [word ...]           gives the pronunciation of English words
+python -m gatecell.examples.arabic_segmenter [word ...] cuts Arabic words into prefixes, stem and suffixes
 
-Each says how to install its package.
+Each script says how to install its package.
 """

@@ -1,4 +1,4 @@
-"""`python -m gatecell.examples` tells what there is."""
+"""`python -m gatecell.examples` lists the examples."""
 
 from . import __doc__ as examples
 

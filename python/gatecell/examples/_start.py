@@ -1,4 +1,4 @@
-"""What the examples share: the file of a package that is installed but never imported, and errors in one line."""
+"""Functions for the examples: finding a file of an installed package without importing it, and starting a script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from gatecell._cli._outcome import outcome
 
 
 def package_file(requirement: str, path: str) -> Path:
-    """A file of a package such as "silero-vad==6.2.3". Raises FileNotFoundError that says how to install it."""
+    """The path of a file of an installed package. requirement: name and version, such as "silero-vad==6.2.3".
+
+    Raises FileNotFoundError that says how to install the package.
+    """
     name = requirement.partition("==")[0]
     try:
         file = Path(str(distribution(name).locate_file(path)))
@@ -25,5 +28,5 @@ def package_file(requirement: str, path: str) -> Path:
 
 
 def start(main: Callable[[], None]) -> NoReturn:
-    """Run a script's main and end the process, as the command line does."""
+    """Runs a script's main and ends the process with its exit code. Errors print one line, as in the command line."""
     sys.exit(outcome(main, Path(sys.argv[0]).stem))

@@ -1,10 +1,10 @@
-"""Arabic words cut into prefixes, stem and suffixes: arabic-morph-segmenter (F. Alshargi, MIT), a BiLSTM with a CRF.
+"""Cuts Arabic words into prefixes, stem and suffixes: arabic-morph-segmenter (F. Alshargi, MIT), a BiLSTM with a CRF.
 
     pip install --no-deps arabic-morph-segmenter==0.1.0
     python -m gatecell.examples.arabic_segmenter وبكتابهم والناس
 
-Each letter is one of P, S and X. A two-layer bidirectional LSTM scores the letters of all words as one padded batch,
-and the CRF's Viterbi search finds the best sequence of labels for each word.
+Each letter gets a label: P, S or X (prefix, stem, suffix). A two-layer bidirectional LSTM scores the
+letters of all words as one padded batch, and the CRF's Viterbi search finds the best sequence of labels for each word.
 """
 
 from __future__ import annotations
@@ -31,18 +31,21 @@ class CRF(nn.Module):
         super().__init__()
         self.start_transitions: Any = nn.Parameter(np.zeros(num_labels, np.float32))
         self.end_transitions: Any = nn.Parameter(np.zeros(num_labels, np.float32))
-        self.transitions: Any = nn.Parameter(np.zeros((num_labels, num_labels), np.float32))  # from, to
+        self.transitions: Any = nn.Parameter(np.zeros((num_labels, num_labels), np.float32))  # [before, after]
 
     def decode(self, emissions: Any, lengths: Any) -> list[list[int]]:
-        """The best labels of each row (Viterbi 1967), for scores of every label (B, T, labels) and lengths from 1."""
-        rows, stay = np.arange(len(emissions)), np.arange(len(self.transitions))
-        score = self.start_transitions + emissions[:, 0]  # of the best way to each label of the last letter
-        before = []  # the label before, on that way; rows that have ended stay where they are
+        """The best sequence of labels for each row (Viterbi 1967).
+
+        emissions: scores of each label (B, T, labels). lengths: (B) integers of at least 1.
+        """
+        rows, same = np.arange(len(emissions)), np.arange(len(self.transitions))
+        score = self.start_transitions + emissions[:, 0]  # of the best sequence that ends with each label
+        before = []  # for each t, the label before each label in the best sequence; unchanged after a row's end
         for t in range(1, emissions.shape[1]):
-            ways = score[:, :, None] + self.transitions + emissions[:, t, None, :]
+            scores = score[:, :, None] + self.transitions + emissions[:, t, None, :]
             live = (t < np.asarray(lengths))[:, None]
-            before.append(np.where(live, ways.argmax(axis=1), stay))
-            score = np.where(live, ways.max(axis=1), score)
+            before.append(np.where(live, scores.argmax(axis=1), same))
+            score = np.where(live, scores.max(axis=1), score)
         labels = [(score + self.end_transitions).argmax(axis=1)]
         for label_before in reversed(before):
             labels.append(label_before[rows, labels[-1]])
@@ -59,7 +62,7 @@ class Segmenter(nn.Module):
         self.crf = CRF(num_labels)
 
     def emissions(self, letters: Any, lengths: Any) -> Any:
-        """Scores (B, T, labels) of each label for each letter; letters (B, T) are padded behind their lengths."""
+        """The scores of each label (B, T, labels) for letters (B, T), which are padded behind their lengths."""
         y, _ = self.lstm(self.embedding(letters), lengths=lengths)
         return self.classifier(y)
 
@@ -68,7 +71,7 @@ class Segmenter(nn.Module):
 
 
 def load() -> tuple[Segmenter, dict[str, int], dict[int, str]]:
-    """The network with the package's weights, the numbers of the letters, and the labels of the numbers."""
+    """The network with the package's weights, the number of each letter, and the label of each number."""
     checkpoint = gatecell.load(package_file(REQUIREMENT, FILE))
     numbers, labels, config = (checkpoint.metadata[name] for name in ("char2id", "id2label", "config"))
     model = Segmenter(len(numbers), config["emb_dim"], config["hidden_dim"], config["num_labels"])
@@ -77,7 +80,7 @@ def load() -> tuple[Segmenter, dict[str, int], dict[int, str]]:
 
 
 def batch(words: Sequence[str], numbers: dict[str, int]) -> tuple[Any, list[int]]:
-    """Numbers of the letters (words, longest), padded, and the lengths."""
+    """The numbers of the letters of all words, (words, letters of the longest word), padded, and the words' lengths."""
     lengths = [len(word) for word in words]
     letters = np.full((len(words), max(lengths)), numbers["<PAD>"])
     for row, word in zip(letters, words, strict=True):
@@ -86,7 +89,7 @@ def batch(words: Sequence[str], numbers: dict[str, int]) -> tuple[Any, list[int]
 
 
 def segment(words: Sequence[str]) -> list[str]:
-    """Each word as "prefixes + stem + suffixes"; what a word does not have is left out."""
+    """Each word as text "prefixes + stem + suffixes", without the parts that it lacks."""
     model, numbers, labels = load()
     cut = []
     for word, path in zip(words, model(*batch(words, numbers)), strict=True):

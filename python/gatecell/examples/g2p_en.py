@@ -1,10 +1,11 @@
-"""How English words are pronounced: the GRU encoder and decoder of the package g2p-en (K. Park and J. Kim, Apache 2.0).
+"""Gives the pronunciation of English words: the GRU encoder and decoder of g2p-en (K. Park and J. Kim, Apache 2.0).
 
     pip install --no-deps g2p-en==2.1.0
     python -m gatecell.examples.g2p_en recurrent networks colonel
 
-The letters go through the encoder; its last state starts the decoder, which says one sound of the ARPAbet at a time and
-hears what it said. The package looks words up in a dictionary first; this is its network for the words not in there.
+The encoder reads the letters. Its last state is the first state of the decoder, which gives one sound of the ARPAbet in
+each step and gets it as input of the next step. The package first looks up words in a dictionary. This is its network
+for the words that the dictionary lacks.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ GRAPHEMES = ["<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz"]
 VOWELS = ["AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"]
 CONSONANTS = ["B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH", "T", "TH"]
 CONSONANTS += ["V", "W", "Y", "Z", "ZH"]
-SOUNDS = sorted([*CONSONANTS, *(vowel + stress for vowel in VOWELS for stress in "012"), "UW"])  # of CMUdict
+SOUNDS = sorted([*CONSONANTS, *(vowel + stress for vowel in VOWELS for stress in "012"), "UW"])  # as in CMUdict
 PHONEMES = ["<pad>", "<unk>", "<s>", "</s>", *SOUNDS]
 BEGIN, END = PHONEMES.index("<s>"), PHONEMES.index("</s>")
-LONGEST = 20  # sounds of a word
+LONGEST = 20  # the largest number of sounds of a word
 WORDS = ["recurrent", "networks", "colonel"]
 
 
@@ -42,9 +43,9 @@ class G2p(nn.Module):
         self.fc = nn.Linear(256, len(PHONEMES))
 
     def forward(self, letters: Any, lengths: Any) -> Any:
-        """Numbers of letters (words, T), padded behind each word's length, give numbers of sounds (words, LONGEST).
+        """The numbers of the sounds (words, LONGEST) for numbers of letters (words, T), padded behind the lengths.
 
-        What stands behind an END counts for nothing.
+        Sounds behind an END have no meaning.
         """
         _, h_n = self.enc(self.enc_emb(letters), lengths=lengths)
         h, said = h_n[0], np.full(len(letters), BEGIN)
@@ -61,7 +62,10 @@ class G2p(nn.Module):
 
 
 def torch_name(name: str) -> str:
-    """ "enc_w_ih" is "enc.weight_ih_l0" in the class above, "dec_b_hh" "dec.bias_hh", "fc_w" "fc.weight"."""
+    """The name in the class G2p of a weight of the package.
+
+    "enc_w_ih" is "enc.weight_ih_l0", "dec_b_hh" is "dec.bias_hh", "fc_w" is "fc.weight".
+    """
     if name.endswith("_emb"):
         return f"{name}.weight"
     layer, kind, *parts = name.split("_")
@@ -78,7 +82,7 @@ def load() -> G2p:
 
 
 def pronounce(model: G2p, words: Sequence[str]) -> list[list[str]]:
-    """The sounds of each word. Letters other than a to z are <unk>."""
+    """The sounds of each word. A character other than a to z counts as <unk>."""
     numbers = {letter: number for number, letter in enumerate(GRAPHEMES)}
     rows = [[*(numbers.get(letter, 1) for letter in word), numbers["</s>"]] for word in words]
     lengths = [len(row) for row in rows]
@@ -88,7 +92,7 @@ def pronounce(model: G2p, words: Sequence[str]) -> list[list[str]]:
 
 
 def main() -> None:
-    about = "Tells how English words are pronounced, in the ARPAbet."
+    about = "Gives the pronunciation of English words in the ARPAbet."
     parser = argparse.ArgumentParser(prog="python -m gatecell.examples.g2p_en", description=about)
     parser.add_argument("words", nargs="*", metavar="word", default=WORDS, help=f"(default: {' '.join(WORDS)})")
     words = [word for text in parser.parse_args().words for word in text.split()]

@@ -1,11 +1,11 @@
-"""When somebody speaks: Silero VAD (Silero Team, MIT) over a recording, chunk by chunk as it would arrive live.
+"""Finds speech in a recording: Silero VAD (Silero Team, MIT), run chunk by chunk as audio would arrive live.
 
     pip install --no-deps silero-vad==6.2.3
     python -m gatecell.examples.silero_vad [speech.wav]
 
-Frames of 32 ms, each with the last 4 ms of the one before, go through a short-time Fourier transform and four
-convolutions; an LSTM remembers, and a probability of speech comes out. Only the LSTM has a state, so all else takes the
-frames of a chunk, or those of many streams, as one batch.
+A frame has 32 ms, and the last 4 ms of the frame before. Frames go through a short-time Fourier transform, four
+convolutions and an LSTM, which gives a probability of speech. Only the LSTM has a state, so the other layers take the
+frames of a chunk, or those of several streams, as one batch.
 """
 
 from __future__ import annotations
@@ -31,15 +31,18 @@ FILE = "silero_vad/data/silero_vad.jit"
 RATE = 16_000
 FRAME, CONTEXT = 512, 64  # samples
 CHUNK = 8  # frames in a call
-BLOCK = 34  # frames in an array: memory of larger ones may go back to the system in each call, a third of the time
-SPEECH = 0.5  # least probability of a frame in which somebody speaks
-PAUSE = 4  # frames: a shorter silence belongs to the speech around it
+BLOCK = 34  # frames in an array: memory of larger arrays may return to the system in each call, a third of the time
+SPEECH = 0.5  # a frame with this probability or more counts as speech
+PAUSE = 4  # frames: a shorter silence counts as part of the speech around it
 BARS = " ▁▂▃▄▅▆▇█"
 WANTED = "a WAV file of 16000 Hz with 8 or 16 bits (ffmpeg -i FILE -ar 16000 -c:a pcm_s16le speech.wav makes one)"
 
 
 class STFT(nn.Module):
-    """Magnitudes of a short-time Fourier transform. The package multiplies by its basis: an FFT takes half as long."""
+    """Magnitudes of a short-time Fourier transform.
+
+    The package multiplies by the matrix of the transform. The FFT here takes half as long.
+    """
 
     forward_basis_buffer: Floats
 
@@ -48,11 +51,11 @@ class STFT(nn.Module):
         self.register_buffer("forward_basis_buffer", np.zeros((258, 1, 256), np.float32))  # windowed cos, then -sin
 
     def forward(self, x: Floats) -> Floats:
-        """Samples (B, 576) give magnitudes (B, 129, 4)."""
+        """The magnitudes (B, 129, 4) of samples (B, 576)."""
         x = nn.functional.pad(x, (0, 64), "reflect")
-        halves = x.reshape(-1, 5, 128)  # each window is two of them
+        halves = x.reshape(-1, 5, 128)  # each window consists of two adjacent halves
         windows = np.concatenate([halves[:, :-1], halves[:, 1:]], axis=2)
-        windows *= self.forward_basis_buffer[0, 0]  # Hann's window, times cos(0)
+        windows *= self.forward_basis_buffer[0, 0]  # Hann's window, as cos(0) is 1
         spectrum = np.fft.rfft(windows)
         power = spectrum.real**2
         power += spectrum.imag**2
@@ -75,12 +78,12 @@ class Decoder(nn.Module):
         self.decoder = nn.Sequential(nn.Dropout(0.1), nn.ReLU(), nn.Conv1d(128, 1, 1), nn.Sigmoid())
 
     def probabilities(self, y: Floats) -> Any:
-        """What the LSTM says (B, 128) as probabilities (B)."""
+        """The probabilities (B) from the LSTM's outputs (B, 128)."""
         return self.decoder(y[:, :, None])[:, 0, 0]
 
 
 class SileroVAD(nn.Module):
-    """The network for 16 kHz, in the classes of its TorchScript file."""
+    """The network for 16 kHz, with the module names of its TorchScript file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,32 +92,32 @@ class SileroVAD(nn.Module):
         self.decoder = Decoder()
 
     def features(self, frames: Floats) -> Any:
-        """What the LSTM gets (B, 128) of frames (B, 576), samples from -1 to 1."""
+        """The LSTM's inputs (B, 128) from frames (B, 576), whose samples are from -1 to 1."""
         if len(frames) > BLOCK:
             blocks = [frames[first : first + BLOCK] for first in range(0, len(frames), BLOCK)]
             return np.concatenate([self.features(block) for block in blocks])
         return self.encoder(self.stft(frames))[:, :, 0]
 
     def forward(self, frames: Floats, state: Any = None) -> tuple[Floats, Any]:
-        """Frames (T, 576) of one stream give probabilities (T) and the state, to go on with."""
+        """The probabilities (T) of frames (T, 576) of one stream, and the state for its next call."""
         y, state = self.decoder.rnn(self.features(frames), state)
         return self.decoder.probabilities(y), state
 
 
 class Streams:
-    """Many streams at once, each with a state of its own: all take a frame, or any of them."""
+    """Several streams, each with its own state. A step takes one frame of each of the given streams."""
 
     def __init__(self, model: SileroVAD, capacity: int) -> None:
         self.model = model
         self.pool = gatecell.StreamPool(model.decoder.rnn, capacity)
 
     def step(self, ids: Any, frames: Floats) -> Any:
-        """The next frames (n, 576) of the streams `ids` of the pool give probabilities (n)."""
+        """The probabilities (n) of the next frames (n, 576) of the streams `ids`, (n) numbers of streams."""
         return self.model.decoder.probabilities(self.pool.step(ids, self.model.features(frames)))
 
 
 def load() -> SileroVAD:
-    """The network with the package's weights. What is an LSTMCell there is an LSTM here, for many frames in a call."""
+    """The network with the package's weights. The package's LSTMCell is an LSTM here, for several frames in a call."""
     weights = gatecell.load(package_file(REQUIREMENT, FILE), prefix="_model")
     named = {name + "_l0" * (".rnn." in name): array for name, array in weights.items()}
     model = SileroVAD()
@@ -123,13 +126,13 @@ def load() -> SileroVAD:
 
 
 def framed(audio: Floats) -> Any:
-    """All frames (T, 576) of a recording: zeros come before its beginning and behind its end."""
+    """All frames (T, 576) of a recording, with zeros before its beginning and behind its end."""
     padded = np.pad(audio, (CONTEXT, -len(audio) % FRAME))
     return sliding_window_view(padded, CONTEXT + FRAME)[::FRAME]
 
 
 def read_wav(file: str | IO[bytes]) -> Floats:
-    """The samples of a WAV file, from -1 to 1, its channels averaged. Raises ValueError unless it is as WANTED."""
+    """The samples of a WAV file, from -1 to 1, the mean of its channels. Raises ValueError for a file unlike WANTED."""
     try:
         with wave.open(file) as recording:
             rate, width, channels = recording.getframerate(), recording.getsampwidth(), recording.getnchannels()
@@ -148,7 +151,7 @@ def read_wav(file: str | IO[bytes]) -> Floats:
 
 
 def listen(model: SileroVAD, frames: Floats) -> Iterator[float]:
-    """The probability of every frame, computed a chunk at a time."""
+    """The probability of each frame, computed chunk by chunk."""
     state = None
     for first in range(0, len(frames), CHUNK):
         probabilities, state = model(frames[first : first + CHUNK], state)
@@ -156,7 +159,7 @@ def listen(model: SileroVAD, frames: Floats) -> Iterator[float]:
 
 
 def segments(probabilities: Iterable[float]) -> list[tuple[int, int]]:
-    """First frame of each stretch of speech, and the frame behind its last."""
+    """The first frame of each part of the recording with speech, and the frame after its last."""
     found: list[tuple[int, int]] = []
     for frame in (frame for frame, value in enumerate(probabilities) if value >= SPEECH):
         if found and frame - found[-1][1] < PAUSE:
@@ -167,7 +170,7 @@ def segments(probabilities: Iterable[float]) -> list[tuple[int, int]]:
 
 
 def main() -> None:
-    about = "Tells when somebody speaks in a recording."
+    about = "Finds speech in a recording."
     parser = argparse.ArgumentParser(prog="python -m gatecell.examples.silero_vad", description=about)
     parser.add_argument("audio", nargs="?", help="WAV file of 16 kHz (default: two sentences spoken by a machine)")
     audio = parser.parse_args().audio
