@@ -309,12 +309,12 @@ def test_one_run_at_a_time(case: Case, capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize("options", [[], ["--resume"]])
-@pytest.mark.parametrize("moment", ["make", "flock"])
+@pytest.mark.parametrize("moment", ["make_network", "flock"])
 def test_a_run_that_ended_meanwhile_stays(
     moment: str, options: list[str], case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Else its output would be replaced unasked, by one that goes on from its final state."""
-    owner: Any = {"make": run, "flock": _draft.fcntl}[moment]
+    owner: Any = {"make_network": run, "flock": _draft.fcntl}[moment]
     original = getattr(owner, moment)
 
     def meanwhile(*arguments: Any) -> Any:
@@ -324,7 +324,7 @@ def test_a_run_that_ended_meanwhile_stays(
 
     monkeypatch.setattr(owner, moment, meanwhile)
     assert case.run(*options) == 1
-    expected = {"make": "exists already", "flock": "another run has just written it"}[moment]
+    expected = {"make_network": "exists already", "flock": "another run has just written it"}[moment]
     assert expected in capsys.readouterr().err
     case.check()
 

@@ -39,10 +39,10 @@ def make(library: str, task: Task) -> _reference.Outputs:
     Raises ImportError if the library cannot be imported.
     """
     weights = gatecell.load(task.path, prefix=task.layer.prefix)
-    net = _networks.network(task.layer, weights, batch_first=False, num_threads=task.threads)
+    net = _networks.load_network(task.layer, weights, batch_first=False, num_threads=task.threads)
     x = np.random.default_rng(0).standard_normal((task.steps, task.rows, net.input_size)).astype(net.dtype)
     _calls[:] = [_torch_call(net, x) if library == "torch" else lambda: net(x)]
-    return _reference.named(*_calls[0]())
+    return _reference.outputs_by_name(*_calls[0]())
 
 
 class Turn(NamedTuple):

@@ -37,7 +37,7 @@ class Bound(NamedTuple):
         floor = FLOORS[self.dtype] * self.growth * np.maximum(1, np.abs(reference))
         return np.maximum(4 * self.rounding, floor) if self.dtype == "float32" else floor
 
-    def described(self, other: str) -> str:
+    def describe(self, other: str) -> str:
         """The formula of the bound in words. `other` is the name of the other implementation."""
         floor = f"{FLOORS[self.dtype]:.0e} * max(1, |reference|)"
         if self.growth > 1:

@@ -61,7 +61,7 @@ def _refused(layers: FoundLayers) -> str:
     return "; ".join(f"{prefix!r} cannot be read: {reason}" for prefix, reason in layers.refused.items())
 
 
-def empty(layer: FoundLayer, **options: Any) -> Layer:
+def empty_network(layer: FoundLayer, **options: Any) -> Layer:
     """The network without weights. `options` are options that the file does not give: nonlinearity, num_threads, ..."""
     made: type[Any] = getattr(gatecell, layer.cell.removesuffix("Cell"))
     sizes = {name: getattr(layer, name) for name in SIZES if name in inspect.signature(made).parameters}
@@ -72,12 +72,12 @@ def empty(layer: FoundLayer, **options: Any) -> Layer:
 
 def own_weights(layer: FoundLayer, weights: Mapping[str, Any]) -> dict[str, Any]:
     """The layer's arrays in a file, by torch's names for a layer. In the file the names of a cell lack _l0."""
-    keys = {name: layer.prefix + name for name in weight_shapes(empty(layer))}
+    keys = {name: layer.prefix + name for name in weight_shapes(empty_network(layer))}
     return {name: weights[key if key in weights else key.removesuffix("_l0")] for name, key in keys.items()}
 
 
-def network(layer: FoundLayer, weights: Mapping[str, Any], **options: Any) -> Layer:
-    """The network with its weights. `options` are as for `empty`. Ignores tensors beside it: see `check`."""
+def load_network(layer: FoundLayer, weights: Mapping[str, Any], **options: Any) -> Layer:
+    """The network with its weights. `options` are as for `empty_network`. Ignores tensors beside it: see `check`."""
     made: type[Any] = getattr(gatecell, layer.cell.removesuffix("Cell"))
     net: Layer = made.from_state_dict(weights, prefix=layer.prefix, strict=False, **{**dict(layer.flags), **options})
     return net

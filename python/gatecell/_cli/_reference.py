@@ -40,7 +40,7 @@ def run_torch(net: Layer, weights: Mapping[str, Floats], x: Floats, state: State
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PyTorch warns about slow options
         h_0 = [torch.from_numpy(array.astype(dtype)) for array in state]
-        return named(*module(torch.from_numpy(x.astype(dtype)), hx_of(h_0)))
+        return outputs_by_name(*module(torch.from_numpy(x.astype(dtype)), hx_of(h_0)))
 
 
 def torch_layer(net: Layer, weights: Mapping[str, Floats], dtype: str) -> Any:
@@ -60,7 +60,7 @@ def hx_of(state: Sequence[Any]) -> Any:
     return state[0] if len(state) == 1 else tuple(state)
 
 
-def named(y: Any, hidden: Any) -> Outputs:
+def outputs_by_name(y: Any, hidden: Any) -> Outputs:
     """The two results of a layer, of NumPy or torch, as a dict of arrays by name."""
     arrays = map(np.asarray, (y, *(hidden if isinstance(hidden, tuple) else (hidden,))))
     return dict(zip(("y", "h_n", "c_n"), arrays, strict=False))

@@ -69,7 +69,7 @@ class SequenceFile:
 
 
 @contextmanager
-def opened(path: Path, batch_first: bool) -> Iterator[SequenceFile]:
+def open_sequence(path: Path, batch_first: bool) -> Iterator[SequenceFile]:
     """Opens a file to read. It must hold real floats, of any size, byte order and order of axes.
 
     Raises OSError, ValueError and TypeError.
@@ -124,10 +124,10 @@ def create(path: Path, file: int, shape: tuple[int, ...], dtype: np.dtype[Any], 
         os.ftruncate(file, 0)
         os.pwrite(file, start, 0)
         os.ftruncate(file, len(start) + math.prod(shape) * dtype.itemsize)
-    return reopened(path, file, shape, dtype, batch_first)
+    return reopen(path, file, shape, dtype, batch_first)
 
 
-def reopened(path: Path, file: int, shape: tuple[int, ...], dtype: np.dtype[Any], batch_first: bool) -> SequenceFile:
+def reopen(path: Path, file: int, shape: tuple[int, ...], dtype: np.dtype[Any], batch_first: bool) -> SequenceFile:
     """Goes on with an open file that `create` made. Raises ValueError if its header or size is different."""
     start = _header(shape, dtype)
     size = len(start) + math.prod(shape) * dtype.itemsize

@@ -21,9 +21,9 @@ from ._sizes import Layer, output_size
 _OTHER_OPTIONS = ("batch_first", "dropout", "device", "dtype", "num_threads", "isa")
 
 
-def stream(network: Layer, x: SequenceFile, draft: Draft, file: int, record: Record, chunk: int) -> Record:
+def run_chunks(network: Layer, x: SequenceFile, draft: Draft, file: int, record: Record, chunk: int) -> Record:
     """Runs the steps from a record to the end. Returns the last record, which it has written."""
-    prepare = _sequence_file.reopened if record.step else _sequence_file.create
+    prepare = _sequence_file.reopen if record.step else _sequence_file.create
     y = prepare(draft.part, file, (*x.shape[:-1], output_size(network)), network.dtype, network.batch_first)
     draft.write_record(file, record, now=True)
     try:
@@ -56,7 +56,7 @@ def progress(steps: int, done: int) -> Iterator[Callable[[int], object]]:
         yield bar.update
 
 
-def resumed(draft: Draft, now: Record, steps: int) -> Record:
+def record_to_resume(draft: Draft, now: Record, steps: int) -> Record:
     """The record of the interrupted run. Raises ValueError if this run would not give the same bits."""
     record = draft.read_record()
     # A complete run may have been interrupted after it wrote the final state into the file of the initial state.

@@ -30,7 +30,7 @@ HELP = "time the layers of a file, beside PyTorch if it is installed"
 TURN = 0.05  # seconds: a turn of calls of one library, before the turn of the other
 BUDGET = 1.0  # seconds: all turns of a layer
 LEAST_TURNS = 3
-SPREAD = 1.5  # the largest ratio of the slowest turn to the fastest if turns agree; see `settled`
+SPREAD = 1.5  # the largest ratio of the slowest turn to the fastest if turns agree; see `is_settled`
 CPU_SHARE = 0.9  # processor time divided by elapsed time, at least
 UNSETTLED = (
     f"unsettled: without their slowest quarter the turns still spread by more than {SPREAD} times, or the process "
@@ -58,7 +58,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.strict:
         _networks.check_all(arguments.file, found, weights)
     steps, rows = arguments.steps, arguments.rows
-    threads = _networks.empty(found[0], num_threads=arguments.threads).num_threads  # the default is that of networks
+    threads = _networks.empty_network(found[0], num_threads=arguments.threads).num_threads
     libraries = ["gatecell", *(["torch"] if find_spec("torch") else [])]
     with workers(libraries) as pools:
         layers = [measure(Task(arguments.file, layer, steps, rows, threads), pools) for layer in found]
@@ -88,7 +88,7 @@ def workers(libraries: list[str]) -> Iterator[dict[str, ProcessPoolExecutor]]:
 
 def measure(task: Task, pools: Mapping[str, ProcessPoolExecutor]) -> dict[str, Any]:
     """Times a layer in alternating turns of the libraries. Without turns if the libraries' outputs differ."""
-    net = _networks.empty(task.layer)
+    net = _networks.empty_network(task.layer)
     expected = pools["gatecell"].submit(make, "gatecell", task).result()
     missing, difference, disagrees = torch_missing(task.layer, pools), None, False
     if not missing:
@@ -109,7 +109,7 @@ def measure(task: Task, pools: Mapping[str, ProcessPoolExecutor]) -> dict[str, A
     times = {name: summary(turns[name], task, products) if turns.get(name) else None for name in ("gatecell", "torch")}
     pairs = zip(turns["gatecell"], turns.get("torch", []), strict=False)
     ratios = [theirs.seconds / ours.seconds for ours, theirs in pairs]
-    claimed = ratios and all(settled(of_one) for of_one in turns.values())
+    claimed = ratios and all(is_settled(of_one) for of_one in turns.values())
     return {
         "prefix": task.layer.prefix,
         "network": str(task.layer),
@@ -135,7 +135,7 @@ def largest_difference(expected: Outputs, got: Outputs) -> float:
     return float(np.max([np.max(difference, initial=0) for difference in differences]))
 
 
-def settled(turns: list[Turn]) -> bool:
+def is_settled(turns: list[Turn]) -> bool:
     """Whether a library's turns agree, and the process had a CPU in them.
 
     The slowest quarter of the turns, at least one, is dropped. The others agree if the slowest takes at most SPREAD
@@ -155,7 +155,7 @@ def summary(turns: list[Turn], task: Task, products: int) -> dict[str, float | b
     products: multiply-adds of a row in a step. Each counts as two operations.
     """
     times = [turn.seconds for turn in turns]
-    agree, seconds = settled(turns), statistics.median(times)
+    agree, seconds = is_settled(turns), statistics.median(times)
     return {
         "settled": agree,
         "seconds": seconds if agree else None,
@@ -175,10 +175,10 @@ def show(facts: Mapping[str, Any]) -> None:
             differ = "not finite" if layer["difference"] is None else f"{layer['difference']:.1e}"
             print(f"  FAILED: outputs differ from PyTorch's by {differ}, so nothing was timed")
             continue
-        rows = [("gatecell", *cells(layer["gatecell"]), layer["isa"])]
+        rows = [("gatecell", *time_cells(layer["gatecell"]), layer["isa"])]
         if layer["torch"]:
             ratio = "" if layer["ratio"] is None else f"takes {layer['ratio']:.2f} times as long"
-            rows.append(("PyTorch", *cells(layer["torch"]), ratio))
+            rows.append(("PyTorch", *time_cells(layer["torch"]), ratio))
         print_columns(rows, right=(1, 3, 4))
         if layer["torch_missing"]:
             print(f"  PyTorch   {layer['torch_missing']}")
@@ -186,7 +186,7 @@ def show(facts: Mapping[str, Any]) -> None:
             print(f"  {UNSETTLED}")
 
 
-def cells(times: Mapping[str, float]) -> tuple[str, ...]:
+def time_cells(times: Mapping[str, float]) -> tuple[str, ...]:
     """The cells of a library's line: median time, spread, time of a step, operations per second."""
     spread = f"({duration(times['fastest'])} to {duration(times['slowest'])})"
     if not times["settled"]:

@@ -11,7 +11,7 @@ import gatecell
 from gatecell import FoundLayer
 
 from ._arguments import add_file
-from ._networks import empty
+from ._networks import empty_network
 from ._output import counted, first_lines, one_line, print_columns, print_json, printable, size
 from ._packed_size import packed_size
 from ._sizes import parameter_count
@@ -58,7 +58,7 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def _layer(layer: FoundLayer) -> dict[str, Any]:
-    net = empty(layer)
+    net = empty_network(layer)
     return {
         "prefix": layer.prefix,
         "cell": layer.cell,

@@ -21,7 +21,7 @@ from ._output import counted, print_json, printable
 from ._reference import hx_of
 from ._sequence_file import SequenceFile
 from ._sizes import Layer, output_size
-from ._streaming import identity, resumed, states_of, stream
+from ._streaming import identity, record_to_resume, run_chunks, states_of
 
 HELP = "run a layer over a sequence in a .npy file of any size"
 CHUNK_BYTES = 1 << 24  # of input and output in a chunk: large enough for disks, small beside any memory
@@ -71,26 +71,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     start = time.monotonic()
     check_paths(arguments)
-    network, is_assumed = make(arguments)
+    network, is_assumed = make_network(arguments)
     draft = Draft(arguments.output)
-    with _sequence_file.opened(arguments.input, network.batch_first) as x, draft.locked() as file:
+    with _sequence_file.open_sequence(arguments.input, network.batch_first) as x, draft.locked() as file:
         check_leftovers(arguments, draft)
         if x.shape[-1] != network.input_size:
             expected, got = (x.layout.replace("features", str(n)) for n in (network.input_size, x.shape[-1]))
             raise ValueError(f"{x.path}: expected input {expected}, got {got} in an array of shape {x.shape}")
         chunk = chunk_steps(network, x, arguments.chunk)
-        states = initial(network, x, arguments.state)
+        states = initial_state(network, x, arguments.state)
         record = Record(identity(network, x, states), 0, states)
         resuming = arguments.resume and draft.interrupted
         if resuming:
-            record = resumed(draft, record, x.steps)
+            record = record_to_resume(draft, record, x.steps)
         else:
             draft.remove_record()
         if not arguments.json:  # printed before the run, so that a user can stop a run with a wrong layout
-            print(layout(x, is_assumed), flush=True)
+            print(describe_layout(x, is_assumed), flush=True)
         first = record.step
         if not (resuming and first == x.steps and draft.has_output_name(file)):
-            record = stream(network, x, draft, file, record, chunk)
+            record = run_chunks(network, x, draft, file, record, chunk)
         if arguments.state:
             write_arrays(arguments.state, dict(zip(STATES, record.states, strict=False)))
         draft.finish(file)
@@ -113,7 +113,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def layout(x: SequenceFile, is_assumed: bool) -> str:
+def describe_layout(x: SequenceFile, is_assumed: bool) -> str:
     """A sentence about the input's layout. A .npy file does not say which axis is T, and the wrong layout may run."""
     sizes = f"{counted(x.rows, 'row')} of {counted(x.steps, 'step')}"
     sentence = f"{printable(str(x.path))}: {x.shape} taken as {x.layout}, {sizes}"
@@ -150,11 +150,11 @@ def check_leftovers(arguments: argparse.Namespace, draft: Draft) -> None:
         raise ValueError(f"{output}: exists already{nothing}; --force replaces it")
 
 
-def make(arguments: argparse.Namespace) -> tuple[Layer, bool]:
+def make_network(arguments: argparse.Namespace) -> tuple[Layer, bool]:
     """The network, and whether batch_first=False is an assumption because neither the file nor the user gave it."""
     weights = gatecell.load(arguments.file, prefix=arguments.layer)
     found = _networks.layers_of(arguments.file, weights)
-    layer = choose(found, arguments.layer)
+    layer = choose_layer(found, arguments.layer)
     if arguments.strict and arguments.layer:
         _networks.check(arguments.file, layer, weights)
     elif arguments.strict:
@@ -167,10 +167,10 @@ def make(arguments: argparse.Namespace) -> tuple[Layer, bool]:
             raise ValueError(f"--nonlinearity is for a simple RNN, got {layer!r}")
         options["nonlinearity"] = arguments.nonlinearity
     is_assumed = arguments.batch_first is None and "batch_first" in layer.choose
-    return _networks.network(layer, weights, **options), is_assumed
+    return _networks.load_network(layer, weights, **options), is_assumed
 
 
-def choose(layers: Sequence[FoundLayer], prefix: str) -> FoundLayer:
+def choose_layer(layers: Sequence[FoundLayer], prefix: str) -> FoundLayer:
     """The layer with this prefix, or the only layer. Raises ValueError."""
     exact = [layer for layer in layers if layer.prefix == with_dot(prefix)]
     if len(candidates := exact or layers) == 1:
@@ -192,7 +192,7 @@ def chunk_steps(network: Layer, x: SequenceFile, chunk: int | None) -> int:
     return chunk or max(1, CHUNK_BYTES // max(1, step))
 
 
-def initial(network: Layer, x: SequenceFile, path: Path | None) -> States:
+def initial_state(network: Layer, x: SequenceFile, path: Path | None) -> States:
     """The checked state before the first step. Raises OSError, ValueError."""
     hx = None
     if path and path.exists():

@@ -22,9 +22,9 @@ from gatecell import FoundLayer
 from ._arguments import add_file, add_strict
 from ._bound import LARGE, Bound, Furthest, furthest
 from ._largest_sum import largest_sum
-from ._networks import check_all, layers_of, network, own_options, own_weights
+from ._networks import check_all, layers_of, load_network, own_options, own_weights
 from ._output import counted, print_columns, print_json, printable
-from ._reference import Outputs, hx_of, named, run_numpy, run_torch
+from ._reference import Outputs, hx_of, outputs_by_name, run_numpy, run_torch
 from ._sizes import direction_runs, state_size
 
 HELP = "check a file's checksums, and its recurrent layers against another implementation"
@@ -78,7 +78,7 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
     """Runs one layer and the other implementation with the same random input, and compares them."""
     if against == "torch" and own_options(layer):
         raise ValueError(f"torch has no {layer}: verify --against float64")
-    net = network(layer, weights, batch_first=False)
+    net = load_network(layer, weights, batch_first=False)
     dtype = str(net.dtype)
     own = {name: array.astype(net.dtype, order="C", copy=False) for name, array in own_weights(layer, weights).items()}
     rng = np.random.default_rng(SEED)
@@ -88,7 +88,7 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
     state = tuple(rng.uniform(-1, 1, (direction_runs(net), rows, size)).astype(dtype) for size in sizes)
     other_name, other = _OTHERS[against]
     reference = other(net, own, x, state, "float64")
-    got = named(*net(x, hx_of(state)))
+    got = outputs_by_name(*net(x, hx_of(state)))
     rounding = _difference(other(net, own, x, state, "float32"), reference)
     differences = {name: _number(np.abs(np.float64(got[name]) - reference[name]).max()) for name in reference}
     bound = Bound(dtype, rounding, largest_sum(net, own, x, state))
@@ -134,7 +134,7 @@ def _problem(worst: Furthest, bound: Bound, largest: float, other_name: str) -> 
         return f"{worst.output} is not finite, but float64 {other_name}'s is"
     if worst.share > 1:
         differs = f"{worst.output} differs from float64 {other_name} by {worst.difference:.1e}"
-        return f"{differs}; allowed {worst.allowed:.1e}, {bound.described(other_name)}"
+        return f"{differs}; allowed {worst.allowed:.1e}, {bound.describe(other_name)}"
     return None
 
 

@@ -3,8 +3,8 @@
     pip install --no-deps arabic-morph-segmenter==0.1.0
     python -m gatecell.examples.arabic_segmenter وبكتابهم والناس
 
-Each letter gets a label: P, S or X (prefix, stem, suffix). A two-layer bidirectional LSTM scores the
-letters of all words as one padded batch, and the CRF's Viterbi search finds the best sequence of labels for each word.
+Each letter gets a label: P, S or X (prefix, stem, suffix). A two-layer bidirectional LSTM gives scores for
+the letters of all words in one padded batch. The CRF's Viterbi search finds the best sequence of labels for each word.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     pip install --no-deps silero-vad==6.2.3
     python -m gatecell.examples.silero_vad [speech.wav]
 
-A frame has 32 ms, and the last 4 ms of the frame before. Frames go through a short-time Fourier transform, four
-convolutions and an LSTM, which gives a probability of speech. Only the LSTM has a state, so the other layers take the
-frames of a chunk, or those of several streams, as one batch.
+The input of a step is a frame of 32 ms and the last 4 ms of the frame before. It goes through a short-time Fourier
+transform, four convolutions and an LSTM, whose output gives a probability of speech. Only the LSTM has a state, so the
+other layers take the frames of a chunk, or those of several streams, as one batch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FILE = "silero_vad/data/silero_vad.jit"
 RATE = 16_000
 FRAME, CONTEXT = 512, 64  # samples
 CHUNK = 8  # frames in a call
-BLOCK = 34  # frames in an array: memory of larger arrays may return to the system in each call, a third of the time
+BLOCK = 34  # frames in an array: to get memory for larger arrays from the system may take a third of the time
 SPEECH = 0.5  # a frame with this probability or more counts as speech
 PAUSE = 4  # frames: a shorter silence counts as part of the speech around it
 BARS = " ▁▂▃▄▅▆▇█"

@@ -1,4 +1,4 @@
-"""Activations, as functions and as layers. The result has the shape and the dtype of the input."""
+"""Activations, as functions and as layers. The result has the shape and dtype of the input, if no dtype is stated."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def prelu(input: Any, weight: Floats) -> Floats:
     """torch.nn.functional.prelu: x where x is positive, else weight*x.
 
     input: (...), or (B, C, ...) for a weight (C), which has a slope for each index of axis 1. weight: (1) or (C).
-    Raises ValueError for an input of another shape.
+    Returns an array of the weight's dtype. Raises ValueError for an input of another shape.
     """
     x = _arrays.floats(input, weight.dtype, "input")
     count = weight.shape[0] if weight.ndim else 1

@@ -1,4 +1,4 @@
-"""Sequential and ModuleList: torch.nn's containers. The name of a member is its number."""
+"""Sequential and ModuleList: torch.nn's containers. By default the name of a member is its number."""
 
 from __future__ import annotations
 

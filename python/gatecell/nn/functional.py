@@ -47,7 +47,7 @@ __all__ = [
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> NDArray[np.int64]:
-    """torch.nn.functional.one_hot: integers (...) give int64 (..., num_classes), with a 1 at the place of each integer.
+    """torch.nn.functional.one_hot: integers (...) give int64 (..., num_classes), with 1 at the index of the integer.
 
     num_classes=-1 takes the largest integer plus 1. Raises ValueError for integers outside 0 to num_classes - 1.
     """
