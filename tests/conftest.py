@@ -1,4 +1,4 @@
-"""Fixtures and policies of the whole suite: every ISA of this machine, no silent skip in CI, Hypothesis profiles."""
+"""Fixtures and rules of the whole suite: every ISA of this machine, no silent skip in CI, Hypothesis profiles."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from hypothesis import settings
 
 import gatecell
 
-# What `pytest -m quick` runs: these files without these tests, for which every pair of options and sizes stands.
-QUICK = ["parity", "bits", "stream", "stream_reset", "stream_pool", "state_dict", "files", "cli"]
-assert all((Path(__file__).parent / f"python/test_{name}.py").is_file() for name in QUICK)
-NOT_QUICK = ["test_every_option", "test_the_rows_that_measure_the_bound", "test_cells"]
+# `pytest -m quick` runs these files without these tests, which run every combination of options or sizes.
+QUICK = [
+    *("networks/test_parity.py", "networks/test_input_forms.py", "networks/test_bits.py"),
+    *("streams/test_stream.py", "streams/test_stream_reset.py", "streams/test_stream_pool.py"),
+    *("weights/test_state_dict.py", "files/test_load.py", "command_line/test_cli.py"),
+]
+QUICK_FILES = {Path(__file__).parent / "python" / name for name in QUICK}
+assert all(path.is_file() for path in QUICK_FILES)
+NOT_QUICK = ["test_every_option", "test_rows_that_measure_the_bound_are_within_it", "test_cells"]
 IN_CI = os.environ.get("CI") == "true"
-MACHINE = "this machine has no "  # only skips with such a reason are accepted in CI
+MACHINE = "this machine has no "  # CI accepts only skips with such a reason
 
 settings.register_profile("default", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)  # a red run must be red again
+settings.register_profile("ci", deadline=None, derandomize=True)  # a run that failed must fail again
 settings.load_profile("ci" if IN_CI else "default")
 
 
@@ -36,14 +41,14 @@ def dtype(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def two_cpus() -> None:
-    """For tests of calls on two threads: with one CPU every call runs alone."""
+    """Skips tests of calls on two threads where the process has one CPU, because every call then uses one thread."""
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip(f"{MACHINE}second CPU for this process")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Marks what answers in a minute on one core: chosen tests, on the best ISA and in float32."""
-    if item.path.stem.removeprefix("test_") in QUICK and getattr(item, "originalname", "") not in NOT_QUICK:
+    """Marks the tests of the quick run, which takes less than a minute on one core: chosen tests, best ISA, float32."""
+    if item.path in QUICK_FILES and getattr(item, "originalname", "") not in NOT_QUICK:
         params = item.callspec.params if hasattr(item, "callspec") else {}
         best = gatecell.available_isas()[0]
         if params.get("isa", best) == best and "float64" not in str(params.get("dtype")):
@@ -51,7 +56,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def fail_if_skipped(report: Any) -> Any:
-    """With CI=true a missing package or tool is a failure: a suite that tests nothing must not be green."""
+    """With CI=true a missing package or tool fails the test, so that a suite that tests nothing is not green."""
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if MACHINE not in reason:

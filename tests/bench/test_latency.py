@@ -12,7 +12,7 @@ import pytest
 
 import latency
 from contestants import CONTESTANTS, Contestant
-from isolated import HANG
+from helpers.fresh_process import HANG
 from suite import sampling
 from suite.footprint import IMPORTS, import_seconds, installed_bytes, required
 from suite.latency_tables import failures, report

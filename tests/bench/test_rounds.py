@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from contestants import NOT_GIVEN, Built
-from isolated import HANG
+from helpers.fresh_process import HANG
 from suite import sampling
 from suite.cases import Case, make_input, make_weights
 from suite.equations import forward

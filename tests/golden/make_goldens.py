@@ -13,7 +13,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 
 from golden import write_golden
-from reference import Case, run_torch
+from helpers.torch_case import Case, run_torch
 
 CASES = {
     "lstm_plain": Case("LSTM", 5, 7, steps=6, rows=3),

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 import gatecell
-from parity import Outputs, assert_parity, largest_difference
+from helpers.parity import Outputs, assert_parity, largest_difference
 
 WEIGHTS = Path(__file__).parent / "weights"
 MARGIN = 0.1  # over who always says what is most frequent

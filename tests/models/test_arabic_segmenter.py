@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-import parity
 from gatecell.examples._start import package_file
+from helpers import parity
 from packages import installed, need
 
 example = installed("arabic_segmenter")

@@ -1,0 +1,137 @@
+"""Extended cells: clips act exactly, and options that make one of PyTorch's cells give PyTorch's outputs.
+
+The equations in NumPy, the oracle of test_parity.py, are checked here against PyTorch, as gatecell is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gatecell
+from helpers.equations import run
+from helpers.extended_case import ExtendedCase
+from helpers.extended_grids import flags, kind_id
+from helpers.parity import assert_parity, largest_difference, named_outputs
+from helpers.torch_case import MODES, Array, Case, run_torch
+
+
+@pytest.mark.parametrize("stack", [{"num_layers": 1}, {"num_layers": 3, "bidirectional": True}], ids=kind_id)
+@pytest.mark.parametrize("mode", MODES)
+def test_the_equations_are_torchs_for_its_own_cells(mode: str, stack: dict[str, Any]) -> None:
+    for proj_size, lengths, flag in itertools.product((0, 3), (None, (2, 5, 1)), flags()):
+        if (mode == "LSTM" or not proj_size) and (flag["rows"] or not lengths):
+            options = {"mode": mode, **stack, **flag, "proj_size": proj_size, "lengths": lengths, "dtype": "float64"}
+            torchs = Case(**options)
+            got = run(ExtendedCase(**options), torchs.state_dict(), *torchs.inputs(), "float64")
+            assert {name: array.shape for name, array in got.items()} == {
+                name: array.shape for name, array in torchs.reference().items()
+            }
+            assert largest_difference(got, torchs.reference()) < 1e-13
+
+
+@pytest.mark.parametrize("limit", [1e-60, 1e-40, 1e300])
+def test_clips_beyond_float32(limit: float, dtype: str, isa: str) -> None:
+    """One that is 0 in float32 is still a bound, one that is infinite bounds nothing."""
+    for options in ({"mode": "LSTM", "gate_clip": limit}, {"mode": "LSTM", "cell_clip": limit}):
+        case = ExtendedCase(**options, dtype=dtype)
+        case.check(case.network(gatecell, isa=isa))
+    for mode in MODES[1:]:
+        case = ExtendedCase(mode, gate_clip=limit, dtype=dtype)
+        case.check(case.network(gatecell, isa=isa))
+
+
+@pytest.mark.parametrize("peepholes", [None, "diagonal", "full"])
+def test_cell_clip_holds_exactly(peepholes: str | None, dtype: str, isa: str) -> None:
+    for cell_clip in (0.375, 0.1):  # 0.1 is not a float32
+        case = ExtendedCase(peepholes=peepholes, cell_clip=cell_clip, rows=20, scale="saturated", dtype=dtype)
+        x, hx = case.inputs()
+        c_n = case.network(gatecell, isa=isa)(x, hx)[1][1]
+        limit = np.dtype(dtype).type(cell_clip)
+        assert np.abs(c_n).max() == limit
+        assert (np.abs(c_n) < limit).any()
+
+
+# Options that make one of PyTorch's cells.
+
+
+def check_against_torch(network: Any, case: Case, weights: Mapping[str, Array]) -> None:
+    """Its outputs are those of torch's module with `weights`; its own are loaded."""
+    module, (x, hx) = case.module(), case.inputs()
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    exact = run_torch(module, torch.float64, x, hx)
+    own_error = largest_difference(run_torch(module, torch.float32, x, hx), exact)
+    assert_parity(named_outputs(*network(x, hx)), exact, own_error, case.dtype, case)
+
+
+def loaded(case: Case, weights: Mapping[str, Array], isa: str, **options: Any) -> Any:
+    network = getattr(gatecell, case.class_name)(**case.options, **options, dtype=case.dtype, isa=isa)
+    network.load_state_dict(weights)
+    return network
+
+
+def blocks(weights: Mapping[str, Array], rule: Any) -> dict[str, Array]:
+    """The weights with the gates' rows that `rule` makes of the old ones; weight_hr has none."""
+
+    hidden = ExtendedCase().hidden_size
+    return {
+        name: weight if "weight_hr" in name else np.concatenate(rule(name, *np.split(weight, len(weight) // hidden)))
+        for name, weight in weights.items()
+    }
+
+
+@pytest.mark.parametrize("peepholes", ["diagonal", "full"])
+def test_peepholes_of_zero_are_none(peepholes: str, dtype: str, isa: str) -> None:
+    case = Case(num_layers=2, bidirectional=True, proj_size=3, rows=33, dtype=dtype)
+    zeros = {
+        name: np.zeros(shape, dtype)
+        for name, shape in ExtendedCase(num_layers=2, bidirectional=True, peepholes=peepholes).shapes().items()
+        if "peephole" in name
+    }
+    case.check(loaded(case, {**case.state_dict(), **zeros}, isa, peepholes=peepholes))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_clips_that_are_never_reached(mode: str, dtype: str, isa: str) -> None:
+    case = Case(mode, num_layers=2, bidirectional=True, rows=33, dtype=dtype)
+    clips = {"gate_clip": 1e30} | ({"cell_clip": 1e30} if mode == "LSTM" else {})
+    case.check(loaded(case, case.state_dict(), isa, **clips))
+
+
+@pytest.mark.parametrize("proj_size", [0, 3])
+def test_coupled_gates_are_opposite_gates(proj_size: int, dtype: str, isa: str) -> None:
+    """s(-a) = 1 - s(a): torch's LSTM whose rows of f are those of i, negated."""
+    case = Case(num_layers=2, bidirectional=True, proj_size=proj_size, rows=33, dtype=dtype)
+    plain = case.state_dict()
+    ours = blocks(plain, lambda _, i, f, g, o: (i, g, o))
+    network = loaded(case, ours, isa, coupled_gates=True)
+    check_against_torch(network, case, blocks(plain, lambda _, i, f, g, o: (i, -i, g, o)))
+
+
+@pytest.mark.parametrize("reset", ["before", "none"])
+def test_a_reset_gate_of_one_is_none(reset: str, dtype: str, isa: str) -> None:
+    """Biases of +100 and no other weights of r."""
+    case = Case("GRU", num_layers=2, bidirectional=True, rows=33, dtype=dtype)
+
+    def open_gate(name: str, r: Array, z: Array, n: Array) -> tuple[Array, ...]:
+        return np.full_like(r, 100 if "bias_ih" in name else 0), z, n
+
+    torchs = blocks(case.state_dict(), open_gate)
+    ours = torchs if reset == "before" else blocks(torchs, lambda _, r, z, n: (z, n))
+    check_against_torch(loaded(case, ours, isa, reset=reset), case, torchs)
+
+
+def test_reset_before_and_after_where_they_meet(dtype: str, isa: str) -> None:
+    """W_hn (r*h) = r*(W_hn h) for a diagonal W_hn, and b_hn = 0."""
+    case = Case("GRU", num_layers=2, bidirectional=True, rows=33, dtype=dtype)
+
+    def diagonal(name: str, r: Array, z: Array, n: Array) -> tuple[Array, ...]:
+        return r, z, np.diag(np.diag(n)) if "weight_hh" in name else n * ("bias_hh" not in name)
+
+    weights = blocks(case.state_dict(), diagonal)
+    check_against_torch(loaded(case, weights, isa, reset="before"), case, weights)

@@ -1,0 +1,171 @@
+"""The call for plain arrays gives what the general one gives, leaves everything else to it, and loses no reference."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gatecell
+from gatecell import _core
+from helpers.torch_case import Case
+
+KINDS = [{"mode": "LSTM"}, {"mode": "LSTM", "proj_size": 3}, {"mode": "GRU"}, {"mode": "RNN_TANH"}]
+
+
+def leaves(result: Any) -> list[np.ndarray]:
+    return [result] if isinstance(result, np.ndarray) else [leaf for part in result for leaf in leaves(part)]
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 5), (0, 2, 5), (3, 0, 5), (0, 0, 5), (1, 1, 5)])
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_same_as_the_general_call(kind: dict[str, Any], batch_first: bool, shape: tuple[int, ...], dtype: str) -> None:
+    case = Case(**kind, input_size=5, hidden_size=8, num_layers=2, bidirectional=True, dtype=dtype)
+    core = case.network(gatecell, num_threads=1)._core
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape).astype(dtype)
+    rows = shape[0 if batch_first else 1]
+    h, c = (rng.uniform(-1, 1, (4, rows, size)).astype(dtype) for size in (kind.get("proj_size", 8), 8))
+    lstm = kind["mode"] == "LSTM"
+    for hx in (None, (h, c) if lstm else h):
+        h_0, c_0 = (None, None) if hx is None else (h, c if lstm else None)
+        result = _core.call(core, x, hx, batch_first, 1)
+        y, h_n, c_n = core.forward(x, h_0, c_0, None, None, batch_first, 1)
+        assert type(result) is tuple
+        assert type(result[1]) is (tuple if lstm else np.ndarray)
+        for got, wanted in zip(leaves(result), [y, h_n, c_n][: 3 if lstm else 2], strict=True):
+            assert (got.shape, got.strides, got.dtype) == (wanted.shape, wanted.strides, wanted.dtype)
+            assert str(got.flags) == str(wanted.flags)
+            assert got.tobytes() == wanted.tobytes()
+
+
+def lstm() -> tuple[gatecell.LSTM, np.ndarray, np.ndarray]:
+    net = Case(mode="LSTM", input_size=4, hidden_size=8, dtype="float32").network(gatecell, num_threads=1)
+    return net, np.ones((3, 2, 4), np.float32), np.zeros((1, 2, 8), np.float32)
+
+
+def test_everything_else_is_left_to_the_general_call() -> None:
+    net, x, h = lstm()
+    unaligned = np.frombuffer(b"\0" * 97, np.uint8)[1:].view(np.float32).reshape(3, 2, 4)
+    subclass = x.view(type("Subclass", (np.ndarray,), {}))
+    inputs = [x.astype(">f4"), x.astype(float), x[:, ::2], x[::-1], subclass, unaligned, x[0], x[..., :3], None, 5]
+    states = [h, [h, h], (h,), (h, h, h), (h, None), (h, h[:, :1]), (h, h[0]), 5]
+    for arguments in [(wrong, None) for wrong in inputs] + [(x, wrong) for wrong in states]:
+        assert _core.call(net._core, *arguments, False, 1) is NotImplemented
+    for network in (None, 5, _core.Network32, net, _core.Network32.__new__(_core.Network32)):
+        assert _core.call(network, x, None, False, 1) is NotImplemented
+    for num_threads in (0, -1, 2**31, 2**70, 2.0, None):
+        assert _core.call(net._core, x, None, False, num_threads) is NotImplemented
+    with pytest.raises(TypeError, match=r"expected call\(network"):
+        _core.call(net._core, x)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("value", [True, 1, np.True_])
+def test_batch_first_is_any_true_value(value: Any) -> None:
+    net, x, _ = lstm()
+    expected = net(np.ascontiguousarray(x.swapaxes(0, 1)))[0]
+    net.batch_first = value
+    np.testing.assert_array_equal(net(x)[0].swapaxes(0, 1), expected)
+    np.testing.assert_array_equal(net(x, out=np.empty((3, 2, 8), np.float32))[0].swapaxes(0, 1), expected)
+
+
+def test_references_stay_balanced() -> None:
+    net, x, h = lstm()
+    hx = (h, h)
+
+    def counts() -> list[int]:
+        return [sys.getrefcount(value) for value in (np.dtype(np.float32), x, h, hx, net._core)]
+
+    before = counts()
+    for _ in range(1000):
+        _core.call(net._core, x, hx, False, 1)
+        _core.call(net._core, x, None, False, 1)
+        _core.call(net._core, x, h, False, 1)
+        _core.call(net._core, x[:, ::2], None, False, 1)
+    assert counts() == before
+
+
+def test_tensors() -> None:
+    """With the table of their type; anything that is not plain is left to others, as with arrays."""
+    torch = pytest.importorskip("torch")
+    table = torch.Tensor.__dlpack_c_exchange_api__
+    net, x, h = lstm()
+    tensor, state = torch.from_numpy(x), torch.from_numpy(h)
+    for hx, states in ((None, None), ((h, h), (state, state))):
+        for view in (tensor, torch.cat([tensor, tensor])[3:], torch.nn.Parameter(tensor)):
+            result = _core.call(net._core, view, states, False, 1, table)
+            wanted = _core.call(net._core, x, hx, False, 1)
+            for got, array in zip([result[0], *result[1]], leaves(wanted), strict=True):
+                assert type(got) is torch.Tensor
+                assert got.is_contiguous()
+                np.testing.assert_array_equal(got.numpy(), array)
+    inputs = [tensor.double(), tensor.half(), tensor[:, ::2], tensor[0], tensor[..., :3], tensor.to("meta")]
+    inputs += [tensor.to_sparse(), torch.ones(3, 2, 1).expand(3, 2, 4), torch._efficientzerotensor((3, 2, 4)), x, None]
+    for wrong in inputs:
+        assert _core.call(net._core, wrong, None, False, 1, table) is NotImplemented
+    for wrong in (state, (state,), (state, h), (state, state[:, :1]), (state.double(), state)):
+        assert _core.call(net._core, tensor, wrong, False, 1, table) is NotImplemented
+    large = torch.zeros(1_000_000 // net.hidden_size, 1, 4)  # huge pages are better, and NumPy's
+    assert _core.call(net._core, large, None, False, 1, table) is NotImplemented
+    assert _core.call(net._core, large[1:], None, False, 1, table) is not NotImplemented
+    assert _core.call(net._core, tensor, None, False, 1, None) is NotImplemented
+    np.testing.assert_array_equal(leaves(_core.call(net._core, x, None, False, 1, 5))[0], net(x)[0])
+
+
+def test_tensors_that_cannot_be_made() -> None:
+    """As by a table whose import fails: it has freed what it was given, as DLPack's owner has to."""
+    torch = pytest.importorskip("torch")
+    pointer, slots = (
+        ctypes.pythonapi.PyCapsule_GetPointer,
+        9,
+    )  # version, four functions and tables, import, view, stream
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    name = b"dlpack_exchange_api"
+    table = (ctypes.c_void_p * slots).from_address(pointer(torch.Tensor.__dlpack_c_exchange_api__, name))
+    delete = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    freed = []
+
+    @ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    def fail(managed: int, _: int) -> int:
+        deleter = ctypes.c_void_p.from_address(managed + 16).value
+        delete(deleter)(managed)
+        freed.append(managed)
+        return -1
+
+    copy = (ctypes.c_void_p * slots)(*table)
+    copy[4] = ctypes.cast(fail, ctypes.c_void_p).value
+    net, x, _ = lstm()
+    with pytest.raises(SystemError, match="without setting an exception"):  # a callback cannot set one
+        _core.call(net._core, torch.from_numpy(x), None, False, 1, new(ctypes.addressof(copy), name, None))
+    assert len(freed) == 1
+
+
+def test_tensors_memory_is_theirs() -> None:
+    """It lives as long as they do, or what they were made of, and no longer; on another thread too."""
+    torch = pytest.importorskip("torch")
+    table = torch.Tensor.__dlpack_c_exchange_api__
+    net, x, _ = lstm()
+    tensor = torch.from_numpy(np.tile(x, (100, 1, 1)))
+    expected = net(tensor.numpy())[0]
+    _core.call(net._core, tensor, None, False, 1, table)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        kept = [_core.call(net._core, tensor, None, False, 1, table)[0][1:].numpy() for _ in range(50)]
+        assert tracemalloc.get_traced_memory()[0] - before > 50 * expected.nbytes
+        for array in kept:
+            np.testing.assert_array_equal(array, expected[1:])
+        del array
+        with ThreadPoolExecutor(1) as other:
+            other.submit(kept.clear).result()
+        assert tracemalloc.get_traced_memory()[0] - before < expected.nbytes
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,242 @@
+"""net.gates: every gate's values obey the textbook's equations, and lead where the fast path leads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gatecell
+from helpers.equations import clip, sigmoid, weights_of_direction
+from helpers.extended_case import ExtendedCase
+from helpers.extended_grids import CELLS, EVERY, KINDS, kind_id
+from helpers.parity import assert_parity, named_outputs, named_states
+from helpers.torch_case import Array
+
+PLAIN = (
+    {"mode": "LSTM"},
+    {"mode": "LSTM", "proj_size": 3},
+    {"mode": "GRU"},
+    {"mode": "RNN_TANH"},
+    {"mode": "RNN_RELU"},
+)
+NAMES = {"LSTM": "ifgoch", "GRU": "rznh", "RNN": "h"}
+STACKED = {"num_layers": 2, "bidirectional": True}
+every_kind = pytest.mark.parametrize("kind", [*PLAIN, *KINDS], ids=kind_id)
+
+
+def outputs_of(case: ExtendedCase, gates: Mapping[str, Array]) -> Mapping[str, Array]:
+    """What a call returns, out of the gates' values of time-major batches."""
+    h, directions = gates["h"], len(case.directions)
+    ends = [-1, 0][:directions] * case.num_layers
+    y = np.concatenate(h[-directions:], axis=-1)
+    finals = [
+        np.stack([block[t] for block, t in zip(gates[name], ends, strict=True)]) for name in "hc" if name in gates
+    ]
+    return named_outputs(y, tuple(finals))
+
+
+def equations(case: ExtendedCase, x: Array, h: Array, c: Array | None, got: Mapping[str, Array]) -> dict[str, Array]:
+    """Each gate of one direction of one layer from the values the equations give it; h and c are those before x."""
+    w = weights_of_direction(case.state_dict(), "_l0", "float64")
+    blocks = {
+        name: dict(zip(case.gates, np.split(w[name], len(case.gates)), strict=True))
+        for name in w
+        if "_p" not in name and "_hr" not in name
+    }
+    peeps = case.gates.replace("g", "") if case.peepholes else ""
+    p = dict(zip(peeps, np.split(w["weight_peephole"], len(peeps)), strict=True)) if peeps else {}
+
+    def of_x(gate: str) -> Array:
+        return np.einsum("tbi,ji->tbj", x, blocks["weight_ih"][gate]) + blocks["bias_ih"][gate]
+
+    def of_h(gate: str, h: Array = h) -> Array:
+        return np.einsum("tbi,ji->tbj", h, blocks["weight_hh"][gate]) + blocks["bias_hh"][gate]
+
+    def total(gate: str) -> Array:
+        seen = got["c"] if gate == "o" and case.peepholes == "diagonal" else c
+        peep = 0 if gate not in p else np.einsum("tbi,ji->tbj", seen, p[gate]) if p[gate].ndim == 2 else seen * p[gate]
+        return clip(of_x(gate) + of_h(gate) + peep, case.gate_clip)
+
+    if case.mode == "RNN_TANH":
+        return {"h": np.tanh(total("h"))}
+    if case.mode == "RNN_RELU":
+        return {"h": np.maximum(total("h"), 0)}
+    if case.mode == "LSTM":
+        f = 1 - got["i"] if case.coupled_gates else sigmoid(total("f"))
+        expected = {"i": sigmoid(total("i")), "f": f, "g": np.tanh(total("g")), "o": sigmoid(total("o"))}
+        h = got["o"] * np.tanh(got["c"])
+        h = np.einsum("tbi,ji->tbj", h, w["weight_hr"]) if case.proj_size else h
+        return expected | {"c": clip(got["f"] * c + got["i"] * got["g"], case.cell_clip), "h": h}
+    gates = {gate: sigmoid(total(gate)) for gate in case.gates[:-1]}
+    of_candidate = {
+        "after": lambda: got["r"] * of_h("n"),
+        "before": lambda: of_h("n", got["r"] * h),
+        "none": lambda: of_h("n"),
+    }[case.reset]()
+    n = np.tanh(clip(of_x("n") + of_candidate, case.gate_clip))
+    return gates | {"n": n, "h": (1 - got["z"]) * got["n"] + got["z"] * h}
+
+
+@pytest.mark.parametrize("kind", [*PLAIN, *EVERY], ids=kind_id)
+@pytest.mark.parametrize("bias", [True, False])
+def test_every_gate_obeys_its_equation(kind: dict[str, Any], bias: bool) -> None:
+    case = ExtendedCase(**kind, bias=bias, dtype="float64", steps=6)
+    network, (x, hx) = case.network(gatecell), case.inputs()
+    got = network.gates(x, hx)
+    assert "".join(got) == NAMES[case.class_name].replace("r", "r" if case.reset != "none" else "")
+    got = {name: value[0] for name, value in got.items()}
+    before = dict(zip("hc", hx if isinstance(hx, tuple) else (hx,), strict=False))
+    h, c = (np.concatenate([before[name], got[name][:-1]]) if name in got else None for name in "hc")
+    expected = equations(case, x, h, c, got)
+    assert expected.keys() == got.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[name], value, rtol=1e-13, atol=1e-14, err_msg=name)
+
+
+@every_kind
+@pytest.mark.parametrize("stack", [{}, STACKED], ids=["single", "stacked"])
+@pytest.mark.parametrize("state", [True, False])
+def test_leads_where_the_fast_path_leads(
+    kind: dict[str, Any], stack: dict[str, Any], state: bool, dtype: str, isa: str
+) -> None:
+    case = ExtendedCase(**kind, **stack, dtype=dtype, state=state)
+    network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()
+    got, reference = outputs_of(case, network.gates(x, hx)), case.reference()
+    assert_parity(named_outputs(*network(x, hx)), got, case.own_error(), dtype, case)
+    for name, array in got.items():  # float64 inside: rounded once
+        np.testing.assert_allclose(array, reference[name], rtol=np.finfo(dtype).eps, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", [*PLAIN[:1], *PLAIN[2:], *CELLS], ids=kind_id)
+def test_cells(kind: dict[str, Any], dtype: str) -> None:
+    """A cell's gates are its layer's at one step."""
+    case = ExtendedCase(**kind, dtype=dtype, steps=1)
+    layer, (x, hx) = case.network(gatecell), case.inputs()
+    cell = getattr(gatecell, f"{case.class_name}Cell")(**case.cell_options, dtype=dtype)
+    cell.load_state_dict({name.removesuffix("_l0"): array for name, array in case.state_dict().items()})
+    expected = layer.gates(x, hx)
+    of_cell = tuple(part[0] for part in hx) if isinstance(hx, tuple) else hx[0]
+    one = tuple(part[0] for part in of_cell) if isinstance(hx, tuple) else of_cell[0]
+    for got, row in ((cell.gates(x[0], of_cell), slice(None)), (cell.gates(x[0, 0], one), 0)):
+        assert list(got) == list(expected)
+        for name, array in got.items():
+            assert (array.shape, array.dtype) == (expected[name][0, 0, row].shape, dtype)
+            np.testing.assert_allclose(array, expected[name][0, 0, row], rtol=np.finfo(dtype).eps, atol=1e-15)
+    got = named_states(tuple(expected[name][0, 0] for name in "hc" if name in expected))
+    assert_parity(named_states(cell(x[0], of_cell)), got, case.own_error(), dtype, case)
+
+
+@pytest.mark.parametrize("mode", ["LSTM", "GRU", "RNN_TANH"])
+def test_layouts(mode: str) -> None:
+    """batch_first and unbatched inputs give the same values along x's own axes."""
+    case = ExtendedCase(mode, steps=5, rows=3, **STACKED)
+    x, hx = case.inputs()
+    expected = case.network(gatecell).gates(x, hx)
+    batch_first = case.with_(batch_first=True).network(gatecell)
+    got = batch_first.gates(x.swapaxes(0, 1), hx)
+    one = batch_first.gates(x[:, 0], tuple(part[:, 0] for part in hx) if isinstance(hx, tuple) else hx[:, 0])
+    for name, array in expected.items():
+        assert array.shape == (4, 5, 3, 7)
+        np.testing.assert_array_equal(got[name], array.swapaxes(1, 2), strict=True)
+        np.testing.assert_array_equal(one[name], array[:, :, 0], strict=True)
+        assert array.flags.c_contiguous
+        assert got[name].flags.c_contiguous
+
+
+def test_reverse_values_are_at_their_time() -> None:
+    """The reverse direction at t has seen x[t] and what follows, not what is before."""
+    case = ExtendedCase(bidirectional=True, steps=5)
+    network, (x, hx) = case.network(gatecell), case.inputs()
+    changed = x.copy()
+    changed[2] += 1
+    for name, values in network.gates(x, hx).items():
+        same = (values == network.gates(changed, hx)[name]).all(axis=(2, 3))
+        assert same.tolist() == [[True, True, False, False, False], [False, False, False, True, True]]
+
+
+def test_empty() -> None:
+    network = ExtendedCase(proj_size=3, **STACKED).network(gatecell)
+    for steps, rows in ((0, 3), (5, 0)):
+        got = network.gates(np.zeros((steps, rows, 5), "float32"))
+        assert got["h"].shape == (4, steps, rows, 3)
+        assert got["i"].shape == (4, steps, rows, 7)
+
+
+def test_kinds_of_input() -> None:
+    """What a call takes: lists, tensors, other float types, which become the network's."""
+    case = ExtendedCase("GRU")
+    network, (x, hx) = case.network(gatecell), case.inputs()
+    expected = network.gates(x, hx)
+    for given in (x.tolist(), torch.from_numpy(x), x.astype("float64")):
+        for name, array in network.gates(given, hx).items():
+            np.testing.assert_array_equal(array, expected[name], strict=True)
+
+
+@pytest.mark.parametrize("cell", ["", "Cell"])
+def test_dtype_is_that_of_arithmetic_and_values(cell: str, dtype: str) -> None:
+    """By default float64 inside and the network's dtype outside; with dtype one for both, whatever the network's."""
+    case = Case("GRU", dtype=dtype, gate_clip=0.5)
+    x = np.random.default_rng(0).normal(0, 1, (3, 5))
+    weights = {name.removesuffix("_l0" if cell else ""): array for name, array in case.state_dict().items()}
+    network = getattr(gatecell, f"GRU{cell}").from_state_dict(weights, gate_clip=0.5)
+    double, single = network.gates(x, dtype="float64"), network.gates(x, dtype=np.float32)
+    for name, array in network.gates(x).items():
+        assert (array.dtype, double[name].dtype, single[name].dtype) == (dtype, "float64", "float32")
+        np.testing.assert_array_equal(array, double[name].astype(dtype))
+        assert 0 < np.abs(double[name] - single[name]).max() < 1e-6
+    with pytest.raises(ValueError, match="expected dtype float32 or float64, got 'float16'"):
+        network.gates(x, dtype="float16")
+
+
+@pytest.mark.parametrize("kind", [*PLAIN, *KINDS], ids=kind_id)
+def test_infinities_and_nans_go_through(kind: dict[str, Any]) -> None:
+    """As in a call, without a warning, and to their own row only."""
+    case = ExtendedCase(**kind, steps=3)
+    network, (x, hx) = case.network(gatecell), case.inputs()
+    expected = network.gates(x, hx)
+    x[0, 0, 0], x[0, 1, 0] = np.nan, np.inf
+    for name, array in network.gates(x, hx).items():
+        np.testing.assert_array_equal(array[:, :, 2], expected[name][:, :, 2])
+    h = network.gates(x, hx)["h"]
+    y = network(x, hx)[0]
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(h[0]))
+    assert np.isnan(y[0, 0]).all()
+
+
+@pytest.mark.parametrize("coupled_gates", [False, True])
+def test_infinite_cell_state(coupled_gates: bool) -> None:
+    """Of an LSTM without peepholes: c stays infinite, h finite."""
+    case = ExtendedCase(coupled_gates=coupled_gates, steps=3)
+    network, (x, (h_0, c_0)) = case.network(gatecell), case.inputs()
+    c_0[:, 1] = -np.inf
+    gates = network.gates(x, (h_0, c_0))
+    assert np.isneginf(gates["c"][0, :, 1]).all()
+    np.testing.assert_allclose(gates["h"][0], network(x, (h_0, c_0))[0], rtol=0, atol=1e-6)
+
+
+def test_saturated_gates_do_not_overflow() -> None:
+    cell = gatecell.GRUCell(1, 2, dtype="float64")
+    zeros = {name: np.zeros_like(array) for name, array in torch.nn.GRUCell(1, 2).state_dict().items()}
+    cell.load_state_dict(zeros | {"bias_ih": [-1000.0, 1000.0, -50.0, 0.0, 0.0, 0.0]})
+    gates = cell.gates([0.0], [1.0, 2.0])
+    assert gates["r"].tolist() == [0, 1]
+    np.testing.assert_allclose(gates["z"], [np.exp(-50), 0.5], rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRUCell"])
+def test_errors_are_those_of_a_call(name: str) -> None:
+    network = getattr(gatecell, name)(5, 7)
+    with pytest.raises(RuntimeError, match="no weights yet"):
+        network.gates(np.zeros((2, 5)))
+    with pytest.raises(ValueError, match="expected input"):
+        network.gates(np.zeros((2, 6)))
+    with pytest.raises(TypeError, match="expected real floating point numbers"):
+        network.gates(np.zeros((2, 5), int))
+    with pytest.raises((TypeError, ValueError), match=r"expected (hx|h_0)"):
+        network.gates(np.zeros((2, 5)), np.zeros((2, 2, 2)))
+    with pytest.raises(TypeError, match="packed sequence"):
+        network.gates(gatecell.pack_sequence([np.zeros((2, 5))]))

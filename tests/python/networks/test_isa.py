@@ -1,0 +1,104 @@
+"""Which ISA really ran: isa= wins over GATECELL_ISA, which caps the default; and the kernels are different ones."""
+
+from __future__ import annotations
+
+import itertools
+import platform
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gatecell
+from helpers.fresh_process import run_script
+from helpers.torch_case import Case
+
+X86 = platform.machine() == "x86_64"
+ALL = ("avx512", "avx2", "sse2") if X86 else ("neon",)
+BASELINE, FOREIGN = ALL[-1], "neon" if X86 else "avx2"
+AVAILABLE = gatecell.available_isas()
+MADE = f"""
+import gatecell
+print(gatecell.LSTM(3, 4).isa, gatecell.GRUCell(3, 4).isa, gatecell.RNN(3, 4, isa='{BASELINE}').isa)
+"""
+
+
+def test_names_are_known_and_best_first() -> None:
+    assert [name for name in ALL if name in AVAILABLE] == AVAILABLE
+    assert AVAILABLE[-1] == BASELINE
+
+
+def test_cpu_flags_agree(isa: str) -> None:
+    """The kernel's list of CPU flags is the oracle of our detection."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    flags = set(next(line for line in lines if line.startswith(("flags", "Features"))).split())
+    needed = {
+        "sse2": {"sse2"},
+        "avx2": {"avx2", "fma"},
+        "avx512": {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"},
+        "neon": {"asimd"},
+    }
+    assert [name for name in ALL if needed[name] <= flags] == AVAILABLE
+    assert isa in needed
+
+
+def test_default_is_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GATECELL_ISA", raising=False)
+    network = Case().network(gatecell)
+    assert network.isa == AVAILABLE[0]
+    assert network.plan(1, 1).isa == AVAILABLE[0]
+
+
+def test_argument(isa: str) -> None:
+    network = Case().network(gatecell, isa=isa)
+    assert network.isa == isa
+    assert network.plan(5, 3).isa == isa
+    assert isa in repr(network)
+
+
+def test_environment(isa: str) -> None:
+    assert run_script(MADE, GATECELL_ISA=isa).split() == [isa, isa, BASELINE]
+
+
+@pytest.mark.parametrize("name", ["avx9", "AVX2", FOREIGN, " "])
+def test_unknown_name_is_an_error_when_a_network_is_made(name: str) -> None:
+    with pytest.raises(ValueError, match=name) as caught:
+        gatecell.LSTM(3, 4, isa=name)
+    assert all(isa in str(caught.value) for isa in AVAILABLE)
+    script = f"""
+import gatecell, sys
+gatecell.available_isas(), gatecell.build_info()
+gatecell.LSTM(3, 4, isa="{BASELINE}")
+try:
+    gatecell.LSTM(3, 4)
+except ValueError as error:
+    print(error)
+"""
+    message = run_script(script, GATECELL_ISA=name)
+    assert all(word in message for word in (*AVAILABLE, "GATECELL_ISA", name))
+
+
+def test_kernels_are_different_objects() -> None:
+    """sse2 has no FMA, so on some input its last bit differs; the ISAs with FMA share their bits (test_bits.py)."""
+    case = Case(input_size=64, hidden_size=64, rows=8)
+    x, hx = case.inputs()
+    outputs = {isa: case.network(gatecell, isa=isa)(x, hx)[0] for isa in AVAILABLE}
+    for one, other in itertools.combinations(AVAILABLE, 2):
+        assert np.array_equal(outputs[one], outputs[other]) == ("sse2" not in (one, other))
+
+
+def test_each_isa_has_its_own_compiler_flags() -> None:
+    """Tells AVX-512 from AVX2, whose bits are the same."""
+    flags = gatecell.build_info()["isas"]
+    assert set(AVAILABLE) <= flags.keys()
+    assert "-mavx" not in flags[BASELINE]
+    for name, needed in (("avx2", "-mfma"), ("avx512", "-mavx512vl")):
+        assert needed in flags.get(name, needed)
+    assert not any(word in str(flags) for word in ("-march=native", "-ffast-math"))
+
+
+def test_build_info() -> None:
+    info = gatecell.build_info()
+    assert {"version", "compiler", "eigen", "isas", "commit"} <= info.keys()
+    assert info["version"] == gatecell.__version__
+    assert all(isinstance(info[name], str) and info[name] for name in ("compiler", "eigen", "commit"))

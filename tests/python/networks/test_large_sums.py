@@ -1,0 +1,195 @@
+"""Sums that are large, and cancel: the bound that grows with them holds, is needed, and still finds a wrong network.
+
+S, which the bound grows with, is computed here apart from gatecell, with the textbook's steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gatecell
+from gatecell._cli._largest_sum import largest_sum
+from helpers.equations import gru, lstm, rnn, sigmoid, split_gates, weights_of_direction
+from helpers.extended_case import ExtendedCase
+from helpers.extended_grids import EVERY, kind_id
+from helpers.parity import assert_parity, bound, largest_difference, named_outputs
+from helpers.torch_case import Array, run_torch
+
+MODES = {"RNN": 1, "GRU": 3, "LSTM": 4}  # gates
+HIDDEN, INPUT, ROWS = 48, 4, 64
+STATE = 1e4
+every_mode = pytest.mark.parametrize("mode", MODES)
+every_pattern = pytest.mark.parametrize("pattern", ["signs", "pairs"])
+
+
+@np.errstate(over="ignore")  # of exp
+def sums_of(case: ExtendedCase, state_dict: Mapping[str, Array], x: Array, hx: Any) -> float:
+    """The largest sum of |w||x| + |b| of a gate of a time-major run in float64."""
+    step: Any = {"LSTM": lstm, "GRU": gru, "RNN": rnn}[case.class_name]
+    states, largest, block = hx if isinstance(hx, tuple) else (hx,), 0.0, 0
+    for layer in range(case.num_layers):
+        outputs = []
+        for direction in case.directions:
+            w = weights_of_direction(state_dict, f"_l{layer}{direction}", "float64")
+            state, y = [part[block].astype("float64") for part in states], np.zeros((*x.shape[:2], case.state_sizes[0]))
+            for t in reversed(range(len(x))) if direction else range(len(x)):
+                before, state = state, step(case, w, x[t].astype("float64"), *state)
+                largest, y[t] = max(largest, sum_of_step(case, w, x[t], before, state)), state[0]
+            outputs.append(y)
+            block += 1
+        x = np.concatenate(outputs, axis=2)
+    return largest
+
+
+def sum_of_step(case: ExtendedCase, w: Mapping[str, Array], x: Array, before: Any, after: Any) -> float:
+    def terms(kind: str, v: Array) -> dict[str, Array]:
+        products = np.abs(w[f"weight_{kind}"][None] * v[:, None].astype("float64")).sum(2)
+        return split_gates(case, products + np.abs(w[f"bias_{kind}"]))
+
+    of_x, of_h = terms("ih", x), terms("hh", before[0])
+    if "r" in case.gates:
+        linear = {kind: np.split(w[f"weight_{kind}"], 3)[0] for kind in ("ih", "hh")}
+        bias = sum(np.split(w[f"bias_{kind}"], 3)[0] for kind in ("ih", "hh"))
+        a_r = x @ linear["ih"].T + before[0] @ linear["hh"].T + bias
+        r = sigmoid(a_r if case.gate_clip is None else np.clip(a_r, -case.gate_clip, case.gate_clip))
+        of_h["n"] = r * of_h["n"] if case.reset == "after" else terms("hh", r * before[0])["n"]
+    sums = {gate: of_x[gate] + of_h[gate] for gate in case.gates}
+    if case.peepholes:
+        names = case.gates.replace("g", "")
+        for gate, p in zip(names, np.split(w["weight_peephole"], len(names)), strict=True):
+            c = after[1] if (case.peepholes, gate) == ("diagonal", "o") else before[1]
+            sums[gate] += np.abs(c * p if case.peepholes == "diagonal" else c[:, None] * p).reshape(*c.shape, -1).sum(2)
+    return max(float(sum.max()) for sum in sums.values())
+
+
+@pytest.mark.parametrize("stack", [{}, {"num_layers": 2, "bidirectional": True}], ids=["single", "stacked"])
+@pytest.mark.parametrize("scale", ["default", "saturated"])
+@pytest.mark.parametrize(
+    "kind", [{"mode": mode} for mode in ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")] + list(EVERY), ids=kind_id
+)
+def test_largest_sum(kind: dict[str, Any], scale: str, stack: dict[str, Any]) -> None:
+    for bias in (True, False):
+        case = ExtendedCase(**kind, **stack, scale=scale, bias=bias, dtype="float64")
+        network, (x, hx) = case.network(gatecell), case.inputs()
+        expected = sums_of(case, case.state_dict(), x, hx)
+        state = hx if isinstance(hx, tuple) else (hx,)
+        assert largest_sum(network, case.state_dict(), x, state) == pytest.approx(expected, rel=1e-12)
+
+
+def test_largest_sum_by_hand() -> None:
+    """|2 * 1| + |-3 * -2| + |0.5| + |-4 * 0.5| + |-0.25|, and with h_1 = tanh(6.25) less at the second step."""
+    weights = {
+        "weight_ih_l0": np.array([[2.0, -3.0]], "f4"),
+        "weight_hh_l0": np.array([[-4.0]], "f4"),
+        "bias_ih_l0": np.array([0.5], "f4"),
+        "bias_hh_l0": np.array([-0.25], "f4"),
+    }
+    network = gatecell.RNN.from_state_dict(weights)
+    x = np.array([[[1.0, -2.0]], [[0.0, 1.0]]], "f4")
+    assert largest_sum(network, weights, x, (np.full((1, 1, 1), 0.5, "f4"),)) == 10.75
+
+
+class Cancelling:
+    """One step with weights of about 1 and a state of +-1e4, whose products cancel; seeded.
+
+    signs: weights +-1 and states +-1e4. pairs: each weight twice, with both signs, and of the state nearly the same.
+    """
+
+    def __init__(self, mode: str, pattern: str, dtype: str) -> None:
+        rng = np.random.default_rng(1)
+        rows = MODES[mode] * HIDDEN
+        weight_hh = rng.choice([-1.0, 1.0], (rows, HIDDEN))
+        h = STATE * rng.choice([-1.0, 1.0], (ROWS, HIDDEN))
+        if pattern == "pairs":
+            weight_hh = rng.uniform(-1, 1, (rows, HIDDEN))
+            weight_hh[:, 1::2] = -weight_hh[:, ::2]
+            h = STATE * rng.uniform(-1, 1, (ROWS, HIDDEN))
+            h[:, 1::2] = h[:, ::2] + rng.uniform(-0.1, 0.1, (ROWS, HIDDEN // 2))
+        weights = {
+            "weight_ih_l0": rng.choice([-1.0, 1.0], (rows, INPUT)),
+            "weight_hh_l0": weight_hh,
+            "bias_ih_l0": np.ones(rows),
+            "bias_hh_l0": np.ones(rows),
+        }
+        self.mode, self.dtype = mode, dtype
+        self.weights = {name: array.astype(dtype) for name, array in weights.items()}
+        self.x = rng.uniform(-10, 10, (1, ROWS, INPUT)).astype(dtype)
+        states = [h[None].astype(dtype)]
+        if mode == "LSTM":
+            states.append(rng.uniform(-1, 1, (1, ROWS, HIDDEN)).astype(dtype))
+        self.hx = tuple(states) if mode == "LSTM" else states[0]
+        self.module = getattr(torch.nn, mode)(INPUT, HIDDEN, dtype=getattr(torch, dtype))
+        self.module.load_state_dict({name: torch.from_numpy(array) for name, array in self.weights.items()})
+        self.reference = self.torchs("float64")
+        self.own_error = largest_difference(self.torchs("float32"), self.reference) if dtype == "float32" else 0.0
+        case = ExtendedCase({"RNN": "RNN_TANH"}.get(mode, mode), INPUT, HIDDEN, dtype=dtype)
+        self.largest_sum = sums_of(case, self.weights, self.x, self.hx)
+
+    def torchs(self, dtype: str) -> Any:
+        with torch.no_grad():
+            return run_torch(self.module, getattr(torch, dtype), self.x, self.hx)
+
+    def check(self, isa: str, weights: Mapping[str, Array]) -> None:
+        """gatecell with these weights is within the bound of what the right ones give."""
+        net = getattr(gatecell, self.mode).from_state_dict(weights, isa=isa)
+        got = named_outputs(*net(self.x, self.hx))
+        assert_parity(got, self.reference, self.own_error, self.dtype, self.mode, self.largest_sum)
+
+
+@every_pattern
+@every_mode
+def test_parity(mode: str, pattern: str, dtype: str, isa: str) -> None:
+    case = Cancelling(mode, pattern, dtype)
+    assert case.largest_sum > 1e5
+    assert (np.abs(case.reference["y"]) < 0.9).any()  # not all saturated
+    case.check(isa, case.weights)
+
+
+@every_pattern
+def test_a_weight_changed_by_what_is_visible_is_noticed(pattern: str, dtype: str, isa: str) -> None:
+    """Four times what the bound lets pass, at a unit that is not saturated: 2e-5 of a weight of 1 in float32."""
+    case = Cancelling("RNN", pattern, dtype)
+    y = case.reference["y"][0]
+    row, unit = np.unravel_index(np.argmin(np.abs(y)), y.shape)
+    feature = np.argmax(np.abs(case.hx[0, row]))
+    visible = bound(y[row, unit], case.own_error, dtype, case.largest_sum) / np.abs(case.hx[0, row, feature])
+    assert visible < (1e-5 if dtype == "float32" else 1e-11)
+    wrong = case.weights["weight_hh_l0"].copy()
+    wrong[unit, feature] += 4 * visible
+    with pytest.raises(AssertionError, match="y is off by"):
+        case.check(isa, case.weights | {"weight_hh_l0": wrong})
+
+
+@every_pattern
+@pytest.mark.parametrize("mode", ["GRU", "LSTM"])
+def test_another_order_of_gates_is_noticed(mode: str, pattern: str, dtype: str, isa: str) -> None:
+    case = Cancelling(mode, pattern, dtype)
+    order = np.r_[HIDDEN : 2 * HIDDEN, :HIDDEN, 2 * HIDDEN : MODES[mode] * HIDDEN]
+    with pytest.raises(AssertionError, match="is off by"):
+        case.check(isa, {name: array[order] for name, array in case.weights.items()})
+
+
+def test_pytorch_needs_the_bound_too(isa: str) -> None:
+    """In float64 PyTorch itself is further than 4e-13 from the exact sums where they cancel; both keep the bound."""
+    case = Cancelling("RNN", "pairs", "float64")
+    rows = 8
+    x, h = case.x[0, :rows], case.hx[0, :rows]
+    terms = [(case.weights["weight_ih_l0"], x), (case.weights["weight_hh_l0"], h)]
+    exact = np.array(
+        [[float(2 + sum(dot(w[unit], v[row]) for w, v in terms)) for unit in range(HIDDEN)] for row in range(rows)]
+    )
+    y = np.tanh(exact)
+    torchs = np.abs(case.reference["y"][0, :rows] - y).max()
+    ours = np.abs(gatecell.RNN.from_state_dict(case.weights, isa=isa)(case.x, case.hx)[0][0, :rows] - y).max()
+    assert torchs > 4e-13
+    assert max(ours, torchs) <= 4e-13 * case.largest_sum / 10
+
+
+def dot(one: Array, other: Array) -> Fraction:
+    return sum((Fraction(a) * Fraction(b) for a, b in zip(one.tolist(), other.tolist(), strict=True)), Fraction(0))
