@@ -1,4 +1,7 @@
-"""accelerate: what a module returns and raises is what torch's does, on gatecell wherever that is known beforehand."""
+"""accelerate: a module returns and raises what torch's does.
+
+Calls that gatecell can run correctly are served by gatecell. All other calls go to torch.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from helpers.torch_grids import FEATURES, KINDS, STACKS, grid
 
 
 def tensors(value: Any) -> Any:
-    """Arrays in tuples as tensors."""
+    """Converts arrays in tuples to tensors."""
     if isinstance(value, tuple):
         return tuple(map(tensors, value))
     return None if value is None else torch.from_numpy(value)
@@ -73,7 +76,7 @@ def test_packed_and_sorted() -> None:
 
 
 def test_packed_with_half_its_indices() -> None:
-    """torch then leaves the final state in the order of the packed rows."""
+    """torch then returns the final state in the order of the packed rows."""
     module, entry = accelerated(Case("GRU").module())
     x, _ = tensors(Case("GRU").inputs())
     packed = pack_padded_sequence(x, torch.tensor([1, 5, 3]), enforce_sorted=False)._replace(unsorted_indices=None)
@@ -104,13 +107,13 @@ def test_cells(mode: str, bias: bool, dtype: str) -> None:
 
 
 def strided(x: torch.Tensor) -> torch.Tensor:
-    """The same numbers with gaps."""
+    """The same numbers with gaps in memory between them."""
     return torch.stack([x, x], -1)[..., 0]
 
 
 @pytest.mark.parametrize("rows", [3, None])
 def test_forms_of_input(rows: int | None) -> None:
-    """Views, a parameter, a list of states, keyword arguments, tensors made in inference mode, outputs fed back."""
+    """Views, parameters, lists of states, keyword arguments, tensors of inference mode, and outputs as new inputs."""
     case = Case("LSTM", num_layers=2, rows=rows)
     module, entry = accelerated(case.module())
     x, (h, c) = tensors(case.inputs())
@@ -120,7 +123,7 @@ def test_forms_of_input(rows: int | None) -> None:
             module(strided(x), (strided(h), strided(c))),
             module(torch.nn.Parameter(x), (torch.nn.Parameter(h), c)),
             module(x, [h, c]),
-            module(hx=(h * 1, c * 1), input=x * 1),  # made in inference mode
+            module(hx=(h * 1, c * 1), input=x * 1),  # products made in inference mode
         ]
         for result in results:
             assert_close(result, expected)
@@ -131,7 +134,10 @@ def test_forms_of_input(rows: int | None) -> None:
 
 
 def test_without_grad_mode_nothing_need_be_frozen() -> None:
-    """Weights and inputs that require grad, but no grad mode; and grad mode, but nothing that requires grad."""
+    """gatecell serves calls without grad mode, even if weights and inputs require grad.
+
+    It serves calls with grad mode if nothing requires grad.
+    """
     case = Case("GRU", bidirectional=True)
     module, entry = accelerated(case.module())
     x, h = tensors(case.inputs())
@@ -146,7 +152,7 @@ def test_without_grad_mode_nothing_need_be_frozen() -> None:
 
 
 def test_nothing_is_copied() -> None:
-    """NumPy's part of a call, in which a copy of x would show, makes the outputs and nothing else."""
+    """NumPy allocates the outputs in a call and nothing else. A copy of x would show."""
     module, _ = accelerated(torch.nn.GRU(64, 8))
     x, h = torch.zeros(500, 8, 64), torch.zeros(1, 8, 8)
     with torch.inference_mode():
@@ -162,11 +168,11 @@ def test_nothing_is_copied() -> None:
     assert x.nbytes > 1_000_000
 
 
-# Calls that are torch's own.
+# Calls that torch runs itself.
 
 
 class Doubled(torch.Tensor):
-    """Tensors of which GRUs return twice the output."""
+    """A tensor class for which a GRU returns twice the output."""
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -284,7 +290,7 @@ FALLBACKS: dict[str, tuple[str, Any, str]] = {
 )
 @pytest.mark.parametrize("name", FALLBACKS)
 def test_falls_back(name: str) -> None:
-    """To the numbers of a module that was never accelerated, bit for bit, and for this call only."""
+    """torch runs this call, with the bits of a module that was never accelerated. gatecell serves the next call."""
     kind, run, reason = FALLBACKS[name]
     module, entry = accelerated(small(kind))
     result, expected = run(module), run(small(kind))
@@ -307,7 +313,7 @@ def test_the_default_device_may_be_set() -> None:
 
 
 def test_gradients_are_torchs_and_noticed_once() -> None:
-    """An embedding before the layers is enough; one warning for all modules of the model."""
+    """An embedding before the layers requires grad, and that is enough. One warning covers all modules of the model."""
 
     def make() -> Any:
         torch.manual_seed(0)

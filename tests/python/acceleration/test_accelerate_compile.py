@@ -1,4 +1,4 @@
-"""accelerate under torch.compile and torch.export: one operator with the right numbers, or torch's own forward."""
+"""accelerate with torch.compile and torch.export: gatecell is one operator with right results, or torch runs a call."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from helpers.accelerated import X, accelerated, assert_close, double_weights, sm
 
 pytestmark = [
     pytest.mark.usefixtures("allow_rnn"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # within the compiler
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # warnings of the compiler
 ]
 BACKENDS = ["eager", "aot_eager", "inductor"]
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For what Inductor compiles: nothing is there from another run."""
+    """A folder for the files that Inductor compiles. It is new, so nothing is left from another run."""
     return tmp_path_factory.mktemp("inductor")
 
 
 @pytest.fixture
 def allow_rnn(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Without it Dynamo takes no nn.LSTM, nn.GRU or nn.RNN at all, and leaves them to the interpreter."""
+    """Lets Dynamo compile nn.LSTM, nn.GRU and nn.RNN. By default it leaves them to the interpreter."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(cache))
     torch._dynamo.reset()
     with torch._dynamo.config.patch(allow_rnn=True):
@@ -66,8 +66,8 @@ def test_compiled_in_one_graph(backend: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["RNN", "RNNCell"])
-def test_one_graph_for_many_modules(kind: str) -> None:
-    """As of a decoder's layers, which are called from one place."""
+def test_several_modules_share_one_graph(kind: str) -> None:
+    """For example the layers of a decoder, which one line of code calls."""
     layers, plain = (
         [
             getattr(torch.nn, kind)(5, 5, nonlinearity=("tanh", "relu")[i % 2]).requires_grad_(False).eval()
@@ -87,7 +87,10 @@ def test_one_graph_for_many_modules(kind: str) -> None:
 
 
 def test_what_dynamo_cannot_follow() -> None:
-    """It leaves an nn.RNN to the interpreter, and does not try what lies under it, which it would warn of."""
+    """Dynamo leaves an nn.RNN to the interpreter.
+
+    It does not try to compile the functions that nn.RNN calls; it would warn about them.
+    """
     module, entry = accelerated(small())
     with torch._dynamo.config.patch(allow_rnn=False), torch.no_grad(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -98,7 +101,7 @@ def test_what_dynamo_cannot_follow() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_graph_that_changes_weights(backend: str) -> None:
-    """Their versions are counted before the graph runs, in which they change without a trace."""
+    """The versions of the weights are read before the graph runs. Changes within the graph do not count there."""
     (module, _), like = accelerated(small("GRUCell")), small("GRUCell")
 
     def step(cell: Any, x: torch.Tensor) -> torch.Tensor:
@@ -119,7 +122,7 @@ def test_a_graph_that_changes_weights(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_weights_made_in_a_graph(backend: str) -> None:
-    """One after the other may lie in the same memory."""
+    """Several weights may have the same address, one after the other."""
     (module, _), like = accelerated(small("GRUCell")), small("GRUCell")
     initial = module.weight_hh.detach().clone()
 
@@ -134,17 +137,17 @@ def test_weights_made_in_a_graph(backend: str) -> None:
         assert_close(compiled(module, X[0], initial), step(like, X[0], initial))
 
 
-def test_frozen_graphs_are_torchs() -> None:
-    """What is frozen is a constant: a module's number too."""
+def test_torch_runs_frozen_graphs() -> None:
+    """A frozen graph holds constants. The number of an accelerated module would be one of them."""
     modules = [accelerated(torch.nn.RNN(3, 3, nonlinearity=name).requires_grad_(False)) for name in ("tanh", "relu")]
     with torch._inductor.config.patch(freezing=True), torch.no_grad():
         for module, entry in modules:
             torch._dynamo.reset()
-            assert_close(torch.compile(module)(X), torch.nn.RNN.forward(report_less(module), X))
+            assert_close(torch.compile(module)(X), torch.nn.RNN.forward(plain_copy(module), X))
             assert entry.served == 0
 
 
-def report_less(module: Any) -> Any:
+def plain_copy(module: Any) -> Any:
     """A copy that was never accelerated."""
     like = torch.nn.RNN(3, 3, nonlinearity=module.nonlinearity)
     like.load_state_dict(module.state_dict())
@@ -153,7 +156,7 @@ def report_less(module: Any) -> Any:
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # vmap's
 @pytest.mark.parametrize("backend", BACKENDS[:2])
-def test_compiled_transforms_are_torchs(backend: str) -> None:
+def test_torch_runs_compiled_transforms(backend: str) -> None:
     module, entry = accelerated(small("GRUCell"))
     like, tangent = small("GRUCell"), torch.ones_like(X[0])
     for cell in (module, like):
@@ -199,7 +202,7 @@ def test_strictly_exported_programs_are_torchs() -> None:
 
 
 def test_compiled_calls_fall_back() -> None:
-    """For gradients, and for errors, which are torch's own."""
+    """torch runs calls that need gradients. It also raises the errors."""
     module, entry = accelerated(small("GRUCell"))
     like, x = small("GRUCell"), X[0].clone().requires_grad_()
     compiled = torch.compile(module, backend="aot_eager")

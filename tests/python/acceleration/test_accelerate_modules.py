@@ -1,4 +1,7 @@
-"""accelerate: what a model was, it stays; what is not replaced; models equal before and after, training too."""
+"""accelerate: which modules are replaced, and that a replaced module keeps its properties and its results.
+
+Models are equal before and after, in training too.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,8 @@ class Pickled(torch.nn.GRU):
         return Pickled, (3, 4)
 
 
-class Kept(torch.nn.GRU):
-    """Inherits torch's forward."""
+class Inheriting(torch.nn.GRU):
+    """A class that inherits torch's forward."""
 
     def __init__(self) -> None:
         super().__init__(3, 4)
@@ -90,27 +93,27 @@ def test_not_replaced(name: str) -> None:
 
 
 def test_a_derived_class_keeps_its_own_name_and_attributes() -> None:
-    module, entry = accelerated(Kept())
+    module, entry = accelerated(Inheriting())
     copied = pickle.loads(pickle.dumps(module))
     for one in (module, copied):
-        assert isinstance(one, Kept)
+        assert isinstance(one, Inheriting)
         assert (type(one).__name__, one.note) == ("Kept", "kept")
         assert_same(run(one), run(module))
     assert entry.served == 3
 
 
-def test_models_that_are_none() -> None:
+def test_arguments_that_are_no_models() -> None:
     with pytest.raises(TypeError, match=r"expected a torch.nn.Module, got OrderedDict"):
         gatecell.accelerate(small().state_dict())
     with pytest.raises(ValueError, match="expected a number of threads of at least 1"):
         gatecell.accelerate(small(), num_threads=0)
 
 
-# What a module was, it is.
+# A replaced module keeps its properties.
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_module_is_what_it_was(kind: str) -> None:
+def test_a_replaced_module_keeps_its_properties(kind: str) -> None:
     module, like = small(kind), small(kind)
     parameters, keys = list(module.parameters()), set(vars(module))
     state = module.state_dict()
@@ -170,7 +173,7 @@ def test_copies_are_accelerated_and_their_own(how: str, kind: str) -> None:
     assert report.modules[""].served == 1
     _, of_twin = gatecell.accelerate(twin)
     assert of_twin.modules[""].served == 1
-    if how != "copy":  # which shares the weights
+    if how != "copy":  # a shallow copy shares the weights
         with torch.no_grad():
             next(twin.parameters()).mul_(2)
         assert_same(run(module, x), expected)
@@ -194,7 +197,7 @@ def test_shared_modules_and_accelerating_twice() -> None:
 
 
 class First(torch.nn.Module):
-    """The first output of a layer, as the next module of a Sequential takes it."""
+    """Returns the first output of a layer, which is the input of the next module of a Sequential."""
 
     def __init__(self, layer: torch.nn.Module) -> None:
         super().__init__()
@@ -207,7 +210,7 @@ class First(torch.nn.Module):
 
 @st.composite
 def models(draw: st.DrawFn) -> tuple[torch.nn.Module, torch.Tensor]:
-    """A stack of layers, cells, linear layers and nested stacks, one of them maybe used twice, and an input for it."""
+    """Draws a stack of layers, cells, linear layers and nested stacks, and an input for it. A layer may occur twice."""
     torch.manual_seed(draw(st.integers(0, 1000)))
     size = first = draw(st.integers(1, 9))
     steps, rows = draw(st.integers(1, 6)), draw(st.integers(1, 5))
@@ -259,7 +262,7 @@ def test_training_is_as_if_never_accelerated(restore: bool) -> None:
         return model.eval()
 
     def train(model: Any) -> list[torch.Tensor]:
-        torch.manual_seed(1)  # of dropout
+        torch.manual_seed(1)  # for dropout
         optimizer, losses = torch.optim.Adam(model.train().parameters(), 0.01), []
         for _ in range(5):
             optimizer.zero_grad()
@@ -273,7 +276,7 @@ def test_training_is_as_if_never_accelerated(restore: bool) -> None:
     assert_close(run(model), run(plain))
     if restore:
         report.restore()
-    for _ in range(2):  # the second time with Adam's state in the weights
+    for _ in range(2):  # the second time the weights come from the first training
         assert_same(tuple(train(model)), tuple(train(plain)))
         assert_same(tuple(model.parameters()), tuple(plain.parameters()))
         assert_close(run(model.eval()), run(plain.eval()))

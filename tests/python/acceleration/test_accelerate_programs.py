@@ -1,4 +1,4 @@
-"""accelerate in a program: the report and its example, threads, no torch."""
+"""accelerate in a program: the report and its example, number of threads, use without torch."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ def test_report_with_an_example(form: str) -> None:
 
 
 def test_the_difference_is_the_largest() -> None:
-    """Of a module that does something else before than after: here the engine's weights are not its own."""
+    """The accelerated module computes something else, because its packed weights are not up to date."""
     model, report = gatecell.accelerate(small())
     with torch.no_grad():
-        model.weight_hh_l0.data.add_(0.5)  # unseen
+        model.weight_hh_l0.data.add_(0.5)  # gatecell does not notice this change
     before = run(model)
     _, report = gatecell.accelerate(model, X)
-    expected = max(float((a - b).abs().max()) for a, b in zip(flat(before), flat(run(report_free(model))), strict=True))
+    expected = max(float((a - b).abs().max()) for a, b in zip(flat(before), flat(run(plain_copy(model))), strict=True))
     assert report.measured.difference == report.modules[""].measured.difference == pytest.approx(expected, rel=1e-5)
     assert expected > 0.01
 
 
-def report_free(model: Any) -> Any:
+def plain_copy(model: Any) -> Any:
     """A copy that was never accelerated."""
     like = small()
     like.load_state_dict(model.state_dict())
@@ -98,13 +98,16 @@ def test_an_example_that_fails_leaves_the_model_alone() -> None:
     module, report = gatecell.accelerate(module.eval())
     with pytest.raises(RuntimeError, match="input_size"):
         gatecell.accelerate(torch.nn.Sequential(module, torch.nn.GRU(4, 4)).eval(), X[..., :2])
-    assert type(module) is not torch.nn.GRU  # accelerated before
+    assert type(module) is not torch.nn.GRU  # it was accelerated before this call
     run(module)
     assert report.modules[""].served == 1
 
 
 def test_an_example_of_a_module_with_hooks() -> None:
-    """It is measured with what the model gives it: what its hooks make of that, they make again."""
+    """The time is measured with the input that the model passes to the module.
+
+    The hooks change this input again in each call.
+    """
     module = small()
     module.register_forward_pre_hook(lambda module, args: (args[0][..., :3],))
     _, report = gatecell.accelerate(module, torch.cat([X, X], 2))
@@ -147,25 +150,28 @@ def test_nothing_to_compare(output: Any) -> None:
 
 
 @pytest.mark.usefixtures("two_cpus")
-def test_threads_are_torchs_unless_given() -> None:
+def test_the_number_of_threads_is_torchs_by_default() -> None:
     script = """
         import torch, gatecell
         torch.manual_seed(0)
         x = torch.randn(100, 8, 64)
-        for threads, given, team in ((1, None, 0), (2, 1, 0), (2, None, 1)):
+        for threads, given, workers in ((1, None, 0), (2, 1, 0), (2, None, 1)):
             torch.set_num_threads(threads)
             lstm, _ = gatecell.accelerate(torch.nn.LSTM(64, 64).eval(), num_threads=given)
             with torch.inference_mode():
                 lstm(x)
-            assert gatecell._core.team_size() == team, (threads, given)
+            assert gatecell._core.team_size() == workers, (threads, given)
         torch.set_num_threads(2)
     """
     run_script(script)
 
 
 @pytest.mark.usefixtures("two_cpus")
-def test_the_team_sleeps_while_torch_works() -> None:
-    """A product on two threads of torch and a call on two of gatecell in turn: once asleep, the worker stays so."""
+def test_threads_sleep_while_torch_works() -> None:
+    """torch multiplies matrices on two threads, and gatecell runs a call on two threads, in turn.
+
+    Once the thread of gatecell sleeps, it must not wake up while torch works.
+    """
     script = """
         import os, time, torch, gatecell
         torch.set_num_threads(2)
@@ -178,9 +184,9 @@ def test_the_team_sleeps_while_torch_works() -> None:
             a @ a
             before = tasks()
             lstm(x)
-            team = tasks() - before
+            added = tasks() - before
             assert len(team) == gatecell._core.team_size() == 1, team
-            worker, = team
+            worker, = added
             spent = []
             for _ in range(51):
                 lstm(x)
@@ -195,7 +201,7 @@ def test_the_team_sleeps_while_torch_works() -> None:
     assert int(run_script(script)) == 0  # ns
 
 
-# torch is an option.
+# torch need not be installed.
 
 
 def test_without_torch() -> None:

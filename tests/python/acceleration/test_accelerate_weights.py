@@ -1,4 +1,7 @@
-"""accelerate: changed weights are noticed at the next call, whichever way they were changed."""
+"""accelerate: a change of weights takes effect at the next call, however they were changed.
+
+Promise 7 (no wrong number without a word). Two kinds of change need refresh(), as the documentation says.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from helpers.accelerated import (
     small,
 )
 
-# Changed weights: `like` is a module that was never accelerated and had the same change.
+# Ways to change weights. In the tests `like` is a module that was never accelerated and has the same change.
 
 
 def optimizer_step(module: Any, **how: Any) -> None:
@@ -37,7 +40,7 @@ def optimizer_step(module: Any, **how: Any) -> None:
 
 
 def other_weight(module: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
-    """At the same address, with the same version counter."""
+    """A new parameter at the same address with the same version counter."""
     module.weight_hh_l0 = torch.nn.Parameter(change(module.weight_hh_l0.detach()))
 
 
@@ -68,7 +71,8 @@ def batch_first(module: Any) -> None:
 CHANGES: dict[str, Callable[[Any], object]] = {
     "in place": double_weights,
     "optimizer": optimizer_step,
-    "fused optimizer": functools.partial(optimizer_step, fused=True),  # which leaves the version counter as it was
+    # This optimizer does not change the version counter.
+    "fused optimizer": functools.partial(optimizer_step, fused=True),
     "transposed": functools.partial(other_weight, change=torch.t),
     "transposed data": transposed_data,
     "negative view": functools.partial(other_weight, change=torch._neg_view),
@@ -97,7 +101,7 @@ def test_changes_are_noticed(name: str) -> None:
 
 
 def test_sizes_set_later() -> None:
-    """Torch goes by them, or says that they do not fit; so torch runs such calls."""
+    """torch uses such an attribute, or says that it does not fit. So torch runs these calls."""
     module, entry = accelerated(torch.nn.LSTM(3, 5, 2).eval())
     like = torch.nn.LSTM(3, 5, 2).eval()
     like.load_state_dict(module.state_dict())
@@ -121,8 +125,11 @@ def test_an_older_report_refreshes_what_the_module_has_now() -> None:
     assert_close(run(module), run(like))
 
 
-def test_no_other_weights_come_to_lie_where_packed_ones_were() -> None:
-    """They would have the same address and version: so the memory of packed weights is kept until others are packed."""
+def test_the_memory_of_packed_weights_is_not_reused() -> None:
+    """New weights there would have the same address and version.
+
+    So the memory of packed weights is kept until other weights are packed.
+    """
     module, _ = accelerated(small())
     array = module.weight_hh_l0.detach().numpy().copy()
     module.weight_hh_l0.data = torch.from_numpy(array)
@@ -168,7 +175,7 @@ def through_numpy(module: Any) -> None:
 
 @pytest.mark.parametrize("change", [through_data, through_numpy])
 def test_unseen_changes_need_refresh(change: Callable[[Any], None]) -> None:
-    """PyTorch counts no version for these, as the README says."""
+    """PyTorch counts no new version for these changes, as the documentation says."""
     module, report = gatecell.accelerate(small())
     like = small()
     before = run(module)
@@ -180,7 +187,7 @@ def test_unseen_changes_need_refresh(change: Callable[[Any], None]) -> None:
 
 
 def test_weights_made_in_inference_mode() -> None:
-    """They have no version at all."""
+    """Such weights have no version counter at all."""
     with torch.inference_mode():
         module, like = small(), small()
     module, report = gatecell.accelerate(module)
@@ -198,7 +205,7 @@ def test_weights_made_in_inference_mode() -> None:
 @pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
 @pytest.mark.parametrize("name", REPARAMETRIZED)
 def test_reparametrized_later(name: str) -> None:
-    """The last weight: the others keep their places."""
+    """The change concerns the last weight, so the other weights keep their positions."""
     module, entry = accelerated(small())
     like = small()
     for one in (module, like):

@@ -1,4 +1,4 @@
-"""The command line but for verify, run and bench: what it prints, its exit codes, and no traceback for any input."""
+"""The command line except verify, run and bench: its output and exit codes. No input gives a traceback."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ FORMATS = {
     "model.safetensors.index.json": "safetensors in shards",
     "stored.npz": "npz",
     "compressed.npz": "npz",
-}  # all others: torch.save
+}  # all other formats are those of torch.save
 
 
 class Runner:
-    """Runs command lines in this process: exit code, stdout, stderr."""
+    """Runs a command line in this process. Returns exit code, stdout and stderr."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.capsys = capsys
@@ -94,7 +94,7 @@ def test_info_without_layers_or_tensors(tmp_path: Path, cli: Runner) -> None:
     assert "0 tensors" in cli("info", tmp_path / "a.pt")[1]
 
 
-def test_names_do_not_steer_the_terminal(tmp_path: Path, cli: Runner) -> None:
+def test_names_cannot_control_the_terminal_of_info(tmp_path: Path, cli: Runner) -> None:
     np.savez(tmp_path / "a.npz", **{"\x1b[31mred\n\u202e": np.ones(3)})
     code, out, _ = cli("info", tmp_path / "a.npz")
     assert code == 0
@@ -105,7 +105,7 @@ def test_names_do_not_steer_the_terminal(tmp_path: Path, cli: Runner) -> None:
 
 
 def test_huge_names(tmp_path: Path, cli: Runner) -> None:
-    """Neither one for each row nor in an error."""
+    """A huge name is printed neither in full in a line nor in an error."""
     gatecell.save(tmp_path / "a", {"n" * 100_000: np.ones(3)} | {str(number): np.ones(3) for number in range(100)})
     code, out, _ = cli("info", tmp_path / "a")
     assert code == 0
@@ -148,7 +148,7 @@ def test_convert_says_what_it_left_out(tmp_path: Path, cli: Runner) -> None:
     assert "options.path  pathlib.PosixPath" in out
 
 
-def test_convert_never_overwrites_unasked(tmp_path: Path, cli: Runner) -> None:
+def test_convert_overwrites_only_with_force(tmp_path: Path, cli: Runner) -> None:
     out = tmp_path / "out.safetensors"
     out.write_text("mine")
     code, _, err = cli("convert", FOLDER / "zip.pt", out)
@@ -156,7 +156,7 @@ def test_convert_never_overwrites_unasked(tmp_path: Path, cli: Runner) -> None:
     assert err == f"gatecell convert: {out} exists: --force overwrites it\n"
     assert cli("convert", FOLDER / "zip.pt", out, "--force")[0] == 0
     before = out.read_bytes()
-    assert cli("convert", out, out, "--force")[0] == 0  # onto itself
+    assert cli("convert", out, out, "--force")[0] == 0  # the output replaces the input
     assert load_file(out).keys() == gatecell.load(FOLDER / "zip.pt").keys()
     assert len(out.read_bytes()) == len(before)
 
@@ -329,7 +329,7 @@ def test_nobody_reads_the_output() -> None:
         done = program("info", FOLDER / "zip.pt", capture_output=False, stdout=pipe, stderr=subprocess.PIPE)
         assert (done.returncode, done.stderr) == (141, "")
         done = program("--help", capture_output=False, stdout=pipe, stderr=subprocess.PIPE)
-        assert done.stderr == ""  # the exit code is 0 if Python does not buffer: argparse passes over the error
+        assert done.stderr == ""  # the exit code is 0 if Python does not buffer, because argparse ignores the error
 
 
 def test_output_cannot_be_written() -> None:

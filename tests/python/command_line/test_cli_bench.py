@@ -1,4 +1,7 @@
-"""`gatecell bench`: both libraries run a file's layers and agree; what it says where they do not or one is missing."""
+"""`gatecell bench`: both libraries run the layers of a file and agree.
+
+It says where they disagree or one is missing.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real turns need not agree: the tests' machine may be busy."""
+    """Accepts real times that vary, because the machine that runs the tests may be busy."""
     monkeypatch.setattr(bench, "SPREAD", math.inf)
     monkeypatch.setattr(bench, "CPU_SHARE", 0)
 
@@ -91,8 +94,11 @@ def test_cells_that_torch_has_not(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "\n  PyTorch   torch has no such cell\n" in capsys.readouterr().out
 
 
-class Pool:
-    """In place of a process: `outputs` are what the library computes, and the turns take so many seconds, in turn."""
+class FakePool:
+    """Replaces a process:
+
+    `outputs` returns what the library computes, and `seconds` are the times of its turns, again and again.
+    """
 
     share = 1.0
 
@@ -100,7 +106,7 @@ class Pool:
         self.name, self.log, self.outputs, self.seconds = name, log, outputs, itertools.cycle(seconds or (1.0,))
         self.job: Any = None
 
-    def submit(self, job: Any, *arguments: Any) -> Pool:
+    def submit(self, job: Any, *arguments: Any) -> FakePool:
         self.job = job
         return self
 
@@ -114,8 +120,8 @@ def measured(torch_outputs: Callable[[], Any]) -> tuple[dict[str, Any], list[str
     [layer] = gatecell.find_layers(gatecell.load(path))
     log: list[str] = []
     pools: Any = {
-        "gatecell": Pool("gatecell", log, lambda: {"y": np.ones(3), "h_n": np.full(2, 9.0)}),
-        "torch": Pool("torch", log, torch_outputs, 3.0),
+        "gatecell": FakePool("gatecell", log, lambda: {"y": np.ones(3), "h_n": np.full(2, 9.0)}),
+        "torch": FakePool("torch", log, torch_outputs, 3.0),
     }
     return bench.measure(Task(path, layer, 10, 1, 1), pools), log
 
@@ -130,29 +136,33 @@ def test_they_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 QUIET = [1.0, 1.4, 1.1, 1.0, 1.2, 1.3, 1.0, 1.1]
 SETTLED = [
     QUIET,
-    [*QUIET, 50.0],  # one accident
-    [50.0, 1.0, 1.1],  # also of as few turns as there may be
-    [1.0, 8.0, 1.1, 1.0, 1.2, 8.2, 1.0, 1.1],  # a quarter of them
+    [*QUIET, 50.0],  # one slow turn
+    [50.0, 1.0, 1.1],  # one slow turn, with the smallest number of turns
+    [1.0, 8.0, 1.1, 1.0, 1.2, 8.2, 1.0, 1.1],  # a quarter of the turns is slow
     [1.0, 1.5, 1.0],
 ]
 UNSETTLED = [
-    [7.98, 8.0, 8.2, 0.15, 7.9, 8.1, 8.0, 7.95, 8.0, 8.1, 8.0],  # as reported: mostly slow, and once it was not
+    [7.98, 8.0, 8.2, 0.15, 7.9, 8.1, 8.0, 7.95, 8.0, 8.1, 8.0],  # from a bug report: most turns are slow and one is not
     [7.98, 0.15, 8.2],
-    [1.0, 1.0, 8.0, 1.0, 8.0, 1.0, 8.0, 1.0],  # three of eight
+    [1.0, 1.0, 8.0, 1.0, 8.0, 1.0, 8.0, 1.0],  # three of eight turns are slow
     [1.0, 1.6, 1.6],
-    [1.0, 2.0, 3.0, 4.0, 5.0],  # no two alike
+    [1.0, 2.0, 3.0, 4.0, 5.0],  # all turns differ
 ]
 
 
 def bench_with(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ours: list[float], theirs: list[float]
 ) -> tuple[dict[str, Any], list[str]]:
-    """JSON's only layer, and the text's lines, of turns of so many milliseconds; the exit code is 0."""
+    """Runs bench with turns that take so long, in milliseconds.
+
+    Returns the only layer of the JSON and the lines of the text.
+    """
     printed = []
     for words in (["--json"], []):
         turns = {"gatecell": ours, "torch": theirs}
         pools = {
-            name: Pool(name, [], lambda: {"y": np.ones(3)}, *(1e-3 * t for t in times)) for name, times in turns.items()
+            name: FakePool(name, [], lambda: {"y": np.ones(3)}, *(1e-3 * t for t in times))
+            for name, times in turns.items()
         }
         monkeypatch.setattr(bench, "workers", lambda libraries, pools=pools: contextlib.nullcontext(pools))
         monkeypatch.setattr(bench, "LEAST_TURNS", len(ours))
@@ -199,7 +209,7 @@ def test_nothing_is_claimed_of_unsettled_turns(
 
 
 def test_unsettled_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without PyTorch gatecell's own time is held to the same rule."""
+    """Without PyTorch the same rule holds for the time of gatecell."""
     monkeypatch.setattr(bench, "find_spec", lambda name: None)
     monkeypatch.setattr(bench, "torch_missing", lambda layer, libraries: "torch not installed")
     layer, lines = bench_with(monkeypatch, capsys, UNSETTLED[0], [])
@@ -217,7 +227,9 @@ def test_wrong_results_are_not_timed(wrong: float, difference: float | None) -> 
 
 
 def test_wrong_results_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    pools = {name: Pool(name, [], lambda y=y: {"y": np.full(3, y)}) for name, y in (("gatecell", 1.0), ("torch", 1.5))}
+    pools = {
+        name: FakePool(name, [], lambda y=y: {"y": np.full(3, y)}) for name, y in (("gatecell", 1.0), ("torch", 1.5))
+    }
     monkeypatch.setattr(bench, "workers", lambda libraries: contextlib.nullcontext(pools))
     assert main(["bench", str(_demo.DATA / "co2.safetensors"), "-T", "5"]) == 1
     assert "  FAILED: outputs differ from PyTorch's by 5.0e-01, so nothing was timed\n" in capsys.readouterr().out
@@ -251,12 +263,12 @@ def test_worker() -> None:
     assert outputs["h_n"].shape == (layer.num_layers, 2, layer.hidden_size)
     found = turn(0.01)
     assert found.seconds > 0
-    assert 0 <= found.cpu_share < 1.5  # of one thread, and clocks that tick
+    assert 0 <= found.cpu_share < 1.5  # one thread can use one CPU; the clocks are not exact
 
 
 def test_nothing_is_claimed_without_a_cpu(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Turns that are slow alike because other programs are at work."""
-    monkeypatch.setattr(Pool, "share", 0.4)
+    """All turns are equally slow because other programs use the CPU."""
+    monkeypatch.setattr(FakePool, "share", 0.4)
     layer, lines = bench_with(monkeypatch, capsys, [2.0] * 5, [127.0] * 5)
     assert (layer["gatecell"]["settled"], layer["torch"]["seconds"], layer["ratio"]) == (False, None, None)
     assert "times as long" not in "".join(lines)

@@ -1,4 +1,4 @@
-"""The memory that `gatecell info` tells from sizes alone is what the core says of the network with its weights."""
+"""The memory that `gatecell info` computes from sizes alone is the memory that the core reports for the network."""
 
 from __future__ import annotations
 

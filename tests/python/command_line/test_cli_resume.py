@@ -1,4 +1,7 @@
-"""`gatecell run` interrupted at any moment, and resumed to the bits of one call; refused where they could be others."""
+"""`gatecell run` may be interrupted at any moment. Promise 2: the resumed run gives the bits of one call.
+
+Where it could give other bits, it is refused.
+"""
 
 from __future__ import annotations
 
@@ -29,18 +32,18 @@ def case(tmp_path: Path) -> Case:
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record after every chunk."""
+def record_every_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes a record after every chunk."""
     monkeypatch.setattr(_draft, "INTERVAL", 0)
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("record_every_chunk")
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("name", ["lstm", "lstm_proj", "gru", "rnn"])
 def test_ctrl_c_at_every_chunk(
     name: str, batch_first: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """SIGINT, which is a KeyboardInterrupt; then on with another chunk."""
+    """SIGINT raises KeyboardInterrupt. The run is resumed with another chunk size."""
     case = Case(tmp_path, name, batch_first)
     for chunk in range(5):
         with Interrupts(SequenceFile, "write", KeyboardInterrupt()) as interrupts:
@@ -55,7 +58,7 @@ def test_ctrl_c_at_every_chunk(
         save_states(case.state, case.hx)
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("record_every_chunk")
 def test_interrupted_again_and_again(case: Case) -> None:
     for _ in range(4):
         with Interrupts(SequenceFile, "write", KeyboardInterrupt()) as interrupts:
@@ -65,10 +68,10 @@ def test_interrupted_again_and_again(case: Case) -> None:
     case.check()
 
 
-# In a child, SIGKILL comes before the nth call that changes files: between such calls nothing does.
+# A child gets SIGKILL before the nth call that changes files. Between such calls no file changes.
 KILLED = """
 import os, pathlib, shutil, signal, sys
-import numpy as np, tqdm  # in the parent: imports are not what is interrupted
+import numpy as np, tqdm  # imported in the parent, so that imports are not interrupted
 from gatecell._cli import _draft, main
 _draft.INTERVAL = 0
 folder, words = pathlib.Path({folder!r}), {words!r}
@@ -125,15 +128,15 @@ def test_sigkill_at_any_moment(tmp_path: Path) -> None:
 
 
 class PowerCutError(BaseException):
-    """No handler may see it."""
+    """An error that no handler of Exception catches."""
 
 
 class Disk:
-    """Keeps of each file what reached the disk for certain: its content at the last fsync, under its name now."""
+    """Keeps for each file the content that certainly reached the disk: that of the last fsync."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.folder = folder
-        self.safe: dict[int, bytes] = {}  # by inode
+        self.safe: dict[int, bytes] = {}  # the key is the inode
         original = os.fsync
 
         def fsync(file: int) -> None:
@@ -146,12 +149,12 @@ class Disk:
         monkeypatch.setattr(os, "fsync", fsync)
 
     def cut(self) -> None:
-        """All that this run wrote since is lost: a file never synced is empty, though its name is there."""
+        """Restores the content at the last fsync. A file without an fsync becomes empty, but keeps its name."""
         for path in self.folder.glob("y.npy*"):
             path.write_bytes(self.safe.get(path.stat().st_ino, b""))
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("record_every_chunk")
 @pytest.mark.parametrize("call", [(os, "pwrite"), (os, "fsync"), (Path, "replace"), (Path, "unlink")])
 @pytest.mark.parametrize("after", [False, True])
 def test_power_cut(call: tuple[Any, str], after: bool, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,11 +179,11 @@ def test_power_cut(call: tuple[Any, str], after: bool, case: Case, monkeypatch: 
     assert nth > 2
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("record_every_chunk")
 def test_full_disk(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     with Interrupts(os, "pwrite", full) as interrupts:
-        interrupts.nth = 4  # the header is the first
+        interrupts.nth = 4  # the first write is the header
         assert case.run() == 1
     message = f"{case.output}.part: No space left on device; --resume goes on from step {2 * CHUNK}"
     assert capsys.readouterr().err == f"gatecell run: {message}\n"
@@ -215,12 +218,12 @@ CHANGES: dict[str, Callable[[Case], Any]] = {
 }
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("record_every_chunk")
 @pytest.mark.parametrize("what", CHANGES)
 def test_refuses_to_resume_another_run(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     case = Case(tmp_path)
     case.x, case.hx = case.x[:, [0, 1, 2] * 3], tuple(np.repeat(part, 3, axis=1) for part in case.hx)
-    np.save(tmp_path / "x.npy", case.x)  # (9, 9, 5): any order of axes will do
+    np.save(tmp_path / "x.npy", case.x)  # (9, 9, 5): the shape is the same with the first two axes swapped
     save_states(case.state, case.hx)
     interrupted(case)
     record = case.record.read_bytes()
@@ -234,8 +237,8 @@ def test_refuses_to_resume_another_run(what: str, tmp_path: Path, capsys: pytest
     assert case.record.read_bytes() == record
 
 
-@pytest.mark.usefixtures("at_once")
-def test_an_interrupted_run_is_not_lost(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("record_every_chunk")
+def test_an_interrupted_run_is_not_replaced_without_force(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
     interrupted(case)
     capsys.readouterr()
     assert case.run() == 1
@@ -246,9 +249,9 @@ def test_an_interrupted_run_is_not_lost(case: Case, capsys: pytest.CaptureFixtur
     case.check()
 
 
-@pytest.mark.usefixtures("at_once")
-def test_a_run_that_was_dropped_is_not_resumed(case: Case) -> None:
-    """Its record does not count on the part of the run that took its place."""
+@pytest.mark.usefixtures("record_every_chunk")
+def test_a_replaced_run_is_not_resumed(case: Case) -> None:
+    """The record of the old run does not fit the output of the run that replaced it."""
     interrupted(case)
     with Interrupts(os, "pwrite", PowerCutError(), after=True) as interrupts:
         interrupts.nth = 1
@@ -266,7 +269,7 @@ def test_old_output_stays_until_the_new_one_is_whole(case: Case) -> None:
     case.check()
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("record_every_chunk")
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -313,7 +316,7 @@ def test_one_run_at_a_time(case: Case, capsys: pytest.CaptureFixture[str]) -> No
 def test_a_run_that_ended_meanwhile_stays(
     moment: str, options: list[str], case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Else its output would be replaced unasked, by one that goes on from its final state."""
+    """Otherwise a run that starts from its final state would replace its output, although nobody asked for that."""
     owner: Any = {"make_network": run, "flock": _draft.fcntl}[moment]
     original = getattr(owner, moment)
 
@@ -329,7 +332,7 @@ def test_a_run_that_ended_meanwhile_stays(
     case.check()
 
 
-def test_the_interrupt_is_told_below_the_bar(
+def test_the_interrupt_is_reported_below_the_bar(
     case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     @contextlib.contextmanager
@@ -345,7 +348,10 @@ def test_the_interrupt_is_told_below_the_bar(
 
 
 def test_records_are_a_second_apart(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each waits for the disk: at the beginning, at the end, and when a second has passed."""
+    """Each record waits for the disk.
+
+    There is one at the beginning, one at the end, and one when a second has passed.
+    """
     now, steps = 0.0, []
     original = _draft.Draft.read_record
 

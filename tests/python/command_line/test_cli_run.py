@@ -1,6 +1,6 @@
-"""`gatecell run`: the bits of one call whatever the file's layout, bounded memory, errors before anything is written.
+"""`gatecell run`: the bits of one call for any layout of the file (promise 2), bounded memory, errors before it writes.
 
-Interrupted runs: test_cli_resume.py.
+Interrupted runs are in test_cli_resume.py.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def test_empty(shape: tuple[int, ...], tmp_path: Path) -> None:
 
 
 def test_as_torch(tmp_path: Path) -> None:
-    """From the file that torch wrote, a layer among others."""
+    """The weights are in a file of torch, which has other layers, too."""
     torch.manual_seed(0)
     model = torch.nn.ModuleDict(
         {"encoder": torch.nn.LSTM(5, 7, 2, batch_first=True), "decoder": torch.nn.GRU(7, 3)}
@@ -133,7 +133,7 @@ def test_two_directions_run_whole(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_memory_is_bounded(order: str, tmp_path: Path) -> None:
-    """300 MB go through a process that grows by a few chunks of 16 MB."""
+    """The input has 300 MB. The process grows by a few chunks of 16 MB."""
     net = gatecell.from_torch(torch.nn.GRU(64, 4))
     shape = (73_000, 16, 64)
     with (tmp_path / "x.npy").open("wb") as file:
@@ -162,7 +162,7 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr()
     layout = "(9, 2, 5) taken as (T, B, features), 2 rows of 9 steps; if it is (B, T, features), pass --batch-first"
     assert text.out.startswith(f"{tmp_path / 'x.npy'}: {layout}\n{tmp_path / 'y.npy'}: (9, 2, 20) float32, 9 steps in ")
-    assert text.err == ""  # no progress bar where nobody looks
+    assert text.err == ""  # there is no progress bar if stderr is no terminal
     assert main([*words, "--force", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts.pop("seconds") > 0
@@ -205,7 +205,7 @@ def test_tells_the_layout_it_assumed(
 def test_tells_the_layout_before_it_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A long run with a wrong layout can be stopped."""
+    """So a user can stop a long run with a wrong layout."""
     np.save(tmp_path / "x.npy", np.zeros((2, 9, 5), "f4"))
 
     def stopped(*_: object) -> None:
@@ -217,7 +217,7 @@ def test_tells_the_layout_before_it_runs(
     assert main(words) == 130
 
 
-def test_names_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_cannot_control_the_terminal_of_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net = network("gru")
     np.save(tmp_path / "x.npy", inputs(net, 2))
     output = tmp_path / "\x1b[31m\udcff.npy"
@@ -267,7 +267,7 @@ BAD_INPUTS: dict[str, tuple[Any, str]] = {
 def test_bad_inputs(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     array, message = BAD_INPUTS[what]
     np.save(tmp_path / "x.npy", array)
-    refused(tmp_path, capsys, [], message)
+    assert_refused(tmp_path, capsys, [], message)
 
 
 BAD_FILES = {
@@ -290,13 +290,13 @@ def test_bad_input_files(what: str, tmp_path: Path, capsys: pytest.CaptureFixtur
         os.truncate(path, path.stat().st_size - 4)
     elif content is not None:
         path.write_bytes(content)
-    refused(tmp_path, capsys, [], message)
+    assert_refused(tmp_path, capsys, [], message)
 
 
-def refused(
+def assert_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str, output: str = "y.npy"
 ) -> None:
-    """One line on stderr, and nothing is written."""
+    """Checks that there is one line on stderr and that nothing is written."""
     path = weights(folder, network("lstm"))
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     capsys.readouterr()
@@ -339,7 +339,7 @@ def test_refusals(
     (tmp_path / "folder").mkdir()
     np.savez(tmp_path / "states.npz", h=np.zeros((1, 2, 7)))
     save_states(tmp_path / "rows.npz", (np.zeros((1, 3, 7)), np.zeros((1, 3, 7))))
-    refused(tmp_path, capsys, [option.format(tmp_path) for option in options], message, output)
+    assert_refused(tmp_path, capsys, [option.format(tmp_path) for option in options], message, output)
 
 
 @pytest.mark.parametrize("words", [["--chunk", "0"], ["--chunk", "x"], ["--threads", "-1"], ["--resume", "--force"]])
@@ -358,7 +358,8 @@ def test_several_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(words) == 1
     assert "expected --layer to choose one of 2 layers ('a.', 'a.b.'), got ''" in capsys.readouterr().err
     assert main([*words, "--layer", "a"]) == 1
-    assert "unexpected: a.b.weight_ih_l0" in capsys.readouterr().err  # below a layer, so it could be part of it
+    # Its path is below that of a layer, so it could belong to the layer.
+    assert "unexpected: a.b.weight_ih_l0" in capsys.readouterr().err
     for prefix, net in both.items():
         assert main([*words, "--layer", prefix, "--force", "--no-strict"]) == 0
         assert_same(np.load(tmp_path / "y.npy"), net(inputs(lstm, 2))[0])

@@ -1,4 +1,7 @@
-"""`gatecell verify`: agrees for right networks, and notices wrong numbers, broken checksums and hopeless networks."""
+"""`gatecell verify`: it accepts right networks, within the bounds of promise 1 (parity).
+
+It notices wrong numbers, broken checksums, and networks that make a comparison impossible.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,8 @@ def test_files(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert facts["layers"]
     for layer in facts["layers"]:
         assumed = ["batch_first=False", "reset='after'", "no LSTM with coupled_gates=True"]
-        assert layer["assumed"] == ([] if name in ("module.pt", "torchscript.pt") else assumed)  # these tell
+        # These files tell the options.
+        assert layer["assumed"] == ([] if name in ("module.pt", "torchscript.pt") else assumed)
     assert _cli.main(["verify", str(FOLDER / name)]) == 0
     out = capsys.readouterr().out
     assert ("checksums right" in out, "FAILED" in out) == (has_checksums, False)
@@ -82,7 +86,7 @@ def test_both_references_agree(name: str, tmp_path: Path) -> None:
     weights = gatecell.load(saved(tmp_path / "a.pt", NETWORKS[name]))
     (layer,) = gatecell.find_layers(weights)
     by_numpy, by_torch = (verify._verify(layer, weights, against)["differences"] for against in AGAINST)
-    for output, difference in by_numpy.items():  # of the same run from two float64 references
+    for output, difference in by_numpy.items():  # differences of the same run from two float64 references
         np.testing.assert_allclose(difference, by_torch[output], rtol=1e-2, atol=1e-13)
 
 
@@ -111,7 +115,7 @@ def test_notices_a_wrong_number(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One number of one output is off."""
+    """One number of one output is wrong."""
     path, right = saved(tmp_path / "a.pt", NETWORKS["LSTM"]), gatecell.LSTM.__call__
 
     def call(net: Any, x: Any, hx: Any = None) -> Any:
@@ -199,7 +203,7 @@ def test_broken_checksum(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     content = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
         entry = next(info for info in archive.infolist() if info.filename.endswith("data/0"))
-    content[entry.header_offset + 30 + len(entry.filename) + 300] ^= 1  # behind padding to 64 bytes
+    content[entry.header_offset + 30 + len(entry.filename) + 300] ^= 1  # the data begins after padding to 64 bytes
     path.write_bytes(content)
     assert _cli.main(["verify", str(path)]) == 1
     out, err = capsys.readouterr()
@@ -225,7 +229,7 @@ def test_hopeless_networks(change: float, problem: str, tmp_path: Path, capsys: 
 
 
 def large(kind: str, dtype: torch.dtype, factor: float, path: Path) -> Path:
-    """A file of two layers and directions; the weights that see the input are that large."""
+    """A file with two layers and two directions. Its weights of the input are multiplied by `factor`."""
     torch.default_generator.manual_seed(0)
     module = getattr(nn, kind)(48, 32, 2, bidirectional=True, dtype=dtype)
     with torch.no_grad():
@@ -245,7 +249,7 @@ def test_large_sums(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """They agree within the bound that grows with them; weights that are off by what is visible or swapped fail."""
+    """A right network is within the bound that grows with S. It fails if one weight changes or if gates are swapped."""
     path = large(kind, dtype, 100.0, tmp_path / "a.pt")
     code, facts = run(capsys, path, "--against", against)
     (layer,) = facts["layers"]
@@ -258,7 +262,8 @@ def test_large_sums(
     floor = (1e-6 if dtype == torch.float32 else 4e-13) * layer["largest_sum"] / 10
     cell, own = getattr(gatecell, kind), gatecell.load(path, prefix="rnn.")
     one = own["rnn.weight_ih_l0"].copy()
-    one[64, 0] += 100 * floor  # of the candidate; few of its sums, in the tens, leave tanh unsaturated
+    # This weight belongs to the candidate, because some of its sums are small enough not to saturate tanh.
+    one[64, 0] += 100 * floor
     swapped = np.r_[32:64, :32, 64 : len(one)]
     right = cell.__call__
     for wrong in ({"rnn.weight_ih_l0": one}, {name: array[swapped] for name, array in own.items()}):
@@ -271,7 +276,7 @@ def test_large_sums(
 
 
 def test_sums_too_large_for_float32(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All gates are saturated, so float32 makes no error; but the bound would pass an error as large as the outputs."""
+    """All gates are saturated, so float32 makes no error. But the bound would accept errors as large as the outputs."""
     code, facts = run(capsys, large("GRU", torch.float32, 1e6, tmp_path / "a.pt"))
     expected = "undecided: sums as large as S = .*, the largest of a gate, leave float32 too few digits"
     assert code == 1

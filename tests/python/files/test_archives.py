@@ -1,4 +1,7 @@
-"""Archives around files of weights: the error names the members that can be read, in bounded time and memory."""
+"""Archives around files of weights: the error names the members that gatecell can read.
+
+Time and memory are bounded.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,10 @@ def message(path: Path, **how: str) -> str:
 
 @pytest.mark.parametrize("writer", WRITERS)
 def test_the_members_that_can_be_read_are_named(writer: str, tmp_path: Path) -> None:
-    """As zipfile and tarfile extract them, of Stable-Baselines3, NeMo and others; empty ones are none of them."""
+    """Stable-Baselines3, NeMo and others write such archives. The test uses the names that zipfile and tarfile extract.
+
+    Empty members are not named.
+    """
     readable = ["policy.pth", "deep/er/weights.ckpt", "a.safetensors", "ü/ä.npz", "pytorch_model.bin", LONG]
     others = {"data": b"{}", "pytorch_variables.pth": b"", "config.yaml": b"a: 1", "sub/": b"", "empty.pt": b""}
     WRITERS[writer](tmp_path / "model.zip", {**others, **dict.fromkeys(readable, weights())})
@@ -88,10 +94,10 @@ def test_the_members_that_can_be_read_are_named(writer: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_many_members_and_none(writer: str, tmp_path: Path) -> None:
-    WRITERS[writer](tmp_path / "many", {f"{i}.pt": b"content" for i in range(300)})
-    assert message(tmp_path / "many").startswith(("a zip archive around '0.pt', ", "a tar file around '0.pt', "))
-    assert " and 290 more: extract" in message(tmp_path / "many")
+def test_hundreds_of_members_and_none(writer: str, tmp_path: Path) -> None:
+    WRITERS[writer](tmp_path / "large", {f"{i}.pt": b"content" for i in range(300)})
+    assert message(tmp_path / "large").startswith(("a zip archive around '0.pt', ", "a tar file around '0.pt', "))
+    assert " and 290 more: extract" in message(tmp_path / "large")
     WRITERS[writer](tmp_path / "none", {"notes.txt": b"content"})
     assert "without a file of weights in it" in message(tmp_path / "none")
     WRITERS[writer](tmp_path / "nested", {"notes.txt": b"content", "model.nemo": b"content"})
@@ -100,7 +106,7 @@ def test_many_members_and_none(writer: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("writer", WRITERS)
 def test_hostile_names(writer: str, tmp_path: Path) -> None:
-    """One line of bearable length, whatever the names."""
+    """The message is one line of limited length, whatever the names are."""
     names = ["a\nb\x1b[31m\u202e.pt", "k" * 90 + "\t.pt", *("x" * 80 + f"{i}.pt" for i in range(30))]
     WRITERS[writer](tmp_path / "a", dict.fromkeys(names, b"content"))
     text = message(tmp_path / "a")
@@ -108,7 +114,7 @@ def test_hostile_names(writer: str, tmp_path: Path) -> None:
     assert len(text) < 1200
 
 
-@pytest.mark.filterwarnings("ignore")  # of torch.export, about its own attributes
+@pytest.mark.filterwarnings("ignore")  # warnings of torch.export about its own attributes
 def test_what_keras_and_torch_export_write(tmp_path: Path) -> None:
     WRITERS["zip"](tmp_path / "a.keras", {"config.json": b"{}", "model.weights.h5": b"\x89HDF\r\n\x1a\n"})
     assert message(tmp_path / "a.keras").startswith("a zip archive around an HDF5 file (Keras)")
@@ -134,7 +140,7 @@ def test_other_files(tmp_path: Path) -> None:
 
 
 def test_damaged_archives(tmp_path: Path) -> None:
-    """Cut off or changed anywhere: an error that names members, or says what it is."""
+    """The archive is cut off or changed at any place. The error names members, or says what the file is."""
     members = {"a.pt": weights(), "b.pt": weights()}
     for mode in ("w", "w:gz"):
         write_tar(mode)(tmp_path / "whole", members)
@@ -156,7 +162,10 @@ def test_damaged_archives(tmp_path: Path) -> None:
 
 
 def test_bombs(tmp_path: Path) -> None:
-    """Some MB that unpack to GB, and headers that claim as much, in a process that may take 50 MB more than it has."""
+    """A few MB that unpack to GB, and headers that claim such a size.
+
+    The process may use 50 MB more than it has at the start.
+    """
     zeros = bytes(1 << 24)
     bomb = gzip.compress(zeros) * 128  # 2 GB in 2 MB
     assert len(bomb) < 3 << 20

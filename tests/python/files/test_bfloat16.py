@@ -1,4 +1,4 @@
-"""bfloat16 in files: exact as float32, at little cost."""
+"""bfloat16 in files becomes float32, exactly and with little extra memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""No tensor of a file is lost without a word: each is in the result of gatecell.load, in `skipped`, or an error."""
+"""Promise 7: no tensor of a file disappears without a word.
+
+Each tensor is in the result of gatecell.load, its path is in `skipped`, or there is an error.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ import gatecell
 from gatecell import _cli
 from helpers import every_tensor
 from helpers import tensor_holders as holders
-from helpers.every_tensor import assert_nothing_lost
+from helpers.every_tensor import assert_every_tensor_found
 from helpers.hostile_files import Made, archive, load, members, tensor
 from helpers.tensor_holders import OBJECTS, t
 
@@ -34,7 +37,7 @@ def test_objects(name: str, save: str, tmp_path: Path) -> None:
     root = OBJECTS[name]()
     assert every_tensor.tensors(root)
     SAVES[save](root, tmp_path / "a.pt")
-    assert_nothing_lost(root, tmp_path / "a.pt")
+    assert_every_tensor_found(root, tmp_path / "a.pt")
 
 
 def test_commands_name_what_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,8 +50,8 @@ def test_commands_name_what_is_left_out(tmp_path: Path, capsys: pytest.CaptureFi
         assert re.search(r"\n1 object left out\n  node\.kept +a tensor outside the state dict\n", out)
 
 
-def put(holder: Any, number: int, child: Any) -> None:
-    """By an attribute or as an item, as the number says."""
+def attach(holder: Any, number: int, child: Any) -> None:
+    """Stores the child in the holder. `number` chooses between an attribute and an item."""
     by_name, name = number % 2 == 0, f"k{number}"
     if isinstance(holder, nn.Module):
         if isinstance(child, torch.Tensor) and by_name:
@@ -100,13 +103,13 @@ WRAPS = [
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Any:
-    """Objects of all kinds that hold tensors, each other, and themselves."""
+    """Draws objects of all kinds that hold tensors, each other, and themselves."""
     nodes = [draw(st.sampled_from(HOLDERS))() for _ in range(draw(st.integers(1, 5)))]
     for node in nodes:
         for number in draw(st.lists(st.integers(0, 15), max_size=3, unique=True)):
             leaf = draw(st.none() | st.sampled_from(LEAVES))
             child = leaf() if leaf else draw(st.sampled_from(nodes))
-            put(node, number, draw(st.sampled_from(WRAPS))(child))
+            attach(node, number, draw(st.sampled_from(WRAPS))(child))
     return {"first": nodes[0], "last": nodes[-1]}
 
 
@@ -116,13 +119,13 @@ def test_graphs(root: Any, save: str, tmp_path_factory: pytest.TempPathFactory) 
     SAVES[save](root, path)
     problem = ""
     try:
-        assert_nothing_lost(root, path)
+        assert_every_tensor_found(root, path)
     except ValueError as error:
         problem = str(error)
     if problem:
         clash = re.search("two tensors have the path '(.*)'$", problem)
         assert clash, problem
-        assert len(list(filter(every_tensor.is_tensor, every_tensor.at(root, clash[1])))) > 1
+        assert len(list(filter(every_tensor.is_tensor, every_tensor.objects_at(root, clash[1])))) > 1
 
 
 def shards(path: Path, parts: dict[str, dict[str, torch.Tensor]], suffix: str, **index: Any) -> None:
@@ -138,12 +141,12 @@ def shards(path: Path, parts: dict[str, dict[str, torch.Tensor]], suffix: str, *
 def test_shards(suffix: str, tmp_path: Path) -> None:
     parts = {"first": {"a.w": t(), "a.b": t()}, "second": {"c.w": t(), "d": t()}}
     shards(tmp_path / "i.json", parts, suffix)
-    ours = assert_nothing_lost(parts["first"] | parts["second"], tmp_path / "i.json")
+    ours = assert_every_tensor_found(parts["first"] | parts["second"], tmp_path / "i.json")
     assert (ours.skipped, ours.options, ours.metadata) == ({}, {}, {})
     index = json.loads((tmp_path / "i.json").read_text())
     del index["weight_map"]["c.w"]
     (tmp_path / "i.json").write_text(json.dumps(index))
-    ours = assert_nothing_lost(parts["first"] | parts["second"], tmp_path / "i.json")
+    ours = assert_every_tensor_found(parts["first"] | parts["second"], tmp_path / "i.json")
     assert ours.skipped == {"c.w": f"in the shard 'second{suffix}', but not in the index"}
     assert gatecell.load(tmp_path / "i.json", prefix="a").skipped == {}
 
@@ -160,7 +163,7 @@ def test_plain_data_of_shards(tmp_path: Path) -> None:
 def test_npz(save: Any, tmp_path: Path) -> None:
     arrays = {"a": t().numpy(), "b.c": t(2, 3).numpy().T, "d": np.array(7), "e": np.zeros((0, 3))}
     save(tmp_path / "a.npz", **arrays)
-    assert list(assert_nothing_lost(arrays, tmp_path / "a.npz")) == list(arrays)
+    assert list(assert_every_tensor_found(arrays, tmp_path / "a.npz")) == list(arrays)
     save(tmp_path / "a.npz", **arrays, objects=np.array([t().numpy(), None], object))
     with pytest.raises(ValueError, match="'objects': an array of Python objects"):
         gatecell.load(tmp_path / "a.npz")
@@ -169,7 +172,7 @@ def test_npz(save: Any, tmp_path: Path) -> None:
 def test_safetensors(tmp_path: Path) -> None:
     tensors = {"a": t(), "b.c": t(2, 3), "d": torch.tensor(True), "half": t().half()}
     safetensors.torch.save_file(tensors, tmp_path / "a", metadata={"format": "pt"})
-    ours = assert_nothing_lost(tensors, tmp_path / "a")
+    ours = assert_every_tensor_found(tensors, tmp_path / "a")
     assert (ours.keys(), ours.metadata) == (tensors.keys(), {"format": "pt"})
 
 
@@ -183,7 +186,7 @@ def test_storages_are_named(save: str, tmp_path: Path) -> None:
 
 
 class ModuleOfPython2:
-    """Pickled as a module whose OrderedDicts are lists of pairs."""
+    """A module as Python 2 pickled it: its OrderedDicts are lists of pairs."""
 
     def __reduce__(self) -> Any:
         groups = {"_parameters": [["weight", tensor()]], "_buffers": [["b", tensor(offset=3)]], "_modules": []}

@@ -1,4 +1,7 @@
-"""No tensor of TorchScript or of a quantised module is lost without a word. Judges: the modules, torch.jit.load."""
+"""Promise 7: no tensor of TorchScript or of a quantised module disappears without a word.
+
+The oracles are the modules and torch.jit.load.
+"""
 
 import re
 from collections.abc import Callable
@@ -18,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # torch.jit and torch.ao.quan
 
 
 class Inner(nn.Module):
-    """Holds tensors in each way that TorchScript knows, all of them in use."""
+    """Holds tensors in each way that TorchScript supports. All of them are used."""
 
     listed: list[torch.Tensor]
     table: dict[str, torch.Tensor]
@@ -93,7 +96,7 @@ def optimised(module: nn.Module) -> Any:
 
 
 def lite(make: Make) -> Make:
-    """For the file that mobile applications read."""
+    """Saves the file that mobile applications read."""
 
     def made(module: nn.Module) -> Any:
         script = make(module)
@@ -109,14 +112,14 @@ FORMS |= {f"lite {make.__name__}": lite(make) for make in (scripted, traced, fro
 
 
 def constants(loaded: Any) -> list[torch.Tensor]:
-    """The tensors in the code of a module."""
+    """The tensors that are constants in the code of a module."""
     graph = loaded.inlined_graph
     nodes = [node for node in graph.findAllNodes("prim::Constant") if node.hasAttribute("value")]
     return [node.t("value") for node in nodes if node.kindOf("value") == "t"]
 
 
 def attributes(loaded: Any, original: nn.Module) -> list[Any]:
-    """What a module has of the attributes of the original one."""
+    """The attributes of the original module that the loaded module still has."""
     names = {name for group in every_tensor.GROUPS for name in vars(original)[group]} | vars(original).keys()
     found = []
     for name in names:
@@ -129,17 +132,19 @@ def attributes(loaded: Any, original: nn.Module) -> list[Any]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_torchscript(form: str, tmp_path: Path) -> None:
-    """In the result, or in `skipped` by the path that the tensor has in the original module."""
+    """Each tensor is in the result, or `skipped` has the path of the tensor in the original module."""
     model = Outer()
     FORMS[form](model).save(str(tmp_path / "a.pt"))
     loaded = torch.jit.load(tmp_path / "a.pt")
     expected = every_tensor.tensors([attributes(loaded, model), constants(loaded), loaded.state_dict()])
-    if form != "optimised":  # which computes other weights of some
+    if form != "optimised":  # in this form some weights are computed from the original ones
         expected += [*model.lstm.parameters(), *model.head.parameters()]
     ours = gatecell.load(tmp_path / "a.pt", check=True)
     found = {(array.shape, array.tobytes()) for array in ours.values()}
-    told = [node for name in ours.skipped for node in every_tensor.at(model, name) if every_tensor.is_tensor(node)]
-    found |= {content(tensor) for tensor in told}
+    named = [
+        node for name in ours.skipped for node in every_tensor.objects_at(model, name) if every_tensor.is_tensor(node)
+    ]
+    found |= {content(tensor) for tensor in named}
     for tensor in expected:
         assert content(tensor) in found, (tensor, list(ours), ours.skipped)
     if "frozen" not in form and form != "optimised":
@@ -147,7 +152,7 @@ def test_torchscript(form: str, tmp_path: Path) -> None:
 
 
 class Quantised(nn.Module):
-    """A layer and a linear one, to be quantised."""
+    """A recurrent layer and a linear layer, to be quantised."""
 
     def __init__(self, kind: Any) -> None:
         super().__init__()
@@ -160,7 +165,7 @@ class Quantised(nn.Module):
 
 
 class QuantisedPair(Quantised):
-    """The same around a layer that gives a pair."""
+    """The same with a layer that returns a pair."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.linear(self.norm(self.rnn(x)[0]))
@@ -170,7 +175,7 @@ class QuantisedPair(Quantised):
 @pytest.mark.parametrize("dtype", [torch.qint8, torch.float16])
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.LSTMCell, nn.GRUCell, nn.RNNCell])
 def test_quantised_modules(kind: Any, dtype: torch.dtype, form: str, tmp_path: Path) -> None:
-    """Packed weights are named, quantised tensors are an error under their path."""
+    """`skipped` names packed weights. Quantised tensors are an error that has their path."""
     model = (QuantisedPair if kind in (nn.LSTM, nn.GRU, nn.LSTMCell) else Quantised)(kind).eval()
     quantised = torch.ao.quantization.quantize_dynamic(model, {kind, nn.Linear}, dtype=dtype)
     packed = [node for node in every_tensor.tensors(quantised) if every_tensor.is_opaque(node)]
@@ -178,21 +183,23 @@ def test_quantised_modules(kind: Any, dtype: torch.dtype, form: str, tmp_path: P
     path = tmp_path / "a.pt"
     if form in ("zip", "legacy"):
         torch.save(quantised, path, _use_new_zipfile_serialization=form == "zip")
-        every_tensor.assert_nothing_lost(quantised, path)
+        every_tensor.assert_every_tensor_found(quantised, path)
     elif form in ("scripted", "frozen"):
         script = torch.jit.script(quantised)
         torch.jit.save(script if form == "scripted" else torch.jit.freeze(script), path)
         skipped = [name for name, kind in gatecell.load(path).skipped.items() if "torch.classes" in kind]
         assert len(skipped) == len(packed)
         if form == "scripted":
-            assert {id(node) for name in skipped for node in every_tensor.at(quantised, name)} >= set(map(id, packed))
+            assert {id(node) for name in skipped for node in every_tensor.objects_at(quantised, name)} >= set(
+                map(id, packed)
+            )
     else:
         root = quantised.state_dict()
         torch.save(root, path)
         if dtype == torch.float16:
-            every_tensor.assert_nothing_lost(root, path)
+            every_tensor.assert_every_tensor_found(root, path)
             return
         name = "linear._packed_params._packed_params.0"
-        assert [node.is_quantized for node in every_tensor.at(root, name)] == [True]
+        assert [node.is_quantized for node in every_tensor.objects_at(root, name)] == [True]
         with pytest.raises(ValueError, match=re.escape(f"'{name}': a quantised tensor")):
             gatecell.load(path)

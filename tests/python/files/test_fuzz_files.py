@@ -1,7 +1,8 @@
-"""Real files with bytes changed: an error that says so in one line, or arrays that can be read; never anything else.
+"""Real files with changed bytes: the result is an error of one line or arrays that can be read, and nothing else.
 
-GATECELL_FUZZ_SECONDS=3600 makes it longer: as many batches of files as fit, the same ones in the same order each time.
-A find goes to golden/files/found, whose files are read here as well.
+GATECELL_FUZZ_SECONDS=3600 runs the test for an hour: it reads as much as fits in that time, always the same files in
+the same order. When a file fails, the test prints how to copy it to golden/files/found. The tests here read the files
+in that folder, too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from files import FOLDER
 SECONDS = float(os.environ.get("GATECELL_FUZZ_SECONDS", "2"))
 BATCH = 200
 FILES = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.is_file()}
-# Where a change is likely to give something that is still read further: heads of members, names in pickles, sizes.
+# Bytes near which a change is likely to give a file that is still read: headers of members, names in pickles, sizes.
 MARKS = [
     b"PK\1\2",
     b"PK\3\4",
@@ -53,12 +54,15 @@ INSERTS = [
 
 
 def read(path: Path) -> None:
-    """Load the file, and touch the first and the last element of all arrays; a file of some KB takes milliseconds."""
+    """Loads the file and reads the first and the last element of each array.
+
+    This takes milliseconds for a file of some KB.
+    """
     begin, message = time.process_time(), ""
     weights: dict[str, Any] = {}
     try:
         weights = gatecell.load(path)
-    except FileNotFoundError:  # a shard of an index may be missing
+    except FileNotFoundError:  # a shard of the index may be missing
         pass
     except ValueError as error:
         message = str(error)
@@ -81,7 +85,7 @@ def mutated(draw: st.DrawFn) -> bytes:
             at = found + draw(st.integers(0, 60))
         new = draw(st.sampled_from(INSERTS) | st.binary(max_size=3))
         kind = draw(st.sampled_from(["replace", "replace", "insert", "cut", "flip", "copy"]))
-        if kind == "replace":  # keeps what follows in its place
+        if kind == "replace":  # the bytes after it keep their positions
             content[at : at + len(new)] = new[: max(0, len(content) - at)]
         elif kind == "insert":
             content[at:at] = new

@@ -1,4 +1,4 @@
-"""The committed files of every format, read where there may be no torch: all hold the weights of golden/files.py."""
+"""The committed files of every format hold the weights of golden/files.py. torch is not needed to read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile files of torch.save's formats: an error that says what is wrong, and nothing executed or written."""
+"""Hostile files in the formats of torch.save: the error says what is wrong, and nothing is executed or written."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
     "bytes behind": (GOOD + b"0", "bytes behind the archive"),
     "bytes before": (b"PK\3\4" + GOOD, "expected it to end at"),
     "65535 members": (GOOD[:-14] + b"\xff\xff\xff\xff" + GOOD[-10:], "cannot have 65535 members"),
-    "one member less": (GOOD[:-14] + b"\3\0\3\0" + GOOD[-10:], "the directory is longer than its members"),
+    "one member too few": (GOOD[:-14] + b"\3\0\3\0" + GOOD[-10:], "the directory is longer than its members"),
     "no pickle": (archive({"a/b": b""}), "this is a zip archive without a file of weights in it"),
     "two pickles": (archive(members() | {"b/data.pkl": b"N."}), "expected one folder with a data.pkl, got 2"),
     "byte order": (archive(members() | {"a/byteorder": b"middle"}), "byte order little or big, got b'middle'"),
@@ -114,7 +114,7 @@ TENSORS: dict[str, tuple[Any, str]] = {
     "negative shape": (tensor(shape=(-2, -3)), "a shape or strides that are not"),
     "shape is a number": (tensor(shape=6), "a shape or strides that are not"),
     "shape of text": (tensor(shape=("2", 3)), "a shape or strides that are not"),
-    "too many dimensions": (tensor(shape=(1,) * 100, strides=(0,) * 100), "up to 32 sizes"),
+    "100 dimensions": (tensor(shape=(1,) * 100, strides=(0,) * 100), "up to 32 sizes"),
     "ranks differ": (tensor(strides=(3,)), "another number of strides"),
     "no storage": (tensor(storage=3), "has no storage"),
     "no arguments": (Made(torch._utils._rebuild_tensor_v2), "has no storage"),
@@ -137,7 +137,7 @@ def test_tensors(name: str, tmp_path: Path) -> None:
 
 
 def test_other_archives_of_the_same(tmp_path: Path) -> None:
-    """Sizes and places in 64 bits, sizes only behind the data, a comment: torch.load is the judge."""
+    """Archives with 64-bit sizes and positions, sizes after the data, or a comment. torch.load is the oracle."""
     streamed = io.BytesIO()
     streamed.seekable = lambda: False  # type: ignore[method-assign]
     with zipfile.ZipFile(streamed, "w") as file:
@@ -149,13 +149,13 @@ def test_other_archives_of_the_same(tmp_path: Path) -> None:
 
 
 def test_an_expanded_view_costs_nothing(tmp_path: Path) -> None:
-    """However large it claims to be: a copy of it is the user's."""
+    """The view may claim any size. It takes memory only if the user copies it."""
     ours = load(archive(members({"w": tensor(shape=(2**29, 2**29), strides=(0, 0))})), tmp_path)["w"]
     assert (ours.shape, ours.strides, ours[-1, -1]) == ((2**29, 2**29), (0, 0), np.frombuffer(DATA, "<f4")[0])
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    """Files of 20 KB to 6 MB, in a process that may take 200 MB more than it has after loading a good file."""
+    """Files of 20 KB to 6 MB. After loading a good file, the process may use 200 MB more than it has."""
     calls = b"cos\nsystem\nq\x000]" + b"h\0)Ra" * 300_000
     encode = b"c_codecs\nencode\nq\x000" + text("x" * 1_000_000) + b"q\x010"
     arrays = encode + b"cnumpy._core.multiarray\n_reconstruct\nq\x020cnumpy\ndtype\n" + text("u1") + b"\x85Rq\x030]"
@@ -166,7 +166,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         "good.pt": (GOOD, "^1$"),
         "calls.pt": (archive(members(calls + b".")), "^0$"),
         "arrays.pt": (archive(members(arrays + b".")), "^1000$"),
-        "many.pt": (archive(members(numbers)), "^24$"),
+        "numbers.pt": (archive(members(numbers)), "^24$"),
         "bomb.npz": (bomb, "claims to unpack to far more"),
         "liar.npz": (patched(bomb, "w.npy", "size", 1000), "does not unpack to the 1000 bytes it claims"),
     }

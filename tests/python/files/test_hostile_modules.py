@@ -1,6 +1,6 @@
-"""Hostile modules, TorchScript and objects: code that is scanned, keys, names and attributes that could fill memory.
+"""Hostile modules, TorchScript and objects: code to scan, and keys, names and attributes that could fill memory.
 
-What took a time that grows with the square of these sizes would not end.
+These inputs are so large that a test would not end if the time grew with the square of their size.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import pytest
 from gatecell._files.zip import Archive
 from helpers.hostile_files import DATA, archive, load, members, pickled, shown_in_bounded_memory, tensor, text
 
-LONG = 3_000_000  # bytes of code
-TENSOR = pickled(tensor())[2:-1]  # it puts its parts into the first places of the memo
+LONG = 3_000_000  # the number of bytes of code
+TENSOR = pickled(tensor())[2:-1]  # this pickle stores its parts in the first places of the memo
 
 
 def script(modules: bytes, code: Mapping[str, bytes], constants: bytes | None = None) -> bytes:
-    """TorchScript, its code compressed as torch writes it."""
+    """A TorchScript file. Its code is compressed, as torch writes it."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         file.writestr("a/data.pkl", modules)
@@ -36,7 +36,7 @@ def script(modules: bytes, code: Mapping[str, bytes], constants: bytes | None = 
 
 
 def layers(*names: str) -> bytes:
-    """The pickle of a list of modules with recurrent weights of these classes."""
+    """The pickle of a list of modules of these classes, with recurrent weights."""
     body = text("weight_hh_l0") + b"Nsb"
     return b"(" + b"".join(b"c__torch__%b\n%b\n)R}" % tuple(name.encode().split(b":")) + body for name in names) + b"l."
 
@@ -47,7 +47,7 @@ CODE: dict[str, bytes] = {
     "commas": b"torch.lstm(" + b", 1, 1., True" * (LONG // 13),
     "digits": b"torch.lstm(, " + b"1" * LONG,
     "digits of another number": b"torch.lstm(, 1, " + b"1" * LONG,
-    "many numbers": b"torch.lstm(" + (b", 1, " + b"1" * 1000) * (LONG // 1000),
+    "long numbers": b"torch.lstm(" + (b", 1, " + b"1" * 1000) * (LONG // 1000),
     "a type that does not end": b"  mode : Final[" + b"a" * LONG,
     "texts that do not end": b'  mode : Final[a] = "' * (LONG // 20),
     "functions": b"torch.relu(" * (LONG // 11),
@@ -68,7 +68,7 @@ def test_code(name: str, tmp_path: Path) -> None:
 
 
 def test_each_file_of_code_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also if thousands of modules and classes share it; what it tells is right."""
+    """Thousands of modules and classes share one file of code. The options that it tells are right."""
     read: list[str] = []
     before = Archive.read
 
@@ -86,7 +86,10 @@ def test_each_file_of_code_is_read_once(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_code_that_cannot_be_read(tmp_path: Path) -> None:
-    """It tells nothing; the weights are there. A path that leaves the folder is a member like others, which is not."""
+    """Such code tells no options, but the weights are loaded.
+
+    A path that leaves the folder counts as a missing member.
+    """
     weight = b"(c__torch__\nC\n)R}" + text("weight_hh_l0") + TENSOR + b"sbl."
     code = b"class C(Module):\n  batch_first : Final[bool] = True\n"
     good = script(weight, {"": code})
@@ -122,8 +125,8 @@ def test_constants(name: str, tmp_path: Path) -> None:
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    """Files of some KB to 3 MB, in a process that may take 200 MB more than it has after loading a good file."""
-    begin, end = b"cos\nsystem\nq\x100" + (b"}" + text("k" * 900)) * 9 + b"(", b"l" + b"s" * 9 + b"."  # 8 KB of a path
+    """Files of some KB to 3 MB. After loading a good file, the process may use 200 MB more than it has."""
+    begin, end = b"cos\nsystem\nq\x100" + (b"}" + text("k" * 900)) * 9 + b"(", b"l" + b"s" * 9 + b"."  # a path of 8 KB
     wide = b"(" + b"K\1" * 16 + b"tq\x110" + (b"(" + b"h\x11" * 16 + b"tq\x110") * 3
     numbers = b"".join(b"h\x11J" + i.to_bytes(4, "little") + b"\x86N" for i in range(100_000))
     attributes = b"}q\x110h\x11(" + b"".join(text(f"a{i}") + b"N" for i in range(10_000)) + b"u0"

@@ -1,4 +1,4 @@
-"""Hostile pickles, written opcode by opcode: an error that says what is wrong, or no tensors; nothing executed."""
+"""Hostile pickles, written opcode by opcode: an error that says what is wrong, or no tensors. Nothing is executed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ class Attack:
 
 
 def test_nothing_is_executed(tmp_path: Path) -> None:
-    """The calls are skipped and named. An audit hook, set once our modules are in, sees whatever a call would do."""
+    """The calls in the pickle are skipped, and `skipped` names them.
+
+    An audit hook, set after gatecell is imported, would see the effect of any call.
+    """
     mark = tmp_path / "mark"
     attacks = {
         "system": Attack(os.system, f"touch {mark}"),
@@ -70,12 +73,12 @@ def test_nothing_is_executed(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == before
 
 
-LOOP = b"\x80\x02]q\x00h\x00a"  # a list that holds itself
+LOOP = b"\x80\x02]q\x00h\x00a"  # a list that contains itself
 DEEP = 20_000
 WRAPPERS = b"ctorch._utils\n_rebuild_parameter\nq\0000N" + b"q\0010h\0h\1\x85R" * DEEP
 ARRAY = (
     b"cnumpy._core.multiarray\n_reconstruct\nq\x000cnumpy\ndtype\n" + text("u1") + b"\x85Rq\x010]"
-)  # then, for each array, h\0)R(K\1 SHAPE h\1\x89 BYTES tba
+)  # after this each array is h\0)R(K\1 SHAPE h\1\x89 BYTES tba
 PICKLES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "damaged or cut off"),
     "no end": (b"\x80\x02}", "damaged or cut off"),
@@ -108,7 +111,7 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     "deep calls": (b"cos\nsystem\nq\0)R" + (b"q\0010h\0)R}" + text("s") + b"h\1sb") * DEEP + b".", "nested too deeply"),
     "lists of doubles": (b"]" + b"q\0000]h\0ah\0a" * 500 + b".", "more objects"),
     "tuples of doubles": (b"]" + b"q\0h\0\x86" * 500 + b".", "more objects"),
-    "a list shared by many": (
+    "a list shared by 1000": (
         b"(" + b"N" * 100_000 + b"lq\0\x85q\0010(" + b"ccollections\nOrderedDict\nh\1R" * 1000 + b"l.",
         "more objects",
     ),
@@ -176,7 +179,7 @@ def test_odd_pickles_without_tensors(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("leaf", [b"N" * 3000, b"cm\nM\nq\1)R" + b"h\1)R" * 20, text("x") * 3000])
 @pytest.mark.parametrize(("width", "depth"), [(2, 25), (30, 5), (1000, 3)])
 def test_objects_that_share_all_they_hold(leaf: bytes, width: int, depth: int, tmp_path: Path) -> None:
-    """Some KB that look like a million objects or more: an error after 0.2 s or so."""
+    """A few KB that look like a million objects or more. The error comes after about 0.2 s."""
     levels = (b"q\0000](" + b"h\0" * width + b"e") * depth
     content = archive(members(b"](" + leaf + b"e" + levels + b"."))
     begin = time.process_time()
@@ -185,8 +188,8 @@ def test_objects_that_share_all_they_hold(leaf: bytes, width: int, depth: int, t
     assert time.process_time() - begin < 2
 
 
-def test_errors_are_one_line_of_bearable_length(tmp_path: Path) -> None:
-    """Whatever the names in the file."""
+def test_errors_are_one_line_of_limited_length(tmp_path: Path) -> None:
+    """The file may have any names."""
     for name in ("a\nb\x1b[31m", "k" * 9000, "\ud800"):
         for value in (tensor(offset=-1), tensor()):
             with pytest.raises(ValueError, match=r"a\.pt: ") as caught:

@@ -1,4 +1,4 @@
-"""Checkpoints of PyTorch Lightning, whose configuration has nodes that know their parents, as OmegaConf's."""
+"""Checkpoints of PyTorch Lightning. The nodes of their configuration know their parents, as OmegaConf's nodes do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Metadata:
 
 
 class ConfigNode:
-    """As omegaconf.DictConfig and its values: attributes by dict, the content among them."""
+    """Like omegaconf.DictConfig and its values: its attributes are in a dict, and one of them is the content."""
 
     def __init__(self, parent: ConfigNode | None, root: ConfigNode | None, key: Any, content: Any) -> None:
         self._metadata = Metadata(key)
@@ -36,7 +36,7 @@ class ConfigNode:
 
 
 def config(nodes: int) -> ConfigNode:
-    """A root, groups of three values each, and the list of all groups."""
+    """A root, groups of three values each, and a list of all groups."""
     root = ConfigNode(None, None, None, {})
     groups = []
     for i in range(nodes // 4):
@@ -88,8 +88,11 @@ def test_a_checkpoint(save: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("save", SAVES, ids=SAVES_IDS)
 @pytest.mark.parametrize("where", ["root", "leaf", "tensor"])
-def test_each_node_is_looked_into_once(where: str, save: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted: ten times the nodes are ten times the objects; elsewhere than under a prefix they do not count."""
+def test_each_node_is_visited_once(where: str, save: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The visited objects are counted. A configuration with ten times the nodes needs ten times the visits.
+
+    Objects outside the prefix are not visited.
+    """
     looked: list[Any] = []
     holders_of = walk.holders_of
 

@@ -1,4 +1,7 @@
-"""gatecell.load: safetensors against the safetensors package, npz against NumPy, damaged files as errors."""
+"""gatecell.load: safetensors compared with the safetensors package, npz compared with NumPy, damaged files as errors.
+
+Promise 7 (no wrong number without a word).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ FILE = safetensors.numpy.save(ARRAYS, metadata={"format": "pt"})
 
 
 def build(header: object, data: bytes = b"1234", size: int | None = None) -> bytes:
-    """A safetensors file of this header (an object, or JSON as bytes), claimed to be `size` bytes long."""
+    """A safetensors file with this header, an object or JSON as bytes.
+
+    The file says that the header has `size` bytes.
+    """
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return (len(text) if size is None else size).to_bytes(8, "little") + text + data
 
@@ -43,7 +49,7 @@ def entry(dtype: object = "F32", shape: object = (1,), data_offsets: object = (0
     return {"dtype": dtype, "shape": shape, "data_offsets": data_offsets}
 
 
-# Each is wrong in one thing only: the data of most are the four bytes of the entry above.
+# Each file has one mistake. Most have the four bytes of data that entry() describes.
 HOSTILE: dict[str, bytes] = {
     "empty": b"",
     "half a length": b"\x02\0\0\0",
@@ -70,7 +76,7 @@ HOSTILE: dict[str, bytes] = {
     "shape overflows to the right size": build({"a": entry(shape=[2**63 - 1, 2])}),
     "shape past 64 bits": build({"a": entry(shape=[0, 2**64], data_offsets=[0, 0])}, b""),
     "empty shape that overflows": build({"a": entry(shape=[0, 2**40, 2**40], data_offsets=[0, 0])}, b""),
-    "too many dimensions": build({"a": entry(shape=[1] * 100)}),
+    "100 dimensions": build({"a": entry(shape=[1] * 100)}),
     "size is not the span": build({"a": entry(shape=[2])}),
     "span past the end": build({"a": entry(shape=[2], data_offsets=[0, 8])}),
     "backward span": build({"a": entry(data_offsets=[4, 0])}),
@@ -146,7 +152,7 @@ def test_spans_of_other_types_are_checked_too(tmp_path: Path) -> None:
 
 
 def test_a_header_over_the_limit(tmp_path: Path) -> None:
-    """The file is long enough for it, without taking space on the disk."""
+    """The file is long enough for the header, but takes no space on the disk."""
     path = write(tmp_path / "a.safetensors", (100_000_001).to_bytes(8, "little"))
     with path.open("r+b") as file:
         file.truncate(100_000_100)
@@ -178,10 +184,12 @@ def test_the_hostile_files_differ_from_a_good_one(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-def test_what_we_read_the_package_reads_alike(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Bytes changed, cut out or put in: an error, or a file that the safetensors package accepts with the same result.
+def test_the_package_reads_the_same_from_changed_files(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Bytes are changed, removed or inserted. gatecell raises an error, or the package reads the same arrays.
 
-    Half of the changes go to the JSON text, where they are likely to give another valid file.
+    Half of the changes are in the JSON text, where they are likely to give another valid file.
     """
     content = bytearray(FILE)
     header = 8 + int.from_bytes(FILE[:8], "little")
@@ -271,7 +279,7 @@ def test_hostile_index(place: object, tmp_path: Path) -> None:
 
 
 def test_a_pipe_as_a_shard(tmp_path: Path) -> None:
-    """Opening it would wait for a writer forever."""
+    """Opening the pipe would wait for a writer for ever."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match=r"i\.json: .*pipe: expected a file, got a device or a pipe"):
         gatecell.load(index(tmp_path / "i.json", {"a": "pipe"}))

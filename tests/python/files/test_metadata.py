@@ -1,4 +1,4 @@
-"""The plain data of a checkpoint, which gatecell.load keeps beside the tensors."""
+"""gatecell.load keeps the plain data of a checkpoint beside the tensors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_plain_entries_of_a_checkpoint_are_metadata(zipped: bool, tmp_path: Path
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_plain_data_beside_tensors_and_objects_is_metadata(zipped: bool, protocol: int, tmp_path: Path) -> None:
-    """None stands for what is no plain data in a list; what is left empty is left out."""
+    """In a list, None replaces what is no plain data. Containers that become empty are left out."""
     itself: dict[str, Any] = {"lr": 0.1}
     itself["again"] = itself
     checkpoint = {

@@ -1,4 +1,4 @@
-"""What a file tells of recurrent layers beside their weights (Weights.options), against torch's modules."""
+"""The options of recurrent layers that a file tells beside weights (Weights.options), compared with torch's modules."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 import gatecell
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated
-CHOICES = [(False, False, "tanh"), (True, False, "relu")]  # with their opposites these are all
+CHOICES = [(False, False, "tanh"), (True, False, "relu")]  # Outer adds the opposite options, so these are all
 X = torch.linspace(-1, 1, 36).view(3, 3, 4)
 
 
@@ -42,7 +42,7 @@ class Inner(nn.Module):
 
 
 class Outer(nn.Module):
-    """Modules of one class with different options."""
+    """Has several modules of one class with different options."""
 
     def __init__(self, batch_first: bool, bidirectional: bool, nonlinearity: str) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def expected(model: nn.Module) -> dict[str, dict[str, Any]]:
             options = {"batch_first": module.batch_first, "bidirectional": module.bidirectional}
         if isinstance(module, (nn.RNN, nn.RNNCell)):
             options["nonlinearity"] = module.nonlinearity
-        if type(module) in (nn.GRU, nn.GRUCell):  # of no other class is it known
+        if type(module) in (nn.GRU, nn.GRUCell):  # for other classes it is unknown where the reset gate is
             options["reset"] = "after"
         if options:
             found[f"{path}." if path else ""] = options
@@ -85,15 +85,17 @@ FORMS: dict[str, Callable[[nn.Module, Path], None]] = {
 def test_modules(choice: tuple[bool, bool, str], form: str, tmp_path: Path) -> None:
     model = Outer(*choice)
     FORMS[form](model, tmp_path / "a.pt")
-    told = expected(model)
-    assert len(told) == 11
+    options_by_path = expected(model)
+    assert len(options_by_path) == 11
     ours = gatecell.load(tmp_path / "a.pt", check=True)
-    assert ours.options == told
+    assert ours.options == options_by_path
     inner = gatecell.load(tmp_path / "a.pt", prefix="other")
-    assert inner.options == {prefix: options for prefix, options in told.items() if prefix.startswith("other.")}
-    assert gatecell.load(tmp_path / "a.pt", prefix="other.rnn").options == {"other.rnn.": told["other.rnn."]}
+    assert inner.options == {
+        prefix: options for prefix, options in options_by_path.items() if prefix.startswith("other.")
+    }
+    assert gatecell.load(tmp_path / "a.pt", prefix="other.rnn").options == {"other.rnn.": options_by_path["other.rnn."]}
     layers = {layer.prefix: layer for layer in gatecell.find_layers(ours)}
-    assert layers.keys() - told.keys() == {"one.lstm_cell.", "other.lstm_cell."}
+    assert layers.keys() - options_by_path.keys() == {"one.lstm_cell.", "other.lstm_cell."}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -117,8 +119,8 @@ def test_frozen_with_preserved_layers(choice: tuple[bool, bool, str], tmp_path: 
     model = Outer(*choice).eval()
     frozen = torch.jit.freeze(torch.jit.script(model), preserved_attrs=["rnn", "other"])
     torch.jit.save(frozen, tmp_path / "a.pt")
-    told = {prefix: options for prefix, options in expected(model).items() if not prefix.startswith("one.")}
-    assert gatecell.load(tmp_path / "a.pt").options == told
+    options_by_path = {prefix: options for prefix, options in expected(model).items() if not prefix.startswith("one.")}
+    assert gatecell.load(tmp_path / "a.pt").options == options_by_path
 
 
 class Packed(nn.Module):
@@ -140,24 +142,24 @@ class PackedAndNot(Packed):
 @pytest.mark.parametrize("trace", [True, False])
 @pytest.mark.parametrize("choice", CHOICES)
 def test_packed_sequences(choice: tuple[bool, bool, str], trace: bool, tmp_path: Path) -> None:
-    """A trace with packed input alone does not tell batch_first: it has no meaning there."""
+    """A trace that has only packed input does not tell batch_first, because batch_first has no effect there."""
     batch_first, bidirectional, nonlinearity = choice
     how: Any = {"batch_first": batch_first, "bidirectional": bidirectional}
     x = X, torch.tensor([2, 3, 1])
     for layer in (nn.LSTM(4, 4, **how), nn.GRU(4, 4, **how), nn.RNN(4, 4, nonlinearity=nonlinearity, **how)):
         model = Packed(layer).eval()
         torch.jit.save(torch.jit.trace(model, x) if trace else torch.jit.script(model), tmp_path / "a.pt")
-        told = expected(model)
+        options_by_path = expected(model)
         if trace:
-            del told["layer."]["batch_first"]
-        assert gatecell.load(tmp_path / "a.pt").options == told
+            del options_by_path["layer."]["batch_first"]
+        assert gatecell.load(tmp_path / "a.pt").options == options_by_path
     model = PackedAndNot(nn.LSTM(4, 4, **how)).eval()
     torch.jit.save(torch.jit.trace(model, x) if trace else torch.jit.script(model), tmp_path / "a.pt")
     assert gatecell.load(tmp_path / "a.pt").options == expected(model)
 
 
 class RNNCell(nn.Module):
-    """Not torch's: what its last function is tells nothing."""
+    """A class of a user with the name of torch's class. Its last function does not tell the nonlinearity."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a saved module or TorchScript tells beside the weights is used: batch_first and nonlinearity."""
+"""gatecell uses the options that a saved module or TorchScript holds beside weights: batch_first and nonlinearity."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_outputs_are_those_of_the_module(saved: tuple[Model, Path]) -> None:
         np.testing.assert_allclose(y, model(torch.from_numpy(x)).detach().numpy(), atol=1e-6)
 
 
-def test_what_is_given_counts_more(saved: tuple[Model, Path]) -> None:
+def test_given_options_win_over_the_file(saved: tuple[Model, Path]) -> None:
     _, path = saved
     net = gatecell.RNN.from_file(path, prefix="rnn", batch_first=False, nonlinearity="tanh")
     assert (net.batch_first, net.nonlinearity) == (False, "tanh")
@@ -80,7 +80,9 @@ def test_nothing_is_left_to_choose(saved: tuple[Model, Path], capsys: pytest.Cap
     assert "not in the file" not in capsys.readouterr().out
 
 
-def test_commands_use_it(saved: tuple[Model, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_use_the_options(
+    saved: tuple[Model, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model, path = saved
     x = np.random.default_rng(0).standard_normal((2, 3, 6)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
@@ -105,8 +107,8 @@ def test_a_cell(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours(x), theirs(torch.from_numpy(x)).detach().numpy(), atol=1e-6)
 
 
-def test_each_option_is_told_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A trace of packed input tells bidirectional only; of a class of a user's own nobody knows where the reset is."""
+def test_a_file_may_tell_some_of_the_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A trace of packed input tells bidirectional, but not batch_first. The class of a user may reset h anywhere."""
 
     class Packed(nn.Module):
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""With a prefix nothing outside it is walked or judged: trouble there does not matter, to commands neither."""
+"""With a prefix nothing outside it is visited or checked: mistakes there do not matter to load and to commands."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def entangled() -> Any:
 
 
 def relatives() -> Any:
-    """Dicts each of which holds all."""
+    """Dicts that each hold all of them."""
     nodes: list[dict[str, Any]] = [{"w": torch.ones(1)} for _ in range(12)]
     for node in nodes:
         node.update({f"n{i}": other for i, other in enumerate(nodes)})
@@ -47,7 +47,7 @@ def itself() -> Any:
     return {"row": row, "a": {"b": torch.ones(1)}, "a.b": torch.ones(2)}
 
 
-# What is wrong with it, or "" where it is only skipped.
+# Objects, and the error that each gives without the prefix; "" means that it is only skipped.
 TROUBLE: dict[str, tuple[Callable[[], Any], str]] = {
     "float8": (lambda: torch.ones(3).to(torch.float8_e5m2), "'bad': dtype float8_e5m2 is not supported"),
     "complex32": (lambda: [torch.ones(3).to(torch.complex32)], "'bad.0': dtype complex32 is not supported"),
@@ -69,7 +69,7 @@ SAVES = [torch.save, lambda value, path: torch.save(value, path, _use_new_zipfil
 
 
 def check(path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever reads the part of the file under "good", or its layer."""
+    """Runs everything that reads the part of the file under "good", or its layer."""
     ours = gatecell.load(path, prefix="good")
     torch_load_oracle.assert_same(
         {name: ours[name] for name in sorted(ours)}, {name: EXPECTED[name] for name in sorted(EXPECTED)}
@@ -106,7 +106,7 @@ def test_trouble_elsewhere(trouble: str, save: Any, tmp_path: Path, capsys: pyte
 
 
 def by_hand(trouble: bytes) -> bytes:
-    """A pickle of trouble, something good, and trouble again."""
+    """A pickle with a mistake before and after a good tensor."""
     good = pickled({"w": tensor()})[2:-1]
     return b"\x80\x02}(" + text("bad") + trouble + text("good") + good + text("worse") + trouble + b"u."
 
@@ -165,7 +165,7 @@ def test_safetensors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Those without anything under the prefix are not even opened."""
+    """Shards that have nothing under the prefix are not even opened."""
     np.savez(tmp_path / "good.npz", **EXPECTED, **{"bad.x": np.array([None])})
     (tmp_path / "broken.npz").write_bytes(b"PK\3\4")
     places = {"bad.x": "good.npz", "bad.y": "broken.npz", "bad.z": "missing.npz", "worse": "../up.npz"}
@@ -193,8 +193,8 @@ def test_torchscript(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", SAVES, ids=["zip", "legacy"])
-def test_nothing_elsewhere_is_looked_at(save: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However much there is: the objects that the walk looks into are counted."""
+def test_objects_outside_the_prefix_are_not_visited(save: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of visited objects is always the same, whatever the size of the part outside the prefix."""
     looked: list[Any] = []
     holders_of = walk.holders_of
 

@@ -1,4 +1,4 @@
-"""gatecell.save writes what the safetensors package and gatecell.load read back bit for bit."""
+"""gatecell.save: the safetensors package and gatecell.load read back the same bits."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_what_a_network_and_a_file_hold(tmp_path: Path) -> None:
     torch.save({"model": theirs.state_dict()}, tmp_path / "a.pt")
     gatecell.save(tmp_path / "a.safetensors", gatecell.load(tmp_path / "a.pt"))
     net = gatecell.LSTM.from_file(tmp_path / "a.safetensors", prefix="model")
-    gatecell.save(tmp_path / "a.safetensors", net.state_dict())  # over the file
+    gatecell.save(tmp_path / "a.safetensors", net.state_dict())  # this overwrites the file
     for name, array in gatecell.load(tmp_path / "a.safetensors").items():
         np.testing.assert_array_equal(array, theirs.state_dict()[name])
 
@@ -77,8 +77,10 @@ def test_over_the_file_that_the_arrays_view(tmp_path: Path) -> None:
         ({"a": torch.ones(2, device="meta")}, ValueError, "a: a meta tensor"),
     ],
 )
-def test_refused(state_dict: Any, error: type[Exception], message: str, tmp_path: Path) -> None:
-    """Nothing is written, and the file that was there stays."""
+def test_arrays_that_cannot_be_saved_are_errors(
+    state_dict: Any, error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    """Nothing is written, and an existing file stays as it was."""
     (tmp_path / "a").write_bytes(b"before")
     with pytest.raises(error, match=message):
         gatecell.save(tmp_path / "a", state_dict)

@@ -1,4 +1,7 @@
-"""gatecell.load of what torch.save and torch.jit.save write, against torch.load: names, dtypes, shapes and bits."""
+"""gatecell.load reads what torch.save and torch.jit.save write. The oracle is torch.load.
+
+Names, dtypes, shapes and bits must agree.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ Save = Callable[[Any, Path], None]
 
 def save_zip(value: Any, path: Path, **how: Any) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a module's source that cannot be found
+        warnings.simplefilter("ignore", UserWarning)  # torch warns that it cannot find the source of a module
         torch.save(value, path, **how)
 
 
@@ -57,7 +60,7 @@ class Outer(nn.Module):
 
 
 class Config:
-    """A foreign class in hyper-parameters, with a tensor and a reference to itself."""
+    """A foreign class in hyper-parameters. It holds a tensor and a reference to itself."""
 
     def __init__(self) -> None:
         self.table = torch.arange(3)
@@ -65,7 +68,7 @@ class Config:
 
 
 class Nested:
-    """Before protocol 4 pickle names the class inside by a call of getattr."""
+    """Before protocol 4, pickle names the inner class with a call of getattr."""
 
     class Options:
         def __init__(self) -> None:
@@ -88,7 +91,7 @@ class Frozen:
 
 
 class ByKeyword:
-    """Before protocol 4 made by the result of a call of functools.partial."""
+    """Before protocol 4, pickle creates it with a call of the result of functools.partial."""
 
     def __new__(cls, *, size: int) -> ByKeyword:
         return super().__new__(cls)
@@ -103,7 +106,7 @@ class Pair(NamedTuple):
 
 
 class Table(dict[str, Any]):
-    """A foreign dict."""
+    """A subclass of dict that gatecell does not know."""
 
 
 MODEL = Outer()
@@ -147,7 +150,7 @@ WEIGHTS: dict[str, Any] = {
     "special values": torch.tensor([float("nan"), float("inf"), -float("inf"), -0.0, 1e-45, 3.4e38]),
     "text": {"ä ö 漢字": torch.ones(1), "\ud800": torch.ones(2), "": {"": torch.ones(2)}},
     "size": {"size": torch.Size([2, 3]), "device": torch.device("cuda:0"), "dtype": torch.float16, "t": BASE},
-    "many": {f"layer{i}": torch.full((2,), float(i)) for i in range(1000)},
+    "1000 tensors": {f"layer{i}": torch.full((2,), float(i)) for i in range(1000)},
     "long text": {"vocabulary": {f"word{i}": i for i in range(5000)}, "t": BASE, "big": "x" * 100_000},
     "numbers": {"a": [2**31, -(2**31), 2**80, -(2**80), 1.5, 255, 65535, 1j], "t": BASE, "set": {1, 2}, "bytes": b"ab"},
 }
@@ -172,7 +175,7 @@ def test_dtypes(dtype: torch.dtype, save: Save, tmp_path: Path) -> None:
     save(value, tmp_path / "a.pt")
     if save is save_zip or dtype not in (torch.uint16, torch.uint32, torch.uint64):
         theirs = torch_load_oracle.load(tmp_path / "a.pt")
-    else:  # torch cannot read what it wrote
+    else:  # torch cannot read these dtypes in its own file
         theirs = torch_load_oracle.flatten(value)
     torch_load_oracle.assert_same(gatecell.load(tmp_path / "a.pt"), theirs)
 
@@ -192,7 +195,10 @@ def test_protocols(protocol: int, save: Any, tmp_path: Path) -> None:
 @SAVES
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_tensors_in_foreign_objects(protocol: int, save: Any, tmp_path: Path) -> None:
-    """Found by attribute, those without a name by number; the objects are named."""
+    """Tensors are found by the names of attributes.
+
+    Tensors without a name get a number. `skipped` names the objects.
+    """
     objects = [Nested.Options(), Nested.Kind.TAGGER, Slots(), Frozen(BASE), ByKeyword(size=3)]
     value = {type(member).__name__: member for member in objects} | {Nested.Kind.TAGGER: BASE, "class": Nested.Kind}
     save(value, tmp_path / "a.pt", pickle_protocol=protocol)
@@ -239,7 +245,7 @@ def test_tensors_that_are_no_arrays(kind: str, save: Save, tmp_path: Path) -> No
 
 @SAVES
 def test_a_whole_module(save: Save, tmp_path: Path) -> None:
-    """Under the names of its state dict, without the buffer that is not persistent."""
+    """The tensors have the names of the state dict. The buffer that is not persistent is left out."""
     save({"net": Outer()}, tmp_path / "a.pt")
     ours = gatecell.load(tmp_path / "a.pt")
     torch_load_oracle.assert_same(ours, torch_load_oracle.load(tmp_path / "a.pt", weights_only=False))
@@ -275,7 +281,7 @@ def test_foreign_classes_are_skipped_and_named(save: Save, tmp_path: Path) -> No
 
 
 def test_big_endian(tmp_path: Path) -> None:
-    """What a big-endian machine writes, made by hand of a file of torch.save; torch.load is the judge of both."""
+    """The test changes a file of torch.save into what a big-endian machine writes. torch.load is the oracle of both."""
     value = {"a": BASE.view(4, 6).t(), "b": torch.arange(3), "c": BASE.bfloat16(), "d": torch.complex(BASE, -BASE)}
     torch.save(value, tmp_path / "little.pt")
     widths = {"data/0": "u4", "data/1": "u8", "data/2": "u2", "data/3": "u4"}  # a complex number is two numbers
@@ -307,7 +313,7 @@ def test_torchscript(trace: bool, tmp_path: Path) -> None:
 
 @SAVES
 def test_tensors_of_other_devices(save: Save, tmp_path: Path) -> None:
-    """The file of a CUDA or MPS tensor differs in the storage's location only."""
+    """The file of a CUDA or MPS tensor differs only in the location of the storage."""
     save({"w": BASE}, tmp_path / "cpu.pt")
     content = (tmp_path / "cpu.pt").read_bytes()
     for location in (b"mps", b"xpu"):
@@ -331,7 +337,7 @@ def test_from_file(save: Save, tmp_path: Path) -> None:
 
 
 def test_parts_of_storages_in_old_files(tmp_path: Path) -> None:
-    """The sixth item of a storage's id; torch has not written it since 0.4 or so, but reads it."""
+    """A sixth item in the id of a storage. torch has not written it since about version 0.4, but reads it."""
     part = Storage()
     part.pid = (*part.pid, ("1", 6, 12))
     whole = Storage()
@@ -343,7 +349,7 @@ def test_parts_of_storages_in_old_files(tmp_path: Path) -> None:
 
 
 def test_ordered_dicts_of_python_2(tmp_path: Path) -> None:
-    """Their items came as a list of pairs."""
+    """Python 2 pickled their items as a list of pairs."""
     value = Made(collections.OrderedDict, [["w", tensor()], ["b", tensor(offset=3)]])
     (tmp_path / "a").write_bytes(archive(members(value)))
     ours = gatecell.load(tmp_path / "a")
@@ -386,6 +392,6 @@ def test_written_without_checksums(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["3:4.pt", "a:b.bin", "a..pt", "a\nb", "ü.pt", "data.pkl"])
 def test_odd_names_of_files(name: str, tmp_path: Path) -> None:
-    """torch names the folder in the archive after the file."""
+    """torch gives the folder in the archive the name of the file."""
     torch.save({"a": BASE}, tmp_path / name)
     torch_load_oracle.assert_same(gatecell.load(tmp_path / name, check=True), {"a": BASE.numpy()})

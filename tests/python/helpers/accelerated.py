@@ -21,7 +21,7 @@ def small(kind: str = "GRU", **options: Any) -> torch.nn.Module:
 
 
 class OwnForward(torch.nn.GRU):
-    """A GRU whose own forward doubles the output, so that gatecell must not replace it."""
+    """A GRU with a forward of its own, which doubles the output. So gatecell must not replace it."""
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         y, h = super().forward(input, hx)

@@ -75,7 +75,7 @@ def sample_stacks() -> pytest.MarkDecorator:
 
 
 def sample_cases(kind: dict[str, Any], stack: dict[str, Any]) -> Iterator[Case]:
-    """The float32 cases on whose rows the error of the oracle is measured."""
+    """The float32 cases with the rows on which the error of the oracle is measured."""
     for scale, bias in itertools.product(SCALES, (True,) if is_extended(kind) else (True, False)):
         yield make_case(**kind, **stack, scale=scale, bias=bias).sample()
 

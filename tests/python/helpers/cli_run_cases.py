@@ -1,4 +1,4 @@
-"""What the tests of `gatecell run` share: networks and states in files, a run of known result, interrupts."""
+"""What the tests of `gatecell run` share: networks and states in files, a run with a known result, interrupts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gatecell._cli import main
 from helpers.stream_cases import assert_same, flat, inputs, network, states
 
 NAMES = ("h_n", "c_n")
-CHUNK = 2  # of 9 steps
+CHUNK = 2  # steps; the input has 9
 
 
 def weights(folder: Path, net: Any) -> Path:
@@ -33,7 +33,7 @@ def save_states(path: Path, hx: Any) -> None:
 
 
 class Case:
-    """A network, its input and initial state in files, and what has to come out."""
+    """A network, its input and its initial state in files, and the expected results."""
 
     def __init__(self, folder: Path, name: str = "lstm", batch_first: bool = False) -> None:
         self.folder = folder
@@ -61,7 +61,7 @@ class Case:
 
 
 class Interrupts:
-    """Raises in the nth call of a method, once."""
+    """Raises an error in the nth call of a method, once."""
 
     def __init__(self, owner: Any, name: str, error: BaseException, after: bool = False) -> None:
         self.calls, self.nth, self.error, self.after = 0, 0, error, after

@@ -24,7 +24,7 @@ def torch_cases(draw: st.DrawFn) -> Case:
     proj = draw(st.integers(0, options["hidden_size"] - 1)) if options["mode"] == "LSTM" else 0
     options |= {"proj_size": proj, "seed": draw(st.integers(0, 2**16))}
     if not torch_grids.allowed(options):
-        options["steps"] = 5  # only one rule can be broken here: no large weights with many steps
+        options["steps"] = 5  # only one rule can be broken here: large weights need at most 5 steps
     return Case(**options)
 
 
@@ -40,7 +40,7 @@ def extended_cases(draw: st.DrawFn) -> ExtendedCase:
         if kind.get(name):
             options[name] = draw(st.floats(0.0625, 4))
     if not extended_grids.allowed(options):
-        options["steps"] = 5  # only one rule can be broken here: no large weights with many steps
+        options["steps"] = 5  # only one rule can be broken here: large weights need at most 5 steps
     return ExtendedCase(**options, seed=draw(st.integers(0, 2**16)))
 
 

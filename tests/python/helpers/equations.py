@@ -63,7 +63,7 @@ def run(case: ExtendedCase, state_dict: Weights, x: Array, hx: Any, dtype: str) 
 
 
 def weights_of_direction(state_dict: Weights, suffix: str, dtype: str) -> Weights:
-    """The weights whose names end with `suffix`, without that ending. Missing biases become zeros."""
+    """The weights with a name that ends with `suffix`, without that ending. Missing biases become zeros."""
     found = {name[: -len(suffix)]: w.astype(dtype) for name, w in state_dict.items() if name.endswith(suffix)}
     zeros = np.zeros(len(found["weight_ih"]), dtype)
     return {"bias_ih": zeros, "bias_hh": zeros} | found

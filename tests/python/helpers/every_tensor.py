@@ -1,7 +1,7 @@
-"""An oracle of what a file must tell: every tensor that can be reached from an object, whatever holds it.
+"""An oracle for promise 7: every tensor that can be reached from an object, whatever holds it.
 
-`assert_nothing_lost` compares it with what gatecell.load gives: each is in the result by its values, or `skipped` names
-it. Values tell tensors apart: make no two alike.
+assert_every_tensor_found compares these tensors with the result of gatecell.load. Each must be in the result, or
+`skipped` must name it. Tensors are compared by their values, so all tensors of a test must have different values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Save = Callable[[Any, Path], None]
 
 _LEAVES = (str, bytes, int, float, complex, type(None), type, types.FunctionType, types.BuiltinFunctionType)
 ANY = "*"
-GROUPS = ("_parameters", "_buffers", "_modules")  # of a module: what they hold has the module's names
+GROUPS = ("_parameters", "_buffers", "_modules")  # attributes of a module; paths leave their names out
 
 
 def saves() -> dict[str, Save]:
@@ -47,7 +47,7 @@ def is_tensor(node: Any) -> bool:
 
 
 def is_opaque(node: Any) -> bool:
-    """Whether it is an object of C++ that may hold tensors, such as a quantised layer's weights."""
+    """Whether the node is a C++ object that may hold tensors, such as the weights of a quantised layer."""
     return isinstance(node, torch._C.ScriptObject)
 
 
@@ -59,7 +59,10 @@ def content(tensor: Any) -> Content:
 
 
 def children(node: Any) -> Iterator[tuple[str, Any]]:
-    """What a node holds, by names as they are in paths: "" takes no part of a path, ANY may take any."""
+    """The objects that a node holds, with their names in paths.
+
+    The name "" adds nothing to a path. ANY stands for any name.
+    """
     if isinstance(node, _LEAVES):
         return
     if isinstance(node, functools.partial):
@@ -81,7 +84,7 @@ def children(node: Any) -> Iterator[tuple[str, Any]]:
 
 
 def attributes(node: Any) -> Iterator[tuple[str, Any]]:
-    """A dict's and slots'."""
+    """The attributes in the dict and in the slots of a node."""
     yield from getattr(node, "__dict__", {}).items()
     for name in copyreg._slotnames(type(node)):  # type: ignore[attr-defined]
         if hasattr(node, name):
@@ -102,8 +105,8 @@ def tensors(root: Any) -> list[Any]:
     return found
 
 
-def at(root: Any, path: str) -> list[Any]:
-    """The objects that a path may stand for."""
+def objects_at(root: Any, path: str) -> list[Any]:
+    """The objects that a path may mean."""
     found, seen = [], set()
     places = [(root, path)]
     while places:
@@ -122,13 +125,13 @@ def at(root: Any, path: str) -> list[Any]:
     return found
 
 
-def assert_nothing_lost(root: Any, path: Path) -> gatecell.Weights:
-    """Every tensor of the object that was saved is in the file's result, or named in `skipped`; and nothing else is."""
+def assert_every_tensor_found(root: Any, path: Path) -> gatecell.Weights:
+    """Checks that every tensor of the saved object is in the result or named in `skipped`, and nothing else."""
     ours = gatecell.load(path)
     found = {(array.shape, array.tobytes()) for array in ours.values()}
-    told = {id(node) for name in ours.skipped for node in at(root, name)}
+    named = {id(node) for name in ours.skipped for node in objects_at(root, name)}
     for tensor in tensors(root):
         there = not is_opaque(tensor) and content(tensor) in found
-        assert there or id(tensor) in told, (tensor, list(ours), ours.skipped)
+        assert there or id(tensor) in named, (tensor, list(ours), ours.skipped)
     assert found <= {content(tensor) for tensor in tensors(root) if not is_opaque(tensor)}
     return ours

@@ -71,7 +71,7 @@ class ExtendedCase(Case):
         return shapes
 
     def state_dict(self) -> dict[str, Array]:
-        """Random weights as large as those of torch, multiplied for each `scale` as torch_case.scaled does."""
+        """Random weights, as large as torch's weights, and multiplied for each `scale` as in torch_case.scaled."""
         rng = np.random.default_rng([self.seed, 1])  # another sequence of numbers than that of inputs()
         factor_of_all = {"large": 2 if self.mode == "RNN_RELU" else 4}.get(self.scale, 1)
         factor_of_some = 20 if self.scale == "saturated" else 1
@@ -94,7 +94,7 @@ class ExtendedCase(Case):
         return _reference(self)
 
     def cell_reference(self) -> Outputs:
-        """The results of one step of the cell, from those of the layer with one step."""
+        """The results of one step of the cell, taken from the layer with one step."""
         return {name[0]: array[0] for name, array in self.reference().items() if name != "y"}
 
     def own_error(self) -> float:

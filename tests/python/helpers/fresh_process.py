@@ -1,4 +1,4 @@
-"""Runs a script in a fresh interpreter: for what depends on a process's state, or could hang or kill it."""
+"""Runs a script in a fresh interpreter, for tests that depend on the state of the process or could hang or kill it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import subprocess
 import sys
 import textwrap
 
-# Seconds after which a test has hung: far more than any takes, on a busy machine too.
+# After this number of seconds a test hangs. No test takes nearly as long, even on a busy machine.
 HANG = 1200
 
-# Most scripts need a network that a call gives to two threads, and an input for it.
+# Most scripts need a network that uses two threads in each call, and an input for it.
 TWO_THREADS = """
 import numpy as np, gatecell
 rng = np.random.default_rng(0)
@@ -27,12 +27,12 @@ assert net.plan(100, 8).threads == 2, net.plan(100, 8)
 
 
 def run_script(source: str, **environment: str) -> str:
-    """The script's output; fails unless it ends with code 0 and writes nothing to stderr."""
+    """Returns the output of the script. Fails unless the exit code is 0 and stderr is empty."""
     done = subprocess.run(
-        # Python 3.12 warns of a fork beside threads, which is just what some scripts do.
+        # Python 3.12 warns about a fork in a process with threads. Some scripts do this on purpose.
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(source)],
         check=False,
-        # NumPy's OpenBLAS has a team of its own, which spins for 30 ms after the import.
+        # NumPy's OpenBLAS has a thread pool of its own. Its threads spin for 30 ms after the import.
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | environment,
         capture_output=True,
         text=True,

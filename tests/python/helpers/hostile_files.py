@@ -1,4 +1,4 @@
-"""Hostile files: archives with one thing wrong, and pickles written opcode by opcode."""
+"""Builds hostile files: archives with one mistake, and pickles written opcode by opcode."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import torch
 import gatecell
 from helpers.fresh_process import run_script
 
-DATA = bytes(range(96))  # of a storage of 24 floats
+DATA = bytes(range(96))  # the bytes of a storage with 24 floats
 
 
-# How a file of the format before zip begins.
+# The beginning of a file of the format before zip.
 LEGACY = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
 
 
@@ -30,14 +30,14 @@ def load(content: bytes, tmp_path: Path, **how: Any) -> gatecell.Weights:
 
 
 class Storage:
-    """Pickled as a storage: by default the 24 floats of "0"."""
+    """Is pickled as a storage. By default it is storage "0" with 24 floats."""
 
     def __init__(self, kind: Any = torch.FloatStorage, key: Any = "0", size: Any = 24) -> None:
         self.pid = ("storage", kind, key, "cpu", size)
 
 
 class Made:
-    """Pickled as a call."""
+    """Is pickled as a call of a function."""
 
     def __init__(self, function: Any, *args: Any) -> None:
         self.call = function, args
@@ -63,26 +63,29 @@ def pickled(value: Any, protocol: int = 2) -> bytes:
 
 
 def members(value: Any = None) -> dict[str, bytes]:
-    """Of a good file: `value`, or a dict with a tensor, and one storage; bytes are the pickle itself."""
+    """The members of a good file with one storage.
+
+    Its object is `value`, or a dict with a tensor. Bytes are used as the pickle.
+    """
     data = value if isinstance(value, bytes) else pickled({"w": tensor()} if value is None else value)
     return {"a/data.pkl": data, "a/byteorder": b"little", "a/data/0": DATA, "a/version": b"3\n"}
 
 
 def archive(contents: Mapping[str, bytes] | list[tuple[str, bytes]], **how: Any) -> bytes:
-    """A zip archive; a list may name a member twice."""
+    """A zip archive. A list of members may have a name twice."""
     buffer = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", **how) as file:
-        warnings.simplefilter("ignore", UserWarning)  # a name twice
+        warnings.simplefilter("ignore", UserWarning)  # zipfile warns of a name that occurs twice
         for name, content in contents.items() if isinstance(contents, Mapping) else contents:
             info = zipfile.ZipInfo(name)
-            info.filename = name  # as it is
+            info.filename = name  # without the changes that ZipInfo makes
             info.compress_type = how.get("compression", zipfile.ZIP_STORED)
             file.writestr(info, content)
     return buffer.getvalue()
 
 
 def legacy(value: Any = None, keys: Any = ("0",), sizes: tuple[int, ...] = (24,), data: bytes = DATA) -> bytes:
-    """A file of the format before zip, whose storages' ids have a sixth item."""
+    """A file of the format before zip, in which the id of a storage has a sixth item."""
 
     class Old(Storage):
         pass
@@ -94,7 +97,7 @@ def legacy(value: Any = None, keys: Any = ("0",), sizes: tuple[int, ...] = (24,)
 
 
 def text(value: str) -> bytes:
-    """The opcode of a string."""
+    """The opcode that pushes a string."""
     return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
 
 
@@ -106,7 +109,10 @@ def wide(
     locator: int = 0,
     disks: int = 1,
 ) -> bytes:
-    """The archive with all sizes and places in 64 bits; the numbers given lie, of the last member or of the end."""
+    """The archive with all sizes and positions in 64 bits.
+
+    The arguments replace numbers of the last member or of the end by wrong ones.
+    """
     data, directory = b"", b""
     for name, content in contents.items():
         last = name == [*contents][-1]
@@ -124,7 +130,7 @@ def wide(
 
 
 def patched(content: bytes, name: str, field: str, value: int, where: str = "both") -> bytes:
-    """The archive with a number changed in the member's local header, in its directory entry, or in both."""
+    """The archive with one number changed in the local header of a member, in its directory entry, or in both."""
     local = {"flags": (6, "<H"), "method": (8, "<H"), "crc": (14, "<I"), "packed": (18, "<I"), "size": (22, "<I")}
     entry = {key: (at + 2, form) for key, (at, form) in local.items()} | {"offset": (42, "<I"), "disk": (34, "<H")}
     changed = bytearray(content)
@@ -141,7 +147,10 @@ def patched(content: bytes, name: str, field: str, value: int, where: str = "bot
 
 
 def shown_in_bounded_memory(paths: list[Path], expression: str) -> list[str]:
-    """A line of `expression` of each `path`, or of its error, in a process that after the first has 200 MB more."""
+    """The value of `expression`, or the error, for each `path`. Each takes one line.
+
+    After the first path the process may use 200 MB more than it has.
+    """
     output = run_script(f"""
         import pathlib, resource, gatecell
         def show(path):

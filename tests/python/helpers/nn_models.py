@@ -1,4 +1,4 @@
-"""A model that is the same class in torch.nn and gatecell.nn, for tests of both."""
+"""A model of the same class in torch.nn and in gatecell.nn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gatecell import nn
 
 
 def tagger_class(nn: Any) -> Any:
-    """The same class, made of torch.nn or of gatecell.nn."""
+    """The same class made from torch.nn or from gatecell.nn."""
 
     class Encoder(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:

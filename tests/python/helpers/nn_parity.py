@@ -1,4 +1,4 @@
-"""Parity of a layer of gatecell.nn with its namesake in torch.nn, within the bounds of parity.py."""
+"""Compares a layer of gatecell.nn with its namesake in torch.nn, within the bounds of parity.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from helpers.parity import assert_parity
 def assert_function_parity(
     ours: Callable[..., Any], theirs: Callable[..., Any], inputs: list[NDArray[Any]], dtype: str, label: object = ""
 ) -> None:
-    """`inputs` are float32 or integers; both functions take them as arrays and tensors of `dtype`."""
+    """Calls both functions with `inputs` as arrays and tensors of `dtype`. `inputs` are float32 or integers."""
 
     def run(dtype: str) -> NDArray[Any]:
         with torch.inference_mode():
@@ -34,9 +34,12 @@ def assert_function_parity(
 
 
 def assert_layer_parity(name: str, options: dict[str, Any], inputs: list[NDArray[Any]], dtype: str) -> None:
-    """The layer with these options, weights through a state dict, both in `dtype`; keys and repr too."""
+    """Compares two layers with these options in `dtype`.
+
+    The weights go through a state dict. Keys and repr must be equal.
+    """
     theirs = getattr(torch.nn, name)(**options).eval()
-    with torch.no_grad():  # the values torch begins with are often all the same
+    with torch.no_grad():  # the initial values of torch are often all equal
         for key, value in theirs.state_dict().items():
             if value.is_floating_point():
                 value.copy_(torch.rand_like(value) + 0.5 if key == "running_var" else torch.randn_like(value))
@@ -52,7 +55,7 @@ def assert_layer_parity(name: str, options: dict[str, Any], inputs: list[NDArray
 
     if all(x.dtype.kind == "f" for x in inputs):
         assert_function_parity(ours, run, inputs, dtype, (name, options, inputs[0].shape))
-    else:  # an embedding: the numbers of rows have no dtype to tell
+    else:  # an embedding: its input has integers
         got, expected = ours(*inputs), theirs(*(torch.from_numpy(x.astype(np.int64)) for x in inputs)).detach().numpy()
         assert got.dtype == dtype
         np.testing.assert_array_equal(got, expected)

@@ -1,8 +1,9 @@
-"""The error bound of invariant 1, promised in the README, in one place and without torch: golden tests use it too.
+"""The error bound of promise 1 (parity), in one place. It does not need torch, so tests of golden files use it, too.
 
-Error = largest difference from float64 PyTorch. own_error is that of PyTorch's float32 runs of the case. largest_sum is
-S, the largest sum of |w||x| + |b| of a gate: only where it exceeds 100 the floors 1e-6 and 4e-13 grow to S/10 times as
-much. Tests give it for networks made to have such sums (test_large_sums.py) alone; the others keep the strict bound.
+The error is the largest difference from float64 PyTorch. own_error is the error of PyTorch's float32 runs of the case.
+largest_sum is S, the largest sum of |w||x| + |b| of a gate. Only if S is above 100 the floors 1e-6 and 4e-13 grow to
+S/10 times as much. Only tests of networks with such sums (test_large_sums.py) give largest_sum. All other tests have
+the strict bound.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ Outputs = Mapping[str, NDArray[np.floating]]  # "y", "h_n" and, for LSTM, "c_n"
 
 
 def named_outputs(y: NDArray[np.floating], state: object) -> Outputs:
-    """What a network returned, by name: `(y, h_n)` or `(y, (h_n, c_n))`."""
+    """The results of a network by name, from `(y, h_n)` or `(y, (h_n, c_n))`."""
     return {"y": y, **dict(zip(("h_n", "c_n"), state if isinstance(state, tuple) else (state,), strict=False))}
 
 
 def named_states(state: object) -> Outputs:
-    """What a cell returned, by name: `h` or `(h, c)`."""
+    """The results of a cell by name, from `h` or `(h, c)`."""
     return dict(zip(("h", "c"), state if isinstance(state, tuple) else (state,), strict=False))
 
 
@@ -35,7 +36,10 @@ def largest_difference(got: Outputs, reference: Outputs) -> float:
 def bound(
     reference: NDArray[np.floating], own_error: float, dtype: str, largest_sum: float = 0.0
 ) -> NDArray[np.float64]:
-    """The largest allowed difference, for each element (so the strictest reading of |reference|)."""
+    """The largest allowed difference for each element.
+
+    It uses |reference| of that element, which is the strictest reading.
+    """
     magnitude = np.maximum(1.0, np.abs(np.float64(reference)))
     if largest_sum > 100:
         magnitude *= largest_sum / 10
@@ -60,5 +64,5 @@ def assert_parity(
         assert actual.shape == expected.shape, f"{label}: {name} is {actual.shape}, expected {expected.shape}"
         assert actual.dtype == dtype, f"{label}: {name} is {actual.dtype}, expected {dtype}"
         error, allowed = np.abs(np.float64(actual) - expected), bound(expected, own_error, dtype, largest_sum)
-        # "not <=" and not ">": a NaN must fail.
+        # "all <=" and not "any >": a NaN must fail.
         assert np.all(error <= allowed), f"{label}: {name} is off by {error.max()}, allowed {allowed.min()}"

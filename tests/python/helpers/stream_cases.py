@@ -1,4 +1,4 @@
-"""What the tests of streams share: networks of one direction, inputs, states, one call over a whole sequence."""
+"""What the tests of streams share: networks with one direction, inputs, states, and one call over all steps."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def network(
 
 
 def inputs(net: Any, rows: int, steps: int = STEPS) -> Any:
-    """(T, B, I), whatever batch_first says."""
+    """An input (T, B, I), whatever batch_first is."""
     return np.random.default_rng(1).standard_normal((steps, rows, net.input_size)).astype(net.dtype)
 
 
 def states(net: Any, rows: int) -> Any:
-    """An initial state."""
+    """A random initial state."""
     zeros = net(inputs(net, rows)[:0].swapaxes(0, int(net.batch_first)))[1]
     rng = np.random.default_rng(2)
     made = [rng.uniform(-1, 1, part.shape).astype(net.dtype) for part in flat(zeros)]
@@ -45,7 +45,7 @@ def flat(state: Any) -> list[Any]:
 
 
 def whole(net: Any, x: Any, hx: Any = None) -> tuple[Any, Any]:
-    """One call over time-major x; y time-major."""
+    """One call. x and y are time-major."""
     time = int(net.batch_first)
     y, hidden = net(np.ascontiguousarray(x.swapaxes(0, time)), hx)
     return y.swapaxes(0, time), hidden
@@ -56,12 +56,15 @@ def assert_same(got: Any, expected: Any) -> None:
         np.testing.assert_array_equal(a, b, strict=True)
 
 
-def begin(work: Callable[[], Any], probe: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
-    """A thread inside `work`, and where its result will be; `probe` raises RuntimeError as soon as it is there."""
+def start_inside(work: Callable[[], Any], probe: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """Starts a thread that runs `work`. Returns it, and the list that will hold its result.
+
+    Returns once `probe` raises RuntimeError, which shows that the thread runs `work`.
+    """
     results: list[Any] = []
 
     def until_done() -> None:
-        while not results:  # the probe may be inside
+        while not results:  # the probe may run at this moment, which is an error here
             try:
                 results.append(work())
             except RuntimeError:

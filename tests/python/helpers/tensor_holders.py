@@ -1,4 +1,4 @@
-"""Objects that hold tensors in every way that a pickle may keep: OBJECTS makes them by name."""
+"""Objects that hold tensors in every way that pickle can save. OBJECTS makes them by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _counter = 0.0
 
 
 def t(*shape: int) -> torch.Tensor:
-    """A tensor unlike all others."""
+    """A tensor with values that no other tensor has."""
     global _counter
     _counter += 1
     return torch.full(shape or (2,), _counter)
@@ -43,7 +43,7 @@ class SlotsAndDict(Slots):
 
 
 class EasyDict(dict[str, Any]):
-    """As on PyPI: items are attributes, too."""
+    """Like the package of this name on PyPI: items are attributes, too."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -105,7 +105,7 @@ class TupleAsState(TensorAsState):
 
 
 class Reduced(Node):
-    """What __reduce__ may give: arguments, state, entries, items, all with tensors."""
+    """__reduce__ returns arguments, state, entries and items. All hold tensors."""
 
     def __reduce__(self) -> Any:
         return make, (self.arg,), [self.state], iter([self.entry]), iter([("item", self.item)])
@@ -122,7 +122,7 @@ def make(arg: Any) -> Reduced:
 
 
 class WithSetter(Node):
-    """The sixth of what __reduce__ may give: a function that sets the state."""
+    """__reduce__ returns a sixth value: a function that sets the state."""
 
     def __reduce__(self) -> Any:
         return WithSetter, (), {"w": self.w}, None, None, setattr_all
@@ -148,7 +148,7 @@ class ByKeyword(Node):
 
 
 class Curried(Node):
-    """Made by calling what a call made."""
+    """Is made by calling the result of a call."""
 
     def __reduce__(self) -> Any:
         return functools.partial(Curried.again, self.w), ()
@@ -163,7 +163,7 @@ class MyTensor(torch.Tensor):
 
 
 class Layer(nn.Module):
-    """Everything that a module may hold, in its state dict and outside."""
+    """A module with everything that a module may hold, in its state dict and outside."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -190,7 +190,7 @@ class SlottedLayer(Layer):
         object.__setattr__(self, "slot", t())
 
     def __getstate__(self) -> Any:
-        return super().__getstate__(), {"slot": self.slot}  # torch's leaves slots out
+        return super().__getstate__(), {"slot": self.slot}  # torch's __getstate__ leaves slots out
 
 
 def with_attributes(made: Any, **attributes: Any) -> Any:
@@ -199,7 +199,7 @@ def with_attributes(made: Any, **attributes: Any) -> Any:
     return made
 
 
-def itself() -> Any:
+def holder_of_itself() -> Any:
     row: list[Any] = [t()]
     table: dict[str, Any] = {"row": row, "w": t()}
     row += [row, table]
@@ -208,7 +208,7 @@ def itself() -> Any:
 
 
 def family() -> Any:
-    """Nodes that know parent and root, as OmegaConf's."""
+    """Nodes that know their parent and the root, as OmegaConf's nodes do."""
     root = Node(w=t(), parent=None, content={})
     for i in range(3):
         child = Node(w=t(), parent=root, root=root, content={})
@@ -218,7 +218,7 @@ def family() -> Any:
 
 
 def relatives() -> nn.Module:
-    """Modules that know each other beside their state dicts."""
+    """Modules that know each other. These references are not in their state dicts."""
     parent = nn.ModuleList(Layer() for _ in range(4))
     for child in parent:
         child.parent = [parent]
@@ -316,7 +316,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "modules": lambda: {"net": nn.Sequential(Layer(), lstm()), "ema": [Layer()], "epoch": 3},
     "module shared": lambda: nn.ModuleList([layer := Layer(), nn.Sequential(layer)]),
     "relatives": relatives,
-    "itself": itself,
+    "itself": holder_of_itself,
     "family": family,
     "optimizer": optimizer,
     "checkpoint": lambda: {"opt": (opt := optimizer()).state_dict(), "sched": torch.optim.lr_scheduler.StepLR(opt, 1)},

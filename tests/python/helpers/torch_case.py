@@ -80,7 +80,7 @@ class Case:
         return {name: tensor.numpy() for name, tensor in self.module().state_dict().items()}
 
     def inputs(self) -> tuple[Array, Any]:
-        """x and hx in the dtype and layout of this case. Its rows are the first rows of sample()."""
+        """x and hx in the dtype and layout of this case. They are the first rows of sample()."""
         rng = np.random.default_rng(self.seed)
         rows = 0 if self.rows is None else slice(self.rows)
         sample = max(SAMPLE, self.rows or 0)
@@ -133,7 +133,7 @@ class Case:
         return run_torch(module, torch.float64, *self.cell_inputs())
 
     def sample(self) -> Case:
-        """The same network with enough rows to measure an error. The first rows are those of this case."""
+        """The same network with enough rows to measure an error. Its first rows are the rows of this case."""
         return self.with_(rows=max(SAMPLE, self.rows or 0), batch_first=False, lengths=None)
 
     def own_error(self) -> float:

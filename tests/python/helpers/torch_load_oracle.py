@@ -1,4 +1,4 @@
-"""What torch.load gives for a file, flattened to the names that gatecell.load gives: the oracle of its tests."""
+"""The result of torch.load with the names that gatecell.load gives. It is the oracle of the tests of gatecell.load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def flatten(value: Any, path: str = "") -> dict[str, NDArray[Any]]:
-    """Every tensor and array in nested containers and modules by path; bfloat16 as float32."""
+    """Every tensor and array in nested containers and modules, by path. bfloat16 becomes float32."""
     if isinstance(value, torch.Tensor):
         array = value.detach().resolve_conj().resolve_neg()
         return {path: (array.float() if array.dtype == torch.bfloat16 else array).numpy()}
@@ -31,7 +31,7 @@ def load(path: Path, *, weights_only: bool = True) -> dict[str, NDArray[Any]]:
 
 
 def assert_same(ours: dict[str, NDArray[Any]], theirs: dict[str, NDArray[Any]]) -> None:
-    """The same names in the same order, dtypes, shapes and bits."""
+    """Checks that both have the same names in the same order, and equal dtypes, shapes and bits."""
     assert list(ours) == list(theirs)
     for name, array in theirs.items():
         assert ours[name].dtype == array.dtype, name

@@ -1,4 +1,8 @@
-"""Arrays in and out: what the core is given, layouts of out=, the messages. test_parity.py has all forms of input."""
+"""Arrays in and out: what the core gets, layouts of out=, and error messages.
+
+Promise 7 (no wrong number without a word): an array that does not fit is an error. test_input_forms.py has all forms of
+input.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +53,8 @@ def test_half_types(half: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("kind", LAYOUTS)
-def test_what_the_core_is_given(kind: str) -> None:
-    """It reads memory straight, so wrong strides or alignment need not show in the result on this machine."""
+def test_arrays_that_the_core_gets(kind: str) -> None:
+    """The core reads memory directly. Wrong strides or a wrong alignment may give no wrong result on this machine."""
     array = _arrays.floats(LAYOUTS[kind](X), np.dtype("float32"), "x")
     for given in (_arrays.adjacent(array), _arrays.contiguous(array)):
         assert given.dtype == np.float32
@@ -59,7 +63,7 @@ def test_what_the_core_is_given(kind: str) -> None:
     assert _arrays.contiguous(array).flags.c_contiguous
 
 
-def test_rows_apart_are_not_copied() -> None:
+def test_rows_with_gaps_between_them_are_not_copied() -> None:
     array = X[::2, 1:]
     assert _arrays.adjacent(array) is array
     assert _arrays.contiguous(X) is X
@@ -80,7 +84,7 @@ def test_an_input_beyond_float32_is_infinite_without_a_warning() -> None:
 OUTS: dict[str, Callable[[tuple[int, ...]], NDArray[Any]]] = {
     "contiguous": lambda shape: np.empty(shape, "float32"),
     "other order of axes": lambda shape: np.empty((shape[1], shape[0], shape[2]), "float32").swapaxes(0, 1),
-    "rows apart": lambda shape: np.empty((*shape[:2], shape[2] + 3), "float32")[..., 2:-1],
+    "rows with gaps": lambda shape: np.empty((*shape[:2], shape[2] + 3), "float32")[..., 2:-1],
     "backward in time": lambda shape: np.empty(shape, "float32")[::-1],
 }
 
@@ -108,7 +112,7 @@ def test_out_of_one_feature_made_by_a_new_axis(shape: tuple[int, int, int]) -> N
 
 
 def test_out_beside_the_input_in_one_array() -> None:
-    """Their bounds overlap, their elements do not."""
+    """The memory ranges of x and out overlap, but they have no element in common."""
     both = np.zeros((4, 3, 12), "float32")
     both[..., :5] = X
     net = gru()

@@ -1,4 +1,7 @@
-"""Bad input is a ValueError or TypeError that says what was expected and what came, and changes nothing."""
+"""Promise 7 (no wrong number without a word): bad input is an error, and it changes nothing.
+
+The error is a ValueError or a TypeError. Its message says what was expected and what came.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ LSTM = Case("LSTM", 5, 7, 2, bidirectional=True, proj_size=3, steps=4, rows=3)
 
 @pytest.fixture
 def unharmed(isa: str) -> Iterator[Any]:
-    """A network whose results are the same after the test, whatever was tried on it."""
+    """A network. After the test it must give the same results as before."""
     network, (x, hx) = LSTM.network(gatecell, isa=isa), LSTM.inputs()
     before, weights = network(x, hx)[0], network.state_dict()
     yield network
@@ -44,7 +47,7 @@ def test_feature_size(unharmed: Any, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("which", ["h_0", "c_0"])
 @pytest.mark.parametrize("change", [(0, -1), (1, 1), (1, -1), (2, 1), (2, -1)])
 def test_shape_of_state(unharmed: Any, which: str, change: tuple[int, int]) -> None:
-    """Another number of layers x directions, another batch size, another number of features."""
+    """States with another number of direction runs, another number of rows or another number of features."""
     x, (h_0, c_0) = LSTM.inputs()
     states = {"h_0": h_0, "c_0": c_0}
     expected = list(states[which].shape)
@@ -95,7 +98,7 @@ class Raises:
 
 
 class Detachable:
-    """Not torch's, whatever its methods are called."""
+    """A class that is not from torch, although it has a method detach()."""
 
     def detach(self) -> Detachable:
         return self
@@ -112,8 +115,8 @@ NO_ARRAYS: dict[str, tuple[Any, list[str]]] = {
     "objects in a list": ([None, 1.0], ["got object"]),
     "masked": (np.ma.zeros((4, 3, 5)), ["masked", "fill it first"]),
     "detach": (Detachable(), ["got Detachable"]),
-    "IndexError": (Raises(IndexError("lost")), ["cannot view this Raises", "lost"]),
-    "its own error": (Raises(type("OwnError", (Exception,), {})("lost")), ["cannot view this Raises", "lost"]),
+    "IndexError": (Raises(IndexError("absent")), ["cannot view this Raises", "absent"]),
+    "its own error": (Raises(type("OwnError", (Exception,), {})("absent")), ["cannot view this Raises", "absent"]),
     "negative bit": (torch.zeros(4, 3, 5, dtype=torch.complex64).conj().imag, ["cannot view", "negative bit"]),
 }
 
@@ -154,7 +157,10 @@ def test_call_without_weights() -> None:
 
 
 def outs() -> dict[str, tuple[Callable[[Any], Any], list[object], type[Exception]]]:
-    """Wrong out= arrays for the call of LSTM's inputs, made from x; words of the message; the error."""
+    """Wrong arrays for out= in a call with the inputs of LSTM.
+
+    Each has words of the error message and the type of the error.
+    """
     read_only = np.zeros((4, 3, 6), "float32")
     read_only.flags.writeable = False
     return {
@@ -263,7 +269,7 @@ def test_other_options(options: dict[str, str]) -> None:
 
 
 def test_keys_are_all_listed_with_shapes(unharmed: Any) -> None:
-    """Missing, unexpected and mis-shaped keys in one message; the network keeps its weights."""
+    """One message lists all missing keys, unexpected keys and wrong shapes. The network keeps its weights."""
     weights = {name: array + 1 for name, array in LSTM.state_dict().items()}
     del weights["bias_ih_l1"], weights["weight_hr_l0_reverse"]
     weights |= {"weight_hh_l0": np.zeros((28, 7), "float32"), "extra": np.zeros(3, "float32")}
@@ -300,7 +306,7 @@ def test_prefix_that_matches_nothing(unharmed: Any) -> None:
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
 def test_wrapped_modules_keys(unharmed: Any, prefix: str) -> None:
-    """DataParallel's and torch.compile's prefixes: the message names the prefix= that helps."""
+    """Keys with the prefixes of DataParallel and torch.compile: the message names the prefix= that is needed."""
     weights = {prefix + name: array for name, array in LSTM.state_dict().items()}
     with expect_error("prefix", prefix):
         unharmed.load_state_dict(weights)

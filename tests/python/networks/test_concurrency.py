@@ -1,4 +1,7 @@
-"""A network holds no state: many threads may call it at once, weights are swapped whole, long calls release the GIL."""
+"""Promise 6 (manners): several threads may call one network at once.
+
+A network holds no state. New weights replace the old ones as a whole. Only long calls release the GIL.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ CASE = Case("LSTM", 48, 64, 2, bidirectional=True, steps=40, rows=6)
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_many_callers_of_one_network(num_threads: int, isa: str) -> None:
-    """Different shapes at once, so that scratch shared by mistake would show."""
+def test_several_callers_of_one_network(num_threads: int, isa: str) -> None:
+    """The calls have different shapes, so that scratch memory shared by mistake would give wrong results."""
     network = CASE.network(gatecell, isa=isa, num_threads=num_threads)
     inputs = [CASE.with_(seed=n, steps=5 + 7 * n, rows=1 + n).inputs() for n in range(8)]
     expected = [network(*args)[0] for args in inputs]
@@ -31,7 +34,7 @@ def test_many_callers_of_one_network(num_threads: int, isa: str) -> None:
         assert all(pool.map(call, range(8)))
 
 
-def test_many_networks_share_the_team(isa: str) -> None:
+def test_several_networks_share_the_thread_pool(isa: str) -> None:
     cases = [CASE.with_(seed=n, hidden_size=40 + 8 * n) for n in range(6)]
     alone = [case.network(gatecell, isa=isa, num_threads=1)(*case.inputs())[0] for case in cases]
     networks = [case.network(gatecell, isa=isa, num_threads=2) for case in cases]
@@ -44,7 +47,7 @@ def test_many_networks_share_the_team(isa: str) -> None:
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_swapped_weights_are_old_or_new_as_a_whole(num_threads: int) -> None:
+def test_a_call_uses_old_or_new_weights_never_a_mixture(num_threads: int) -> None:
     network = CASE.network(gatecell, num_threads=num_threads)
     weights = [CASE.with_(seed=seed).state_dict() for seed in (0, 1)]
     x, hx = CASE.inputs()
@@ -65,7 +68,7 @@ def test_swapped_weights_are_old_or_new_as_a_whole(num_threads: int) -> None:
     for n in range(100_000):
         network.load_state_dict(weights[n % 2])
         time.sleep(1e-3)
-        if n >= 200 and len(seen) > 1:  # on a busy machine the callers come later
+        if n >= 200 and len(seen) > 1:  # on a busy machine the callers start later
             break
     done.set()
     for caller in callers:
@@ -74,7 +77,7 @@ def test_swapped_weights_are_old_or_new_as_a_whole(num_threads: int) -> None:
 
 
 def test_a_long_call_releases_the_gil() -> None:
-    """Another Python thread gets on in the middle of a call: it notes the time there, if a CPU is free."""
+    """During the call another Python thread notes the time, if a CPU is free."""
     network = Case("LSTM", 64, 256).network(gatecell, num_threads=1)
     x = np.zeros((3000, 2, 64), "float32")
     stamps, done = [], threading.Event()
@@ -101,7 +104,10 @@ def test_a_long_call_releases_the_gil() -> None:
 
 
 def test_a_short_call_keeps_the_gil() -> None:
-    """A thread that wants the GIL gets it from the first call that gives it back; Python itself takes a minute here."""
+    """Another thread waits for the GIL. It gets the GIL in the first call that releases it.
+
+    The switch interval of Python is set to a minute, so Python itself does not hand over the GIL.
+    """
     network = Case("LSTM", 64, 64).network(gatecell, num_threads=1)
     short, long = (np.zeros((steps, 1, 64), "float32") for steps in (2, 2000))
     assert network.plan(2, 1).seconds < 50e-6 < network.plan(2000, 1).seconds
@@ -117,11 +123,12 @@ def test_a_short_call_keeps_the_gil() -> None:
         other.start()
         sys.setswitchinterval(60)
     try:
-        end = time.perf_counter() + 0.02  # it is awake and waits for the GIL long before
+        # The other thread wakes up and waits for the GIL long before the end of this loop.
+        end = time.perf_counter() + 0.02
         while time.perf_counter() < end:
             network(short)
         ran_beside_short_calls = bool(ran)
-        end = time.perf_counter() + HANG  # on a busy machine it may be without a CPU for the whole of a call
+        end = time.perf_counter() + HANG  # on a busy machine the other thread may get no CPU during a whole call
         while not ran and time.perf_counter() < end:
             network(long)
         ran_beside_long_calls = bool(ran)

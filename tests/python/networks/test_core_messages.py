@@ -1,4 +1,7 @@
-"""What the extension says of arrays that do not fit: which one, what was expected, what came."""
+"""Promise 7: messages of the extension about arrays that do not fit.
+
+They name the array, what was expected and what came.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def zeros(*shape: int) -> Any:
 
 
 class Core:
-    """The extension's objects of one network."""
+    """The objects of the extension that belong to one network."""
 
     def __init__(self) -> None:
         net = gatecell.from_torch(torch.nn.LSTM(INPUTS, HIDDEN, L, proj_size=PROJECTED))

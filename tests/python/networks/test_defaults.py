@@ -1,4 +1,7 @@
-"""Defaults of the machine and the environment: threads (affinity, cgroup quota, variable), ISA, dtype, device."""
+"""Defaults that come from the machine and the environment: number of threads, ISA, dtype, device.
+
+The number of threads depends on the CPU affinity, the cgroup quota and an environment variable.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ import torch
 import gatecell
 from gatecell._base.defaults import usable_cpus
 
-# A machine's files that say how much CPU time a process may have, and the CPUs that this is out of 8.
+# Files in which Linux limits the CPU time of a process, and the number of CPUs that this allows on a machine with 8.
 MACHINES: dict[str, tuple[dict[str, str], int]] = {
     "no cgroups": ({}, 8),
     "v2, no limit": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "max 100000\n"}, 8),
     "v2": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "300000 100000\n"}, 3),
     "v2, rounded down": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "250000 100000\n"}, 2),
-    "v2, less than one": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "50000 100000\n"}, 1),
+    "v2, half a CPU": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "50000 100000\n"}, 1),
     "v2, more than there are": ({"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "1600000 100000\n"}, 8),
     "v2, in a parent": (
         {

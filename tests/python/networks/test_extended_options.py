@@ -1,4 +1,4 @@
-"""The options of the textbooks' cells: what they do to a state dict, copies and repr, and what they refuse."""
+"""The options of extended cells: state dicts, copies and repr with them, and values that are errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from helpers.extended_grids import CELLS, EVERY, KINDS, kind_id
 
 
 def assert_same_weights(got: Any, expected: Any) -> None:
-    assert list(got) == list(expected)  # the order too
+    assert list(got) == list(expected)  # the same order, too
     for name, weight in expected.items():
         assert got[name].dtype == weight.dtype
         np.testing.assert_array_equal(bits(got[name]), bits(weight), err_msg=name)
@@ -28,7 +28,7 @@ def assert_same_weights(got: Any, expected: Any) -> None:
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("kind", EVERY, ids=kind_id)
 def test_state_dict(kind: dict[str, Any], bias: bool, dtype: str) -> None:
-    """Names, order, shapes and bits; and a network that is made of it, flags given."""
+    """Checks names, order, shapes and bits. A network made from the state dict and the options is the same."""
     case = ExtendedCase(**kind, bias=bias, num_layers=2, bidirectional=True, dtype=dtype)
     network, weights, inputs = case.network(gatecell), case.state_dict(), case.inputs()
     assert_same_weights(network.state_dict(), weights)
@@ -66,7 +66,7 @@ def test_copies_of_streams(kind: dict[str, Any], dtype: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=kind_id)
-def test_repr_shows_what_is_not_pytorchs(kind: dict[str, Any]) -> None:
+def test_repr_shows_the_options_that_pytorch_lacks(kind: dict[str, Any]) -> None:
     case = ExtendedCase(**kind)
     for shown in (repr(case.network(gatecell)), repr(getattr(gatecell, f"{case.class_name}Cell")(**case.cell_options))):
         for name in EXTENDED_OPTIONS:
@@ -75,7 +75,7 @@ def test_repr_shows_what_is_not_pytorchs(kind: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", CELLS, ids=kind_id)
-def test_cells_weights(kind: dict[str, Any], dtype: str) -> None:
+def test_weights_of_cells(kind: dict[str, Any], dtype: str) -> None:
     case = ExtendedCase(**kind, dtype=dtype)
     weights = {name.removesuffix("_l0"): weight for name, weight in case.state_dict().items()}
     cell = getattr(gatecell, f"{case.class_name}Cell")(**case.cell_options, dtype=dtype)

@@ -1,4 +1,8 @@
-"""The call for plain arrays gives what the general one gives, leaves everything else to it, and loses no reference."""
+"""The fast path: a call without conversion of its arguments goes straight to the core.
+
+It gives what the general call gives. It leaves all other arguments to the general call, and it keeps the reference
+counts right.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,9 @@ def leaves(result: Any) -> list[np.ndarray]:
 @pytest.mark.parametrize("shape", [(3, 2, 5), (0, 2, 5), (3, 0, 5), (0, 0, 5), (1, 1, 5)])
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_same_as_the_general_call(kind: dict[str, Any], batch_first: bool, shape: tuple[int, ...], dtype: str) -> None:
+def test_the_fast_path_gives_what_the_general_call_gives(
+    kind: dict[str, Any], batch_first: bool, shape: tuple[int, ...], dtype: str
+) -> None:
     case = Case(**kind, input_size=5, hidden_size=8, num_layers=2, bidirectional=True, dtype=dtype)
     core = case.network(gatecell, num_threads=1)._core
     rng = np.random.default_rng(0)
@@ -50,7 +56,7 @@ def lstm() -> tuple[gatecell.LSTM, np.ndarray, np.ndarray]:
     return net, np.ones((3, 2, 4), np.float32), np.zeros((1, 2, 8), np.float32)
 
 
-def test_everything_else_is_left_to_the_general_call() -> None:
+def test_other_arguments_go_to_the_general_call() -> None:
     net, x, h = lstm()
     unaligned = np.frombuffer(b"\0" * 97, np.uint8)[1:].view(np.float32).reshape(3, 2, 4)
     subclass = x.view(type("Subclass", (np.ndarray,), {}))
@@ -92,7 +98,10 @@ def test_references_stay_balanced() -> None:
 
 
 def test_tensors() -> None:
-    """With the table of their type; anything that is not plain is left to others, as with arrays."""
+    """Torch tensors go through the exchange table of their type.
+
+    Tensors that need a conversion go to the general call.
+    """
     torch = pytest.importorskip("torch")
     table = torch.Tensor.__dlpack_c_exchange_api__
     net, x, h = lstm()
@@ -111,7 +120,8 @@ def test_tensors() -> None:
         assert _core.call(net._core, wrong, None, False, 1, table) is NotImplemented
     for wrong in (state, (state,), (state, h), (state, state[:, :1]), (state.double(), state)):
         assert _core.call(net._core, tensor, wrong, False, 1, table) is NotImplemented
-    large = torch.zeros(1_000_000 // net.hidden_size, 1, 4)  # huge pages are better, and NumPy's
+    # For large outputs NumPy's memory is better: it uses huge pages.
+    large = torch.zeros(1_000_000 // net.hidden_size, 1, 4)
     assert _core.call(net._core, large, None, False, 1, table) is NotImplemented
     assert _core.call(net._core, large[1:], None, False, 1, table) is not NotImplemented
     assert _core.call(net._core, tensor, None, False, 1, None) is NotImplemented
@@ -119,12 +129,10 @@ def test_tensors() -> None:
 
 
 def test_tensors_that_cannot_be_made() -> None:
-    """As by a table whose import fails: it has freed what it was given, as DLPack's owner has to."""
+    """An exchange table cannot make a tensor. Like the owner that DLPack describes, it frees the memory that it got."""
     torch = pytest.importorskip("torch")
-    pointer, slots = (
-        ctypes.pythonapi.PyCapsule_GetPointer,
-        9,
-    )  # version, four functions and tables, import, view, stream
+    slots = 9  # of the table: version, four functions and tables, import, view, stream
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     new = ctypes.pythonapi.PyCapsule_New
     new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
@@ -143,13 +151,13 @@ def test_tensors_that_cannot_be_made() -> None:
     copy = (ctypes.c_void_p * slots)(*table)
     copy[4] = ctypes.cast(fail, ctypes.c_void_p).value
     net, x, _ = lstm()
-    with pytest.raises(SystemError, match="without setting an exception"):  # a callback cannot set one
+    with pytest.raises(SystemError, match="without setting an exception"):  # the callback cannot set an exception
         _core.call(net._core, torch.from_numpy(x), None, False, 1, new(ctypes.addressof(copy), name, None))
     assert len(freed) == 1
 
 
-def test_tensors_memory_is_theirs() -> None:
-    """It lives as long as they do, or what they were made of, and no longer; on another thread too."""
+def test_memory_lives_as_long_as_its_tensors() -> None:
+    """The memory lives as long as the tensors or arrays made of it, and no longer. Another thread may free it, too."""
     torch = pytest.importorskip("torch")
     table = torch.Tensor.__dlpack_c_exchange_api__
     net, x, _ = lstm()

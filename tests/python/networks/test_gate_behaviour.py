@@ -1,4 +1,4 @@
-"""What textbooks say about their cells, as numbers: a worked step, gates that keep, gates that forget."""
+"""Known behaviour of LSTM and GRU gates, with numbers: a worked step, gates that keep a state, gates that hide it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def logit(p: Array) -> Array:
     return np.log(p / (1 - p))
 
 
-def worked(weights: dict[str, Array]) -> dict[str, Array]:
-    """Gates that have those values whatever comes in."""
+def worked_weights(weights: dict[str, Array]) -> dict[str, Array]:
+    """Weights with which the gates have these values for every input."""
     bias = np.concatenate([logit(I_1), logit(F_1), np.arctanh(CANDIDATE), logit(O_1)])
     return {name: bias if "bias_ih" in name else np.zeros_like(weight) for name, weight in weights.items()}
 
 
 @pytest.mark.parametrize("peepholes", [None, "diagonal", "full"])
 def test_worked_example(peepholes: str | None, dtype: str, isa: str) -> None:
-    """c' = f c + i g and h' = o tanh(c'), by a cell, a layer and a stream."""
-    weights = worked(ExtendedCase(input_size=1, hidden_size=3, peepholes=peepholes).state_dict())
+    """A cell, a layer and a stream compute c' = f c + i g and h' = o tanh(c')."""
+    weights = worked_weights(ExtendedCase(input_size=1, hidden_size=3, peepholes=peepholes).state_dict())
     how = {"peepholes": peepholes, "dtype": dtype, "isa": isa}
     x, h_0, c_0 = np.ones((1, 1), dtype), np.full((1, 3), 0.25, dtype), C_0[None].astype(dtype)
     cell, layer = gatecell.LSTMCell(1, 3, **how), gatecell.LSTM(1, 3, **how)
@@ -48,7 +48,7 @@ def test_worked_example(peepholes: str | None, dtype: str, isa: str) -> None:
 
 
 def with_biases(case: ExtendedCase, **gates: float) -> dict[str, Array]:
-    """The case's weights, with both biases of some gates replaced by one number in all."""
+    """The weights of the case. All biases of the named gates are replaced by one number."""
 
     def changed(name: str, weight: Array) -> Array:
         if "bias" not in name:
@@ -60,7 +60,7 @@ def with_biases(case: ExtendedCase, **gates: float) -> dict[str, Array]:
     return {name: changed(name, weight) for name, weight in case.state_dict().items()}
 
 
-def network(case: ExtendedCase, isa: str, **biases: float) -> Any:
+def network_with_biases(case: ExtendedCase, isa: str, **biases: float) -> Any:
     made = case.network(gatecell, isa=isa)
     made.load_state_dict(with_biases(case, **biases))
     return made
@@ -68,35 +68,38 @@ def network(case: ExtendedCase, isa: str, **biases: float) -> Any:
 
 @pytest.mark.parametrize("kind", [{"mode": "LSTM"}, *LSTMS], ids=kind_id)
 def test_f_of_one_and_i_of_zero_keep_c(kind: dict[str, Any], dtype: str, isa: str) -> None:
-    """Bit for bit over 10,000 steps: the gradient highway. Coupled, f is one because i is zero."""
+    """c stays the same bit for bit over 10,000 steps. With coupled gates f is one because i is zero."""
     case = ExtendedCase(**kind, steps=10_000, rows=2, num_layers=2, dtype=dtype)
     x, (h_0, c_0) = case.inputs()
-    y, (_, c_n) = network(case, isa, f=100, i=-100)(x, (h_0, c_0))
+    y, (_, c_n) = network_with_biases(case, isa, f=100, i=-100)(x, (h_0, c_0))
     np.testing.assert_array_equal(bits(c_n), bits(c_0))
-    assert np.ptp(y, axis=0).min() > 1e-3  # o is still at work
-    _, (_, c_n) = network(case, isa, f=99, i=0)(x, (h_0, c_0))
+    assert np.ptp(y, axis=0).min() > 1e-3  # the gate o still changes y
+    _, (_, c_n) = network_with_biases(case, isa, f=99, i=0)(x, (h_0, c_0))
     assert not np.isclose(c_n, c_0).any()
 
 
 @pytest.mark.parametrize("gate_clip", [None, 50.0])
 @pytest.mark.parametrize("reset", ["after", "before", "none"])
-def test_an_update_gate_that_keeps(reset: str, gate_clip: float | None, dtype: str, isa: str) -> None:
-    """h(t) = h(t-1) within 1 ulp for z = 1."""
+def test_an_update_gate_of_one_keeps_the_state(reset: str, gate_clip: float | None, dtype: str, isa: str) -> None:
+    """With z = 1, h(t) = h(t-1) within 1 ulp."""
     case = ExtendedCase("GRU", reset=reset, gate_clip=gate_clip, steps=100, rows=9, dtype=dtype)
     x, h_0 = case.inputs()
-    y, _ = network(case, isa, z=100)(x, h_0)
+    y, _ = network_with_biases(case, isa, z=100)(x, h_0)
     np.testing.assert_array_max_ulp(y, np.concatenate([h_0, y[:-1]]), maxulp=1)
-    opened, _ = network(case, isa, z=0)(x, h_0)
+    opened, _ = network_with_biases(case, isa, z=0)(x, h_0)
     assert np.abs(opened[0] - h_0[0]).max() > 0.1
 
 
 @pytest.mark.parametrize("reset", ["after", "before"])
 def test_a_reset_gate_of_zero_hides_the_state(reset: str, dtype: str, isa: str) -> None:
-    """The candidate, which h(t) is for z = 0, has the same bits after any h(t-1); without a reset it has not."""
+    """With z = 0, h(t) is the candidate. With r = 0 it has the same bits after any h(t-1).
+
+    It depends on h(t-1) with r = 1, and in a cell without a reset gate.
+    """
     case = ExtendedCase("GRU", reset=reset, steps=1, rows=9, hidden_size=19, dtype=dtype)
     x, h_0 = case.inputs()
-    closed, opened = network(case, isa, r=-100, z=-100), network(case, isa, r=100, z=-100)
-    none = network(case.with_(reset="none"), isa, z=-100)
+    closed, opened = network_with_biases(case, isa, r=-100, z=-100), network_with_biases(case, isa, r=100, z=-100)
+    none = network_with_biases(case.with_(reset="none"), isa, z=-100)
     for other in (np.zeros_like(h_0), -h_0):
         np.testing.assert_array_equal(bits(closed(x, other)[0]), bits(closed(x, h_0)[0]))
         for net in (opened, none):

@@ -1,4 +1,4 @@
-"""net.gates: every gate's values obey the textbook's equations, and lead where the fast path leads."""
+"""net.gates: the values of each gate fit the equations, and they lead to the results of a usual call."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ STACKED = {"num_layers": 2, "bidirectional": True}
 every_kind = pytest.mark.parametrize("kind", [*PLAIN, *KINDS], ids=kind_id)
 
 
-def outputs_of(case: ExtendedCase, gates: Mapping[str, Array]) -> Mapping[str, Array]:
-    """What a call returns, out of the gates' values of time-major batches."""
+def outputs_from_gates(case: ExtendedCase, gates: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Computes the results of a call from the values of the gates of time-major batches."""
     h, directions = gates["h"], len(case.directions)
     ends = [-1, 0][:directions] * case.num_layers
     y = np.concatenate(h[-directions:], axis=-1)
@@ -40,7 +40,7 @@ def outputs_of(case: ExtendedCase, gates: Mapping[str, Array]) -> Mapping[str, A
 
 
 def equations(case: ExtendedCase, x: Array, h: Array, c: Array | None, got: Mapping[str, Array]) -> dict[str, Array]:
-    """Each gate of one direction of one layer from the values the equations give it; h and c are those before x."""
+    """The values that the equations give for each gate of a direction run. h and c are the states before each step."""
     w = weights_of_direction(case.state_dict(), "_l0", "float64")
     blocks = {
         name: dict(zip(case.gates, np.split(w[name], len(case.gates)), strict=True))
@@ -100,20 +100,20 @@ def test_every_gate_obeys_its_equation(kind: dict[str, Any], bias: bool) -> None
 @every_kind
 @pytest.mark.parametrize("stack", [{}, STACKED], ids=["single", "stacked"])
 @pytest.mark.parametrize("state", [True, False])
-def test_leads_where_the_fast_path_leads(
+def test_gates_lead_to_the_results_of_a_call(
     kind: dict[str, Any], stack: dict[str, Any], state: bool, dtype: str, isa: str
 ) -> None:
     case = ExtendedCase(**kind, **stack, dtype=dtype, state=state)
     network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()
-    got, reference = outputs_of(case, network.gates(x, hx)), case.reference()
+    got, reference = outputs_from_gates(case, network.gates(x, hx)), case.reference()
     assert_parity(named_outputs(*network(x, hx)), got, case.own_error(), dtype, case)
-    for name, array in got.items():  # float64 inside: rounded once
+    for name, array in got.items():  # gates() computes in float64 and rounds once
         np.testing.assert_allclose(array, reference[name], rtol=np.finfo(dtype).eps, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", [*PLAIN[:1], *PLAIN[2:], *CELLS], ids=kind_id)
 def test_cells(kind: dict[str, Any], dtype: str) -> None:
-    """A cell's gates are its layer's at one step."""
+    """The gates of a cell are the gates of its layer at one step."""
     case = ExtendedCase(**kind, dtype=dtype, steps=1)
     layer, (x, hx) = case.network(gatecell), case.inputs()
     cell = getattr(gatecell, f"{case.class_name}Cell")(**case.cell_options, dtype=dtype)
@@ -132,7 +132,7 @@ def test_cells(kind: dict[str, Any], dtype: str) -> None:
 
 @pytest.mark.parametrize("mode", ["LSTM", "GRU", "RNN_TANH"])
 def test_layouts(mode: str) -> None:
-    """batch_first and unbatched inputs give the same values along x's own axes."""
+    """With batch_first or without a batch, the values are the same. They have the axes of x."""
     case = ExtendedCase(mode, steps=5, rows=3, **STACKED)
     x, hx = case.inputs()
     expected = case.network(gatecell).gates(x, hx)
@@ -148,7 +148,7 @@ def test_layouts(mode: str) -> None:
 
 
 def test_reverse_values_are_at_their_time() -> None:
-    """The reverse direction at t has seen x[t] and what follows, not what is before."""
+    """At step t the reverse direction depends on x[t] and later steps, not on earlier ones."""
     case = ExtendedCase(bidirectional=True, steps=5)
     network, (x, hx) = case.network(gatecell), case.inputs()
     changed = x.copy()
@@ -167,7 +167,7 @@ def test_empty() -> None:
 
 
 def test_kinds_of_input() -> None:
-    """What a call takes: lists, tensors, other float types, which become the network's."""
+    """gates() takes what a call takes: lists, tensors, and other float types, which it converts."""
     case = ExtendedCase("GRU")
     network, (x, hx) = case.network(gatecell), case.inputs()
     expected = network.gates(x, hx)
@@ -194,7 +194,7 @@ def test_dtype_is_that_of_arithmetic_and_values(cell: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("kind", [*PLAIN, *KINDS], ids=kind_id)
 def test_infinities_and_nans_go_through(kind: dict[str, Any]) -> None:
-    """As in a call, without a warning, and to their own row only."""
+    """As in a call there is no warning, and only the row with the special value changes."""
     case = ExtendedCase(**kind, steps=3)
     network, (x, hx) = case.network(gatecell), case.inputs()
     expected = network.gates(x, hx)
@@ -209,7 +209,7 @@ def test_infinities_and_nans_go_through(kind: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("coupled_gates", [False, True])
 def test_infinite_cell_state(coupled_gates: bool) -> None:
-    """Of an LSTM without peepholes: c stays infinite, h finite."""
+    """In an LSTM without peepholes c stays infinite and h stays finite."""
     case = ExtendedCase(coupled_gates=coupled_gates, steps=3)
     network, (x, (h_0, c_0)) = case.network(gatecell), case.inputs()
     c_0[:, 1] = -np.inf

@@ -1,4 +1,4 @@
-"""Parity without torch: the committed golden networks, on every ISA. tests/cpp reads the same files."""
+"""Promise 1 (parity) without torch: the committed golden networks, on every ISA. tests/cpp reads the same files."""
 
 from __future__ import annotations
 

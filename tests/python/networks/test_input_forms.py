@@ -16,7 +16,7 @@ from helpers.torch_case import Case
 @pytest.mark.parametrize("rows", [None, 3])
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_out(batch_first: bool, rows: int | None, dtype: str, isa: str) -> None:
-    """out= gets y's bits and is returned; of a larger array only its part is written."""
+    """out= gets the bits of y and is returned. If out is a part of an array, only that part is written."""
     case = Case(batch_first=batch_first, rows=rows, bidirectional=True, num_layers=2, dtype=dtype)
     network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()
     expected, _ = network(x, hx)
@@ -57,7 +57,7 @@ def forms(x: np.ndarray) -> dict[str, Any]:
 
 
 class DLPackOnly:
-    """An array of some other library: it has only the DLPack protocol."""
+    """An array of another library that supports only the DLPack protocol."""
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
@@ -84,7 +84,7 @@ def test_forms_of_input(form: str, dtype: str) -> None:
 
 
 def test_one_step_has_any_stride(dtype: str) -> None:
-    """NumPy leaves the stride of an axis of length 1 as it was, here that of whole records."""
+    """NumPy keeps the stride of an axis of length 1. Here it is the stride of whole records."""
     case = Case(dtype=dtype, steps=5)
     network, (x, hx) = case.network(gatecell), case.inputs()
     records = np.zeros(5, [("x", dtype, x.shape[1:]), ("flag", "u1")])

@@ -1,4 +1,4 @@
-"""Which ISA really ran: isa= wins over GATECELL_ISA, which caps the default; and the kernels are different ones."""
+"""Which ISA runs: isa= wins over GATECELL_ISA, GATECELL_ISA limits the default, and each ISA has kernels of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_names_are_known_and_best_first() -> None:
 
 
 def test_cpu_flags_agree(isa: str) -> None:
-    """The kernel's list of CPU flags is the oracle of our detection."""
+    """The CPU flags that Linux reports are the oracle of gatecell's detection."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     flags = set(next(line for line in lines if line.startswith(("flags", "Features"))).split())
     needed = {
@@ -79,7 +79,10 @@ except ValueError as error:
 
 
 def test_kernels_are_different_objects() -> None:
-    """sse2 has no FMA, so on some input its last bit differs; the ISAs with FMA share their bits (test_bits.py)."""
+    """sse2 has no fused multiply-add, so the last bit of some result differs.
+
+    The ISAs with fused multiply-add give the same bits (test_bits.py).
+    """
     case = Case(input_size=64, hidden_size=64, rows=8)
     x, hx = case.inputs()
     outputs = {isa: case.network(gatecell, isa=isa)(x, hx)[0] for isa in AVAILABLE}
@@ -88,7 +91,7 @@ def test_kernels_are_different_objects() -> None:
 
 
 def test_each_isa_has_its_own_compiler_flags() -> None:
-    """Tells AVX-512 from AVX2, whose bits are the same."""
+    """This distinguishes AVX-512 from AVX2, which give the same bits."""
     flags = gatecell.build_info()["isas"]
     assert set(AVAILABLE) <= flags.keys()
     assert "-mavx" not in flags[BASELINE]

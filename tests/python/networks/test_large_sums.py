@@ -1,6 +1,7 @@
-"""Sums that are large, and cancel: the bound that grows with them holds, is needed, and still finds a wrong network.
+"""Promise 1 (parity) where sums are large and cancel: the larger bound holds, is needed, and finds wrong networks.
 
-S, which the bound grows with, is computed here apart from gatecell, with the textbook's steps.
+The bound grows with S, the largest sum of |w||x| + |b| of a gate. These tests compute S from the equations, without
+gatecell.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from helpers.extended_grids import EVERY, kind_id
 from helpers.parity import assert_parity, bound, largest_difference, named_outputs
 from helpers.torch_case import Array, run_torch
 
-MODES = {"RNN": 1, "GRU": 3, "LSTM": 4}  # gates
+MODES = {"RNN": 1, "GRU": 3, "LSTM": 4}  # the number of gates
 HIDDEN, INPUT, ROWS = 48, 4, 64
 STATE = 1e4
 every_mode = pytest.mark.parametrize("mode", MODES)
 every_pattern = pytest.mark.parametrize("pattern", ["signs", "pairs"])
 
 
-@np.errstate(over="ignore")  # of exp
-def sums_of(case: ExtendedCase, state_dict: Mapping[str, Array], x: Array, hx: Any) -> float:
-    """The largest sum of |w||x| + |b| of a gate of a time-major run in float64."""
+@np.errstate(over="ignore")  # in exp
+def largest_sum_of_run(case: ExtendedCase, state_dict: Mapping[str, Array], x: Array, hx: Any) -> float:
+    """The largest sum of |w||x| + |b| of a gate in a time-major run in float64."""
     step: Any = {"LSTM": lstm, "GRU": gru, "RNN": rnn}[case.class_name]
     states, largest, block = hx if isinstance(hx, tuple) else (hx,), 0.0, 0
     for layer in range(case.num_layers):
@@ -40,14 +41,14 @@ def sums_of(case: ExtendedCase, state_dict: Mapping[str, Array], x: Array, hx: A
             state, y = [part[block].astype("float64") for part in states], np.zeros((*x.shape[:2], case.state_sizes[0]))
             for t in reversed(range(len(x))) if direction else range(len(x)):
                 before, state = state, step(case, w, x[t].astype("float64"), *state)
-                largest, y[t] = max(largest, sum_of_step(case, w, x[t], before, state)), state[0]
+                largest, y[t] = max(largest, largest_sum_of_step(case, w, x[t], before, state)), state[0]
             outputs.append(y)
             block += 1
         x = np.concatenate(outputs, axis=2)
     return largest
 
 
-def sum_of_step(case: ExtendedCase, w: Mapping[str, Array], x: Array, before: Any, after: Any) -> float:
+def largest_sum_of_step(case: ExtendedCase, w: Mapping[str, Array], x: Array, before: Any, after: Any) -> float:
     def terms(kind: str, v: Array) -> dict[str, Array]:
         products = np.abs(w[f"weight_{kind}"][None] * v[:, None].astype("float64")).sum(2)
         return split_gates(case, products + np.abs(w[f"bias_{kind}"]))
@@ -77,13 +78,16 @@ def test_largest_sum(kind: dict[str, Any], scale: str, stack: dict[str, Any]) ->
     for bias in (True, False):
         case = ExtendedCase(**kind, **stack, scale=scale, bias=bias, dtype="float64")
         network, (x, hx) = case.network(gatecell), case.inputs()
-        expected = sums_of(case, case.state_dict(), x, hx)
+        expected = largest_sum_of_run(case, case.state_dict(), x, hx)
         state = hx if isinstance(hx, tuple) else (hx,)
         assert largest_sum(network, case.state_dict(), x, state) == pytest.approx(expected, rel=1e-12)
 
 
 def test_largest_sum_by_hand() -> None:
-    """|2 * 1| + |-3 * -2| + |0.5| + |-4 * 0.5| + |-0.25|, and with h_1 = tanh(6.25) less at the second step."""
+    """|2 * 1| + |-3 * -2| + |0.5| + |-4 * 0.5| + |-0.25|.
+
+    The sum of the second step, with h_1 = tanh(6.25), is smaller.
+    """
     weights = {
         "weight_ih_l0": np.array([[2.0, -3.0]], "f4"),
         "weight_hh_l0": np.array([[-4.0]], "f4"),
@@ -96,9 +100,10 @@ def test_largest_sum_by_hand() -> None:
 
 
 class Cancelling:
-    """One step with weights of about 1 and a state of +-1e4, whose products cancel; seeded.
+    """One step with weights of about 1 and a state of +-1e4, so that products cancel. A seed fixes all numbers.
 
-    signs: weights +-1 and states +-1e4. pairs: each weight twice, with both signs, and of the state nearly the same.
+    signs: weights are +-1 and states are +-1e4. pairs: each weight occurs twice, with both signs, and the two states of
+    a pair are nearly equal.
     """
 
     def __init__(self, mode: str, pattern: str, dtype: str) -> None:
@@ -129,14 +134,14 @@ class Cancelling:
         self.reference = self.torchs("float64")
         self.own_error = largest_difference(self.torchs("float32"), self.reference) if dtype == "float32" else 0.0
         case = ExtendedCase({"RNN": "RNN_TANH"}.get(mode, mode), INPUT, HIDDEN, dtype=dtype)
-        self.largest_sum = sums_of(case, self.weights, self.x, self.hx)
+        self.largest_sum = largest_sum_of_run(case, self.weights, self.x, self.hx)
 
     def torchs(self, dtype: str) -> Any:
         with torch.no_grad():
             return run_torch(self.module, getattr(torch, dtype), self.x, self.hx)
 
     def check(self, isa: str, weights: Mapping[str, Array]) -> None:
-        """gatecell with these weights is within the bound of what the right ones give."""
+        """Checks gatecell with these weights against the results of the right weights."""
         net = getattr(gatecell, self.mode).from_state_dict(weights, isa=isa)
         got = named_outputs(*net(self.x, self.hx))
         assert_parity(got, self.reference, self.own_error, self.dtype, self.mode, self.largest_sum)
@@ -147,13 +152,16 @@ class Cancelling:
 def test_parity(mode: str, pattern: str, dtype: str, isa: str) -> None:
     case = Cancelling(mode, pattern, dtype)
     assert case.largest_sum > 1e5
-    assert (np.abs(case.reference["y"]) < 0.9).any()  # not all saturated
+    assert (np.abs(case.reference["y"]) < 0.9).any()  # some values are not saturated
     case.check(isa, case.weights)
 
 
 @every_pattern
-def test_a_weight_changed_by_what_is_visible_is_noticed(pattern: str, dtype: str, isa: str) -> None:
-    """Four times what the bound lets pass, at a unit that is not saturated: 2e-5 of a weight of 1 in float32."""
+def test_a_small_change_of_one_weight_is_noticed(pattern: str, dtype: str, isa: str) -> None:
+    """A weight of a unit that is not saturated changes by enough to move y by four times the bound.
+
+    In float32 this is 2e-5 of a weight of 1.
+    """
     case = Cancelling("RNN", pattern, dtype)
     y = case.reference["y"][0]
     row, unit = np.unravel_index(np.argmin(np.abs(y)), y.shape)
@@ -176,7 +184,10 @@ def test_another_order_of_gates_is_noticed(mode: str, pattern: str, dtype: str, 
 
 
 def test_pytorch_needs_the_bound_too(isa: str) -> None:
-    """In float64 PyTorch itself is further than 4e-13 from the exact sums where they cancel; both keep the bound."""
+    """In float64 the error of PyTorch is larger than 4e-13 where sums cancel.
+
+    PyTorch and gatecell are within the bound.
+    """
     case = Cancelling("RNN", "pairs", "float64")
     rows = 8
     x, h = case.x[0, :rows], case.hx[0, :rows]

@@ -1,4 +1,7 @@
-"""Rows of different lengths: torch's packed results, the bits each row has alone, and nothing read past a row's end."""
+"""Rows of different lengths: results agree with torch (promise 1), and each row has its own bits (promise 2).
+
+Nothing is read after the end of a row.
+"""
 
 from __future__ import annotations
 
@@ -77,10 +80,13 @@ def test_bits_on_any_number_of_threads(kind: dict[str, Any], bidirectional: bool
 
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_layouts_and_out(batch_first: bool, dtype: str) -> None:
-    """Whole arrays and views with strides; y keeps T and is 0 past a row's end, also in memory that was not."""
+    """Whole arrays and views with gaps. y has T steps.
+
+    After the end of a row it is 0, also in an out= that held other values.
+    """
     case = Case("LSTM", 5, 7, 2, bidirectional=True, rows=4, steps=6, dtype=dtype)
     x, hx = case.inputs()
-    lengths = [3, 0, 4, 1]  # none reaches T
+    lengths = [3, 0, 4, 1]  # all are below T = 6
     y, state = run_row_by_row(case.network(gatecell), x, hx, lengths)
     network = case.with_(batch_first=batch_first).network(gatecell)
     if batch_first:
@@ -167,11 +173,11 @@ def packed_case(bidirectional: bool, batch_first: bool = False) -> tuple[Case, A
 
 @pytest.mark.parametrize("by", ["gatecell", "torch", "torch sorted", "someone else"])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_packed_is_padded(bidirectional: bool, by: str) -> None:
-    """The same bits; hx and h_n in the order before packing, as in torch."""
+def test_packed_rows_have_the_bits_of_padded_rows(bidirectional: bool, by: str) -> None:
+    """A packed sequence gives the bits of a padded batch. hx and h_n have the order before packing, as in torch."""
     case, network, x, hx = packed_case(bidirectional)
     lengths = np.array(case.lengths)
-    if by == "torch sorted":  # no indices
+    if by == "torch sorted":  # such a packed sequence has no indices
         order = np.argsort(-lengths)
         x, lengths = x[:, order], lengths[order]
     of_torch = torch.nn.utils.rnn.pack_padded_sequence(
@@ -191,7 +197,7 @@ def test_packed_is_padded(bidirectional: bool, by: str) -> None:
 
 
 def test_packed_against_torch() -> None:
-    """The whole chain: pack, run, unpack; torch runs its own."""
+    """gatecell packs, runs and unpacks a sequence; torch does the same."""
     case, network, x, hx = packed_case(True)
     y, hidden = network(gatecell.pack_padded_sequence(x, case.lengths, enforce_sorted=False), hx)
     padded, lengths = gatecell.pad_packed_sequence(y, total_length=case.steps)
@@ -200,7 +206,7 @@ def test_packed_against_torch() -> None:
         np.testing.assert_allclose(named_outputs(padded, hidden)[name], expected, atol=1e-6, rtol=0)
 
 
-def test_packed_whatever_batch_first_says() -> None:
+def test_packed_sequences_ignore_batch_first() -> None:
     case, network, x, hx = packed_case(False, batch_first=True)
     packed = gatecell.pack_padded_sequence(x, case.lengths, enforce_sorted=False)
     y, _ = network(packed, hx)

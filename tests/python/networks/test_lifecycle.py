@@ -1,4 +1,4 @@
-"""The life of a network: torch's signatures, attributes and repr; weights swapped as a whole; pickle and copies."""
+"""The life of a network: torch's signatures, attributes and repr; loading of new weights; pickle and copies."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OWN_OPTIONS: dict[str, dict[str, tuple[Any, Any]]] = {
 def option_sets(name: str) -> list[dict[str, Any]]:
     options = (CELL_OPTIONS if name.endswith("Cell") else LAYER_OPTIONS) | OWN_OPTIONS.get(name, {})
     chosen = [dict(zip(options, values, strict=True)) for values in itertools.product(*options.values())]
-    # torch warns of dropout in a single layer
+    # torch warns that dropout has no effect in a single layer
     return [choice for choice in chosen if not choice.get("dropout") or choice["num_layers"] > 1]
 
 
@@ -46,7 +46,7 @@ def network(name: str, *, seed: int = 0, **options: Any) -> Any:
 
 
 def flat(result: Any) -> list[Any]:
-    """Arrays out of nested tuples."""
+    """The arrays of nested tuples as a list."""
     return [array for part in result for array in flat(part)] if isinstance(result, tuple) else [result]
 
 
@@ -57,11 +57,11 @@ def assert_same_results(net: Any, other: Any) -> None:
 
 
 def torch_signature(name: str) -> list[tuple[str, Any]]:
-    """Names and defaults of the constructor's arguments. torch's layers show theirs only in their base class."""
+    """Names and defaults of the constructor's arguments. For layers, only torch's base class declares them."""
     if name.endswith("Cell"):
         parameters = list(inspect.signature(getattr(torch.nn, name)).parameters.values())
     else:
-        parameters = list(inspect.signature(torch.nn.RNNBase).parameters.values())[1:]  # without the mode
+        parameters = list(inspect.signature(torch.nn.RNNBase).parameters.values())[1:]  # without the argument mode
         if name != "LSTM":
             parameters = [parameter for parameter in parameters if parameter.name != "proj_size"]
     signature = [(parameter.name, parameter.default) for parameter in parameters]
@@ -85,7 +85,7 @@ def test_signature_is_torchs(name: str) -> None:
 
 
 def test_positional_arguments() -> None:
-    """As far as torch takes them: against its own documentation it reads a GRU's device as proj_size."""
+    """All positions that torch accepts. Unlike its documentation, torch reads the device of a GRU as proj_size."""
     arguments: dict[str, tuple[Any, ...]] = {
         "LSTM": (5, 7, 2, False, True, 0.5, True, 3, "cpu", torch.float64),
         "GRU": (5, 7, 2, False, True, 0.5, True),
@@ -138,7 +138,7 @@ def test_repr_in_full() -> None:
         {"proj_size": 7},
     ],
 )
-def test_what_torch_refuses_is_refused_alike(options: dict[str, Any]) -> None:
+def test_options_that_torch_refuses_are_errors_here_too(options: dict[str, Any]) -> None:
     arguments = {"input_size": 5, "hidden_size": 7} | options
     with pytest.raises((TypeError, ValueError)) as theirs:
         torch.nn.LSTM(**arguments)
@@ -188,7 +188,10 @@ def test_plan() -> None:
 
 
 def test_plan_counts_what_a_step_reads() -> None:
-    """float32, one row at a time: W_hh in every step, W_ih in every step or once per chunk; padded to whole blocks."""
+    """float32, one row at a time.
+
+    A step reads W_hh; it reads W_ih, too, or once for each chunk. Both are padded to blocks.
+    """
     net = gatecell.from_torch(torch.nn.GRU(32, 64), num_threads=1)
     recurrent, inputs = 4 * 3 * 64 * 64, 4 * 3 * 64 * 32
     assert net.plan(1, 1).step_bytes == recurrent + inputs

@@ -1,4 +1,4 @@
-"""The suite must fail for a wrong network: each mutant is wrong in one classical way, and parity has to notice."""
+"""The tests must fail for a wrong network: each mutant has one typical mistake, and the parity check must notice it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from helpers.torch_grids import KINDS, STACKS, grid
 Weights = dict[str, NDArray[np.floating]]
 
 
-def swapped_gates(case: Case, weights: Weights) -> Weights:
-    """The first two gate blocks of every matrix and bias change places: i f -> f i, r z -> z r."""
+def swap_gates(case: Case, weights: Weights) -> Weights:
+    """Swaps the first two gates of every matrix and bias: i f becomes f i, r z becomes z r."""
     size = case.hidden_size
     order = np.r_[size : 2 * size, :size]
     return {
@@ -29,14 +29,17 @@ def swapped_gates(case: Case, weights: Weights) -> Weights:
     }
 
 
-def dropped_b_hn(case: Case, weights: Weights) -> Weights:
-    """GRU's recurrent bias of n forgotten."""
+def drop_b_hn(case: Case, weights: Weights) -> Weights:
+    """Sets GRU's recurrent bias of n to zero."""
     keep = np.repeat([1, 1, 0], case.hidden_size)
     return {name: array * keep if "bias_hh" in name else array for name, array in weights.items()}
 
 
-def merged_b_hn(case: Case, weights: Weights) -> Weights:
-    """GRU's two biases of n added up, as may be done for the other gates: r then misses b_hn."""
+def merge_b_hn(case: Case, weights: Weights) -> Weights:
+    """Adds GRU's recurrent bias of n to the other bias.
+
+    This is right for the other gates, but here r no longer multiplies it.
+    """
     weights = dict(weights)
     for name in [name for name in weights if "bias_hh" in name]:
         other = name.replace("_hh", "_ih")
@@ -45,12 +48,12 @@ def merged_b_hn(case: Case, weights: Weights) -> Weights:
     return weights
 
 
-def reverse_is_forward(case: Case, weights: Weights) -> Weights:
+def use_forward_weights_in_reverse(case: Case, weights: Weights) -> Weights:
     return {name: weights[name.removesuffix("_reverse")] for name in weights}
 
 
-def state_not_carried(network: Any) -> Callable[..., Any]:
-    """Every step starts from zeros."""
+def restart_at_every_step(network: Any) -> Callable[..., Any]:
+    """Starts every step from zeros."""
 
     def call(x: Any, hx: Any) -> Any:
         time = 1 if network.batch_first and x.ndim == 3 else 0
@@ -60,12 +63,12 @@ def state_not_carried(network: Any) -> Callable[..., Any]:
     return call
 
 
-def given_state_ignored(network: Any) -> Callable[..., Any]:
+def ignore_given_state(network: Any) -> Callable[..., Any]:
     return lambda x, hx: network(x)
 
 
-def final_states_reversed(network: Any) -> Callable[..., Any]:
-    """h_n in another order of layers and directions."""
+def reverse_final_states(network: Any) -> Callable[..., Any]:
+    """Returns h_n with its direction runs in reverse order."""
 
     def call(x: Any, hx: Any) -> Any:
         y, state = network(x, hx)
@@ -74,24 +77,24 @@ def final_states_reversed(network: Any) -> Callable[..., Any]:
     return call
 
 
-# Each mutant, and the cases in which it differs from the network it was made of.
-OF_WEIGHTS = {
-    swapped_gates: lambda case: case.mode in ("LSTM", "GRU"),
-    dropped_b_hn: lambda case: case.mode == "GRU" and case.bias,
-    merged_b_hn: lambda case: case.mode == "GRU" and case.bias,
-    reverse_is_forward: lambda case: case.bidirectional,
+# Each mutant, and the cases in which its results must differ from the results of the right network.
+WEIGHT_MUTANTS = {
+    swap_gates: lambda case: case.mode in ("LSTM", "GRU"),
+    drop_b_hn: lambda case: case.mode == "GRU" and case.bias,
+    merge_b_hn: lambda case: case.mode == "GRU" and case.bias,
+    use_forward_weights_in_reverse: lambda case: case.bidirectional,
 }
-OF_CALLS = {
-    state_not_carried: lambda case: True,
-    given_state_ignored: lambda case: case.state,
-    final_states_reversed: lambda case: case.bidirectional or case.num_layers > 1,
+CALL_MUTANTS = {
+    restart_at_every_step: lambda case: True,
+    ignore_given_state: lambda case: case.state,
+    reverse_final_states: lambda case: case.bidirectional or case.num_layers > 1,
 }
 GRID = [case for kind in KINDS for stack in STACKS for case in grid(kind, stack, "float32") if case.scale == "default"]
 
 
-@pytest.mark.parametrize("mutant", OF_WEIGHTS, ids=lambda mutant: mutant.__name__)
+@pytest.mark.parametrize("mutant", WEIGHT_MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_wrong_weights_are_noticed(mutant: Callable[[Case, Weights], Weights]) -> None:
-    for case in filter(OF_WEIGHTS[mutant], GRID):
+    for case in filter(WEIGHT_MUTANTS[mutant], GRID):
         network = case.network(gatecell)
         case.check(network)
         network.load_state_dict({k: v.astype(case.dtype) for k, v in mutant(case, case.state_dict()).items()})
@@ -99,28 +102,28 @@ def test_wrong_weights_are_noticed(mutant: Callable[[Case, Weights], Weights]) -
             case.check(network)
 
 
-@pytest.mark.parametrize("mutant", OF_CALLS, ids=lambda mutant: mutant.__name__)
+@pytest.mark.parametrize("mutant", CALL_MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_wrong_calls_are_noticed(mutant: Callable[[Any], Callable[..., Any]]) -> None:
-    for case in filter(OF_CALLS[mutant], GRID):
+    for case in filter(CALL_MUTANTS[mutant], GRID):
         network = case.network(gatecell)
         case.check(network)
         with pytest.raises(AssertionError, match="is off by"):
             case.check(mutant(network))
 
 
-# The textbooks' cells. What is wrong in an option has to show in the few kinds that run everywhere, in each that has
-# the option, in a call with some of the flags.
+# Extended cells. A mistake in an option must show in each kind of EXTENDED_KINDS that has the option, with some of the
+# flags of a call.
 
 
-def without(option: str) -> Callable[[ExtendedCase, Weights], tuple[ExtendedCase, Weights]]:
-    """PyTorch's cell instead, which takes the same weights."""
+def without_option(option: str) -> Callable[[ExtendedCase, Weights], tuple[ExtendedCase, Weights]]:
+    """Replaces the option by its default. PyTorch's cell takes the same weights."""
     return lambda case, weights: (case.with_(**{option: ExtendedCase.__dataclass_fields__[option].default}), weights)
 
 
-def of_gates(
+def with_changed_gates(
     names: str, change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> Callable[[ExtendedCase, Weights], tuple[ExtendedCase, Weights]]:
-    """`change` gets the blocks by gate of each weight whose name starts with `names`, and gives those that differ."""
+    """`change` gets the gates of each weight whose name starts with `names`, and returns the gates that differ."""
 
     def mutant(case: ExtendedCase, weights: Weights) -> tuple[ExtendedCase, Weights]:
         changed = {}
@@ -134,19 +137,22 @@ def of_gates(
     return mutant
 
 
-OF_OPTIONS = {
-    "no gate_clip": (without("gate_clip"), lambda case: case.gate_clip),
-    "no cell_clip": (without("cell_clip"), lambda case: case.cell_clip),
-    "reset after": (without("reset"), lambda case: case.reset == "before"),
-    "i = 1 - f": (of_gates(("weight", "bias"), lambda a: {"i": -a["i"]}), lambda case: case.coupled_gates),
-    "h' = z n + (1 - z) h": (of_gates(("weight", "bias"), lambda a: {"z": -a["z"]}), lambda case: case.mode == "GRU"),
+OPTION_MUTANTS = {
+    "no gate_clip": (without_option("gate_clip"), lambda case: case.gate_clip),
+    "no cell_clip": (without_option("cell_clip"), lambda case: case.cell_clip),
+    "reset after": (without_option("reset"), lambda case: case.reset == "before"),
+    "i = 1 - f": (with_changed_gates(("weight", "bias"), lambda a: {"i": -a["i"]}), lambda case: case.coupled_gates),
+    "h' = z n + (1 - z) h": (
+        with_changed_gates(("weight", "bias"), lambda a: {"z": -a["z"]}),
+        lambda case: case.mode == "GRU",
+    ),
     "peepholes of i and o swapped": (
-        of_gates(("weight_peephole",), lambda p: {"i": p["o"], "o": p["i"]}),
+        with_changed_gates(("weight_peephole",), lambda p: {"i": p["o"], "o": p["i"]}),
         lambda case: case.peepholes,
     ),
     **{
         f"no peephole of {gate}": (
-            of_gates(("weight_peephole",), lambda p, gate=gate: {gate: p[gate] * 0}),
+            with_changed_gates(("weight_peephole",), lambda p, gate=gate: {gate: p[gate] * 0}),
             lambda case, gate=gate: case.peepholes and gate in case.gates,
         )
         for gate in "ifo"
@@ -154,9 +160,9 @@ OF_OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", OF_OPTIONS)
+@pytest.mark.parametrize("name", OPTION_MUTANTS)
 def test_wrong_options_are_noticed(name: str) -> None:
-    mutant, differs = OF_OPTIONS[name]
+    mutant, differs = OPTION_MUTANTS[name]
     mutated = [kind for kind in EXTENDED_KINDS if differs(ExtendedCase(**kind))]
     assert mutated
     for kind in mutated:

@@ -1,4 +1,4 @@
-"""Packed sequences against torch.nn.utils.rnn, and the checks of lengths and of packed input."""
+"""Packed sequences compared with torch.nn.utils.rnn, and checks of lengths and of packed input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import gatecell
 from gatecell._networks import packed as _packed
 
 RNG = np.random.default_rng(0)
-FALLING, MIXED = [6, 4, 3, 1], [3, 6, 1, 4]  # no ties: torch orders them in its own way
+FALLING, MIXED = [6, 4, 3, 1], [3, 6, 1, 4]  # no equal lengths: torch orders such rows in its own way
 
 
 def values(*shape: int, dtype: str = "float32") -> NDArray[Any]:
@@ -32,7 +32,7 @@ def tensors(packed: gatecell.PackedSequence) -> rnn.PackedSequence:
 
 
 def assert_same(ours: Any, theirs: Any) -> None:
-    """Tuples of arrays and of tensors hold the same numbers of the same dtype."""
+    """Checks that tuples of arrays and of tensors have the same numbers and dtypes."""
     assert len(ours) == len(theirs)
     for array, tensor in zip(ours, theirs, strict=True):
         assert (array is None) == (tensor is None)
@@ -47,7 +47,7 @@ def assert_same(ours: Any, theirs: Any) -> None:
 @pytest.mark.parametrize("enforce_sorted", [True, False])
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_pack_and_pad(batch_first: bool, enforce_sorted: bool, trailing: tuple[int, ...], dtype: str) -> None:
-    padded = abs(values(*((4, 7) if batch_first else (7, 4)), *trailing)).astype(dtype)  # one step is nobody's
+    padded = abs(values(*((4, 7) if batch_first else (7, 4)), *trailing)).astype(dtype)  # no row reaches the last step
     lengths = FALLING if enforce_sorted else MIXED
     ours = gatecell.pack_padded_sequence(padded, lengths, batch_first, enforce_sorted)
     theirs = rnn.pack_padded_sequence(torch.from_numpy(padded), lengths, batch_first, enforce_sorted)
@@ -75,7 +75,7 @@ def test_one_row(enforce_sorted: bool) -> None:
 
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=8), batch_first=st.booleans(), data=st.data())
 def test_round_trip(lengths: list[int], batch_first: bool, data: st.DataObject) -> None:
-    """Ties are ordered as the caller did; torch, which may order them otherwise, gets the same rows back."""
+    """Rows of equal length keep the order of the caller. torch may order them otherwise, but unpacks the same rows."""
     padded = values(*((len(lengths), 6) if batch_first else (6, len(lengths))), 2)
     total = data.draw(st.integers(max(lengths), 9))
     packed = gatecell.pack_padded_sequence(padded, lengths, batch_first, enforce_sorted=False)
@@ -108,7 +108,7 @@ LAYOUTS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_layouts(layout: str, batch_first: bool) -> None:
-    """Two axes of features: with one alone NumPy's indexing happens to give C-contiguous data."""
+    """The input has two axes of features. With one axis NumPy's indexing happens to return C-contiguous data."""
     padded = values(*((4, 6) if batch_first else (6, 4)), 5, 2)
     theirs = rnn.pack_padded_sequence(torch.from_numpy(padded), MIXED, batch_first, enforce_sorted=False)
     assert_same(gatecell.pack_padded_sequence(LAYOUTS[layout](padded), MIXED, batch_first, False), theirs)
@@ -341,7 +341,11 @@ WRONG_PACKED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "negative": ({"batch_sizes": [3, 2, -1]}, ValueError, "expected batch_sizes of at least 1, got -1 in step 2"),
     "growing": ({"batch_sizes": [1, 3]}, ValueError, "expected batch_sizes that never grow, got 3 in step 1 after 1"),
     "too few": ({"batch_sizes": [3]}, ValueError, "expected data (3, ...), the sum of batch_sizes, got (4, 5)"),
-    "too many": ({"batch_sizes": [3, 2]}, ValueError, "expected data (5, ...), the sum of batch_sizes, got (4, 5)"),
+    "more rows than data": (
+        {"batch_sizes": [3, 2]},
+        ValueError,
+        "expected data (5, ...), the sum of batch_sizes, got (4, 5)",
+    ),
     "sum that overflows": (
         {"batch_sizes": [2**62] * 4 + [4]},
         ValueError,
@@ -397,7 +401,10 @@ def test_wrong_packed_sequence(name: str) -> None:
 
 
 def test_checked() -> None:
-    """Data is shared; indices are copies, as a caller's thread that changes them must not change a call."""
+    """The data is shared with the caller.
+
+    The indices are copied, so that a thread that changes them cannot change a call.
+    """
     for good in (gatecell.PackedSequence(**GOOD), SimpleNamespace(**GOOD), tensors(gatecell.PackedSequence(**GOOD))):
         packed = _packed.checked(good)
         assert type(packed) is gatecell.PackedSequence

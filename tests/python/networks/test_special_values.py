@@ -1,4 +1,7 @@
-"""NaN, infinity and nothing at all: what torch gives, in its own row only; T = 0 and B = 0 keep the state."""
+"""NaN, infinity and empty input: results agree with the oracle, and only the row with the value changes.
+
+With T = 0 or B = 0 the state is returned as it was given.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,7 @@ def test_nan_stays_in_its_row(mode: str, dtype: str, isa: str) -> None:
 def test_no_steps_or_no_rows(
     kind: dict[str, Any], sizes: dict[str, Any], batch_first: bool, state: bool, isa: str
 ) -> None:
-    """y is empty, the state comes back as it was given (torch refuses T = 0)."""
+    """y is empty and the state is returned as it was given. torch refuses T = 0."""
     case = Case(**kind, **sizes, num_layers=2, bidirectional=True, batch_first=batch_first, state=state)
     x, hx = case.inputs()
     got = named_outputs(*case.network(gatecell, isa=isa)(x, hx))
@@ -92,8 +95,8 @@ def test_no_steps_or_no_rows(
 
 
 @pytest.mark.usefixtures("two_cpus")
-def test_no_rows_where_threads_would_pay(isa: str) -> None:
-    """So many steps that the cost model would share them out, and nothing to share."""
+def test_no_rows_use_one_thread(isa: str) -> None:
+    """There are enough steps for several threads, but no rows to compute."""
     case = Case(rows=0, steps=10_000, bidirectional=True)
     network = case.network(gatecell, isa=isa, num_threads=2)
     assert network(*case.inputs())[0].shape == (10_000, 0, 14)

@@ -1,4 +1,4 @@
-"""Conv1d keeps the channels of a step side by side in memory; neither its numbers nor copies of it show that."""
+"""Conv1d stores the channels of a step side by side. This shows neither in its results nor in its copies."""
 
 from __future__ import annotations
 

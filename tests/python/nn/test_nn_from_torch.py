@@ -1,4 +1,4 @@
-"""from_torch of gatecell.nn's layers, and of Sequential and ModuleList of them."""
+"""from_torch for the layers of gatecell.nn, and for Sequential and ModuleList of them."""
 
 from __future__ import annotations
 

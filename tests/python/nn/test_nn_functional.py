@@ -1,4 +1,4 @@
-"""gatecell.nn.functional and nn.utils.rnn beside torch's."""
+"""gatecell.nn.functional and nn.utils.rnn compared with torch's."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def test_functions(name: str, dtype: str) -> None:
 
 
 def test_every_function_is_tested() -> None:
-    apart = {"pad", "one_hot"}
-    assert {name.split()[0] for name in CALLS} | apart == set(gf.__all__)
+    tested_elsewhere = {"pad", "one_hot"}
+    assert {name.split()[0] for name in CALLS} | tested_elsewhere == set(gf.__all__)
 
 
 @settings(max_examples=100)
@@ -127,7 +127,7 @@ def test_one_hot(classes: int) -> None:
 
 
 def test_erf() -> None:
-    """To rounding, between the points of the table and on them, at its end and far beyond, and for tiny numbers."""
+    """erf is exact up to rounding: on and between the points of its table, at its end and beyond, for tiny numbers."""
     x = np.concatenate([np.linspace(-7, 7, 100_001), np.arange(-400, 401) / 64, 10.0 ** np.arange(-300, 300, 7)])
     exact = np.array([math.erf(value) for value in x])
     assert np.abs(erf(x) - exact).max() < 4e-16
@@ -136,7 +136,7 @@ def test_erf() -> None:
 
 
 def test_gelu_everywhere() -> None:
-    """In float32 a polynomial is behind it: near 0, within its range, at its ends and far beyond."""
+    """In float32 gelu uses a polynomial. The inputs are near 0, within its range, at its ends and far beyond."""
     x = np.concatenate([np.linspace(-8, 8, 200_001), np.linspace(-300, 300, 1001), 10.0 ** np.arange(-38, 38)])
     x = x.astype(np.float32)
     exact = np.array([value * 0.5 * math.erfc(-value / math.sqrt(2)) for value in x.astype(np.float64)])
@@ -149,7 +149,7 @@ def test_gelu_everywhere() -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.filterwarnings("ignore:.*use torch.(tanh|sigmoid) instead:UserWarning")
 def test_a_single_number(name: str, dtype: Any) -> None:
-    """Such as the sum of an array, which NumPy gives without axes; half precision stays, as in torch."""
+    """Such as the sum of an array, which NumPy returns without axes. float16 stays float16, as in torch."""
     for x in (dtype(-0.7), np.array(0.7, dtype)):
         y, expected = getattr(gf, name)(x), getattr(tf, name)(torch.tensor(x)).numpy()
         assert (np.shape(y), y.dtype) == ((), dtype)
@@ -157,7 +157,8 @@ def test_a_single_number(name: str, dtype: Any) -> None:
 
 
 def test_normalize_over_two_axes_is_refused() -> None:
-    with pytest.raises(TypeError, match="expected dim to be an int, got tuple"):  # numpy.linalg means matrices by it
+    # Numpy.linalg would read a tuple as the axes of a matrix.
+    with pytest.raises(TypeError, match="expected dim to be an int, got tuple"):
         gf.normalize(values(2, 3, 4), dim=(1, 2))  # type: ignore[arg-type]
     assert np.isnan(erf(np.array([np.nan]))).all()
     np.testing.assert_array_equal(erf(np.array([np.inf, -np.inf, 0.0])), [1, -1, 0])

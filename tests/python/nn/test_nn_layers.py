@@ -1,4 +1,4 @@
-"""Every layer of gatecell.nn beside the recurrent ones equals torch.nn's, over its options and shapes."""
+"""Every layer of gatecell.nn except the recurrent ones gives torch.nn's results, for its options and input shapes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SEEDS = st.integers(0, 2**31)
 
 
 def values(seed: int, *shape: int, scale: float = 1.0) -> NDArray[np.float32]:
-    """A float32 array, and torch seeded alike."""
+    """A float32 array. torch gets the same seed."""
     torch.manual_seed(seed)
     return (scale * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
 
 
 def shapes(*tail: int, most: int = 3) -> st.SearchStrategy[tuple[int, ...]]:
-    """Up to `most` axes of any size, 0 too, before `tail`."""
+    """Shapes with up to `most` axes before `tail`. An axis may have any size, 0 too."""
     return st.lists(st.integers(0, 4), max_size=most).map(lambda lead: (*lead, *tail))
 
 
@@ -49,7 +49,7 @@ def test_linear(inputs: int, outputs: int, bias: bool, data: st.DataObject, seed
 )
 @pytest.mark.parametrize("seed", range(8))
 def test_long_sums(name: str, sizes: tuple[int, ...], shape: tuple[int, ...], seed: int) -> None:
-    """Within the bound for each of many values; a BLAS's own sums of 256 products are not."""
+    """Each of some 10,000 values is within the bound. The sums of a BLAS, over 256 products and more, are not."""
     arguments = ("in_features", "out_features") if name == "Linear" else ("in_channels", "out_channels", "kernel_size")
     assert_layer_parity(name, dict(zip(arguments, sizes, strict=True)), [values(seed, *shape)], "float32")
 
@@ -110,7 +110,7 @@ def test_conv_transpose1d(options: dict[str, Any], batch: int | None, steps: int
 
 
 def test_conv1d_of_a_view() -> None:
-    """Channels last in memory, as the output of a recurrent layer is, and a stretch out of a longer signal."""
+    """The input has its channels last in memory, like an output of a recurrent layer, or is part of a longer signal."""
     x = values(3, 2, 40, 6)[:, 5:25].swapaxes(1, 2)
     assert_layer_parity("Conv1d", {"in_channels": 6, "out_channels": 4, "kernel_size": 3}, [x], "float32")
 
@@ -202,7 +202,7 @@ ACTIVATIONS: list[tuple[str, dict[str, Any]]] = [
 def test_layers_without_sizes(
     name: str, options: dict[str, Any], shape: tuple[int, ...], scale: float, dtype: str
 ) -> None:
-    if options.get("inplace"):  # torch's would change the reference's input
+    if options.get("inplace"):  # in torch inplace=True would change the input
         x = values(1, *shape, scale=scale)
         expected = getattr(torch.nn, name)(**options)(torch.from_numpy(x.copy())).numpy()
         before = x.copy()
@@ -240,9 +240,9 @@ EXTREMES = np.array([0.0, -0.0, 1e-30, -1e-30, 88, -88, 90, -90, 1e4, -1e4, np.i
 
 @pytest.mark.parametrize("name", ["ReLU", "Tanh", "Sigmoid", "GELU", "SiLU", "LeakyReLU"])
 def test_extremes(name: str, dtype: str) -> None:
-    """Infinite and not-a-number where torch is, and no warning (which would fail the test)."""
+    """The result is infinite or NaN where torch's result is. A warning would fail the test."""
     x = EXTREMES.astype(dtype)
-    if name == "GELU":  # of infinity torch gives infinity or NaN, as the dtype and the length have it
+    if name == "GELU":  # torch's gelu of infinity is infinity or NaN, depending on dtype and length
         x = x[~np.isinf(x)]
     expected = getattr(torch.nn, name)()(torch.from_numpy(x)).numpy()
     got = getattr(nn, name)()(x)
@@ -253,7 +253,8 @@ def test_extremes(name: str, dtype: str) -> None:
 
 def test_softmax_of_extremes() -> None:
     x = np.array([[1e30, 1e30, -1e30], [-np.inf, 0, 1], [-1e4, -1e4 - 1, -2e4], [3e38, -3e38, 0]], np.float32)
-    x = np.concatenate([x, [[-np.inf] * 3, [np.inf, 0, 1], [np.nan, 0, 1]]], dtype=np.float32)  # rows of NaN
+    # The results of these rows are NaN.
+    x = np.concatenate([x, [[-np.inf] * 3, [np.inf, 0, 1], [np.nan, 0, 1]]], dtype=np.float32)
     for name in ("Softmax", "LogSoftmax"):
         expected = getattr(torch.nn, name)(dim=1)(torch.from_numpy(x)).numpy()
         np.testing.assert_allclose(getattr(nn, name)(dim=1)(x), expected, rtol=1e-6)

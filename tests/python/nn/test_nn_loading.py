@@ -1,4 +1,4 @@
-"""load_state_dict of a tree of modules: strict, it names every mistake, and after an error nothing has changed."""
+"""load_state_dict of a tree of modules: it is strict, names every mistake, and changes nothing if there is an error."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ def test_prefix_and_hint() -> None:
 
 
 def test_hints() -> None:
-    """Where the weights are in a checkpoint, and how to get plain ones of layers with weight norm or pruning."""
+    """The hints tell where the weights are in a checkpoint.
+
+    They also tell how to get plain weights of layers with weight norm or pruning.
+    """
     checkpoint = {"epoch": 3, "optimizer": {}, "model": torch_tagger().state_dict()}
     with pytest.raises(
         ValueError, match=r"unexpected: epoch(?s:.*)all keys are in the mapping 'model': pass state_dict\['model'\]$"
@@ -133,7 +136,7 @@ class Tied(nn.Module):
 def test_tied_weights(keys: tuple[str, ...]) -> None:
     table = np.random.default_rng(0).standard_normal((7, 4)).astype(np.float32)
     model = Tied()
-    for _ in range(2):  # tied before the first loading and after it
+    for _ in range(2):  # the weights are tied before the first loading, and still after it
         assert [name for name, _ in model.named_parameters()] == ["embedding.weight"]
         model.load_state_dict(dict.fromkeys(keys, table))
         assert model.out.weight is model.embedding.weight

@@ -1,4 +1,4 @@
-"""Module: the tree, its names and its repr are torch's, it can be copied, and errors say where they arose."""
+"""Module: its tree, names and repr are torch's. It can be copied, and errors say in which module they arose."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_model_computes_what_torch_does() -> None:
 
 
 def test_float64() -> None:
-    """Of a model without an argument for it, before loading and after."""
+    """The constructor of the model has no dtype. The model becomes float64 before loading or after it."""
     theirs = torch_tagger().double()
     expected = theirs(torch.from_numpy(TOKENS)).detach().numpy()
     before = Tagger().double()
@@ -131,7 +131,7 @@ ZOO_STATE = torch.nn.Sequential(torch.nn.Embedding(10, 4), torch.nn.Linear(4, 10
 
 
 class Scaled(nn.Module):
-    """Parameters and buffers of its own."""
+    """Has parameters and buffers of its own."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -196,7 +196,7 @@ def test_a_slice_of_a_sequential_keeps_the_names() -> None:
 
 
 def mixed(nn: Any) -> Any:
-    """Names of its own, and one by its place."""
+    """Has members with a name and one member with a number."""
     return nn.Sequential(OrderedDict(first=nn.Linear(1, 2), second=nn.ReLU())).append(nn.Tanh())
 
 
@@ -217,7 +217,7 @@ def test_extra_lines_of_the_repr(member: bool) -> None:
 
 
 def test_initialisation_is_ignored() -> None:
-    """The ways in which constructors of published models begin: the file has the values."""
+    """The constructors of published models initialise weights in these ways. Here the values come from a file."""
 
     def begin(module: Any) -> None:
         if hasattr(module, "weight"):
@@ -310,7 +310,7 @@ def test_errors_name_the_path() -> None:
 
     with pytest.raises(ValueError, match=r"^inner\.0 \(Linear\): expected input"):
         Own()(np.zeros((2, 2)))
-    with pytest.raises(KeyError, match=r"^'own'$"):  # the model's own errors of other types stay as they are
+    with pytest.raises(KeyError, match=r"^'own'$"):  # errors of other types that the model raises stay as they are
         Own()(None)
 
 

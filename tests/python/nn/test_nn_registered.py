@@ -1,4 +1,4 @@
-"""What a user registers on a recurrent layer, parameters, buffers and modules, is a part of it, as in torch."""
+"""Parameters, buffers and modules that a user registers on a recurrent layer belong to the layer, as in torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def zeros(nn: Any, *shape: int) -> Any:
 
 
 def learnt_state(nn: Any) -> Any:
-    """A buffer on the layer of a model, which begins with it."""
+    """A model with a layer that has its initial state in a buffer."""
 
     class Net(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -40,7 +40,7 @@ def learnt_state(nn: Any) -> Any:
 
 
 def normed(nn: Any) -> Any:
-    """A layer with another one inside, and weights of its own."""
+    """A model with a layer that has another layer and weights of its own."""
 
     class Normed(nn.LSTM):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -76,7 +76,7 @@ MODEL = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 
 
 def pair(model: Callable[[Any], Any], seed: int = 0) -> tuple[Any, Any]:
-    """Torch's, with values that are all different, and ours, not loaded."""
+    """torch's model with values that are all different, and ours before loading."""
     theirs = model(torch.nn).eval()
     torch.manual_seed(seed)
     with torch.no_grad():
@@ -86,7 +86,7 @@ def pair(model: Callable[[Any], Any], seed: int = 0) -> tuple[Any, Any]:
 
 
 def layer_of(model: Any) -> Any:
-    """The layer with more on it, and its path."""
+    """The layer to which the test registers things, and its path."""
     return next((module, path) for path, module in model.named_modules() if re.fullmatch("0|gru", path))
 
 
@@ -139,20 +139,20 @@ def test_on_the_layer_itself(model: Callable[[Any], Any], dot: str) -> None:
 
 
 @MODEL
-def test_strict(model: Callable[[Any], Any]) -> None:
+def test_missing_and_wrong_weights_are_errors(model: Callable[[Any], Any]) -> None:
     theirs, ours = pair(model)
     ours.load_state_dict(theirs.state_dict())
     (layer, path), torch_layer = layer_of(ours), layer_of(theirs)[0]
     others = pair(model, 1)[0]
     for root, torch_root, prefix in ((ours, theirs, path + "."), (layer, torch_layer, "")):
         state = others.state_dict() if prefix else layer_of(others)[0].state_dict()
-        lost = [key for key in state if "weight_hh" not in key][-1]
+        removed = [key for key in state if "weight_hh" not in key][-1]
         partial = {**state, prefix + "more": torch.zeros(1)}
-        del partial[lost]
-        kind = re.escape(type(next(m for p, m in root.named_modules() if p == lost.rpartition(".")[0])).__name__)
+        del partial[removed]
+        kind = re.escape(type(next(m for p, m in root.named_modules() if p == removed.rpartition(".")[0])).__name__)
         for wrong, message in (
-            (partial, rf"missing: {lost} \(.*\) of {kind}\n  unexpected: {prefix}more$"),
-            (state | {lost: torch.zeros(77)}, rf"wrong shape: {lost}: expected \(.*\), got \(77,\), in {kind}$"),
+            (partial, rf"missing: {removed} \(.*\) of {kind}\n  unexpected: {prefix}more$"),
+            (state | {removed: torch.zeros(77)}, rf"wrong shape: {removed}: expected \(.*\), got \(77,\), in {kind}$"),
         ):
             with pytest.raises(ValueError, match=message):
                 root.load_state_dict(wrong)
@@ -186,7 +186,7 @@ def test_copies(model: Callable[[Any], Any], again: Callable[[Any], Any], monkey
     ours.load_state_dict(theirs.state_dict())
     for module in ours.modules():
         kind = type(module)
-        if kind.__module__ == __name__:  # pickle looks for it by its name
+        if kind.__module__ == __name__:  # pickle finds a class by its name
             kind.__qualname__ = kind.__name__
             monkeypatch.setitem(globals(), kind.__name__, kind)
     twin = again(ours)
@@ -237,8 +237,8 @@ def test_a_plain_class_stays_strict() -> None:
             make()
 
 
-def test_names_that_are_taken() -> None:
-    """Torch's weights are attributes; here they are packed, and what is set by such a name would be lost."""
+def test_names_of_weights_cannot_be_set() -> None:
+    """In torch the weights are attributes. Here they are packed, and a value set under such a name would be ignored."""
     gru = gatecell.from_torch(torch.nn.GRU(4, 6))
     for use in (
         lambda: setattr(gru, "weight_hh_l0", np.zeros((18, 6))),
@@ -256,7 +256,7 @@ def test_names_that_are_taken() -> None:
             for register in (module.register_buffer, module.register_parameter):
                 with pytest.raises(KeyError):
                     register(name, None)
-    gru.weight_hh_l1 = gru.weight_hh_l0_raw = 1  # no names of its weights
+    gru.weight_hh_l1 = gru.weight_hh_l0_raw = 1  # these are not names of its weights
     assert not gru._is_extended()
 
 
@@ -288,8 +288,8 @@ def test_sizes_read_off_the_tensors(strict: bool) -> None:
         extended(gatecell.nn).from_state_dict(other, prefix="model", strict=False)
 
 
-def test_what_lies_around_a_layer_is_judged_in_trees_of_modules_too() -> None:
-    """A raw matrix in the modules around, whatever is registered on the layer and whatever is loaded with it."""
+def test_tensors_around_a_layer_are_errors_in_trees_of_modules_too() -> None:
+    """A raw matrix in a module around the layer is an error, whatever is registered on the layer or loaded with it."""
     state_dict = {f"model.rnn.{name}": value.numpy() for name, value in torch.nn.LSTM(4, 6).state_dict().items()}
     raw = {"model.weight_hh_l0_raw": np.ones((24, 6), np.float32)}
     layer = nn.LSTM(4, 6)

@@ -1,4 +1,4 @@
-"""`python -m gatecell demo`: what it prints, what makes it fail, that gatecell and NumPy are all it needs."""
+"""`python -m gatecell demo`: its output, the ways in which it fails, and that it needs only gatecell and NumPy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from helpers.fresh_process import HANG
 
 DATA = Path(str(_demo.DATA))
 
-# As if nothing but the standard library, NumPy, gatecell and what `site` has loaded were installed.
+# Makes Python find only the standard library, NumPy, gatecell and what `site` has loaded.
 ONLY_NUMPY = """
 import runpy, sys
 class Gate:
@@ -92,7 +92,8 @@ def test_scores() -> None:
         ("co2.safetensors", "gru.bias_hh_l1", lambda b: b + np.float32(1e-3), ["difference"]),
         ("co2.safetensors", "head.weight", lambda w: -w, ["score", "difference"]),
         ("co2.npz", "change", lambda c: c + np.float32(2e-5), ["difference"]),
-        # A last month far below the year before, hence farther below the forecast; it is no input of any.
+        # The last month becomes far lower than a year before, so it is far below the forecast. No forecast has it as
+        # input.
         ("co2.npz", "ppm", lambda p: np.r_[p[:-1], p[-13] - 1000], ["score"]),
     ],
 )
@@ -109,11 +110,11 @@ def test_fails_when_tampered_with(
     tamper(tmp_path / "data" / file, name, change)
     assert _cli.main(["demo"]) == 1
     failed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "FAILED" in line]
-    assert failed == blamed  # nothing of the other network
+    assert failed == blamed  # the other network does not fail
 
 
 def test_recorded_outputs_are_pytorchs() -> None:
-    """The committed outputs belong to the committed weights and to the inputs the demo makes."""
+    """The committed outputs are what PyTorch gives for the committed weights and the inputs of the demo."""
     for script, model, result, name in [
         (train_digits, train_digits.Classifier(), _demo.digits(DATA), "logits"),
         (train_co2, train_co2.Forecaster(), _demo.co2(DATA), "change"),

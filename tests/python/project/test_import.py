@@ -1,4 +1,4 @@
-"""`import gatecell` is light: NumPy is all it needs, torch is never loaded, and the version is the header's."""
+"""`import gatecell` needs only NumPy, never loads torch, and has the version of the C++ header."""
 
 from __future__ import annotations
 

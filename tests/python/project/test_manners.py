@@ -1,4 +1,7 @@
-"""Invariant 6: a call leaves the process as it was: floating-point mode, signals, affinity, environment, output."""
+"""Promise 6 (manners): a call leaves the process as it was.
+
+This covers floating-point mode, signals, affinity, environment and output.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ import gatecell
 from helpers.torch_case import MODES, Case
 
 pytestmark = pytest.mark.usefixtures("two_cpus")
-# Which word of C's fenv_t holds the mode: MXCSR, or ARM's FPCR; the bits in it that flush denormals to zero, and those
-# that are sticky "inexact" and the like, results, not mode.
+# WORD is the word of C's fenv_t that holds the mode: MXCSR, or FPCR on ARM. FLUSH are the bits in it that flush
+# denormals to zero. STATUS are the bits that record past exceptions such as "inexact"; they are no part of the mode.
 WORD, FLUSH, STATUS = (7, 0x8040, 0x3F) if platform.machine() == "x86_64" else (0, 1 << 24, 0)
 LIBM = ctypes.CDLL("libm.so.6")
 
@@ -40,7 +43,7 @@ def set_mode(mode: int) -> None:
 
 
 def big_call(num_threads: int, isa: str | None = None) -> Callable[[], object]:
-    """A call that is worth `num_threads` threads."""
+    """A call that uses `num_threads` threads."""
     case = Case("LSTM", 64, 64, steps=60, rows=8)
     network, (x, hx) = case.network(gatecell, isa=isa, num_threads=num_threads), case.inputs()
     assert network.plan(60, 8).threads == num_threads
@@ -49,8 +52,8 @@ def big_call(num_threads: int, isa: str | None = None) -> Callable[[], object]:
 
 @pytest.mark.parametrize("num_threads", [1, 2])
 @pytest.mark.parametrize("flush", [0, FLUSH])
-def test_floating_point_mode(flush: int, num_threads: int, isa: str) -> None:
-    """Kept whichever way the caller had it, after a call that fails too."""
+def test_floating_point_mode_stays(flush: int, num_threads: int, isa: str) -> None:
+    """A call keeps the mode that the caller has set. A call that fails keeps it, too."""
     call, before = big_call(num_threads, isa), get_mode()
     mode = (before & ~FLUSH) | flush
     try:
@@ -65,15 +68,18 @@ def test_floating_point_mode(flush: int, num_threads: int, isa: str) -> None:
     assert after_call == after_error == mode
 
 
-def test_denormal_arithmetic_of_the_caller() -> None:
-    """The same through NumPy: half of the smallest normal number is not zero after a call."""
+def test_the_caller_can_still_compute_denormals() -> None:
+    """Checks the mode through NumPy: after a call half of the smallest normal number is not zero."""
     big_call(2)()
     assert np.finfo("float32").tiny / np.array([2], "float32") > 0
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_denormals_are_flushed_inside(num_threads: int, isa: str) -> None:
-    """relu(1 * 1e-40) is 1e-40 unless denormals are flushed, in team threads (of other rows) too."""
+def test_denormals_count_as_zero_in_a_call(num_threads: int, isa: str) -> None:
+    """relu(1 * 1e-40) is 1e-40 unless denormals are flushed to zero.
+
+    The other threads of the pool must flush them, too.
+    """
     size = 64
     network = gatecell.RNN(size, size, nonlinearity="relu", bias=False, num_threads=num_threads, isa=isa)
     network.load_state_dict(
@@ -87,7 +93,7 @@ def test_denormals_are_flushed_inside(num_threads: int, isa: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_denormal_numbers(mode: str, dtype: str, isa: str) -> None:
-    """Inputs, states and weights; that they slow nothing down is a step of .ci/run."""
+    """Denormal inputs, states and weights. A step of .ci/run checks that they do not slow a call down."""
     case = Case(mode, 64, 64, rows=2, steps=50, dtype=dtype)
     smallest = np.finfo(dtype).tiny / 4
     network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()

@@ -1,4 +1,7 @@
-"""Invariant 6, whole processes: fork beside a team, exit during a call. Each script has its own interpreter."""
+"""Promise 6 (manners) for whole processes: fork with a thread pool, and exit during a call.
+
+Each script runs in its own interpreter.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from helpers.fresh_process import HANG, TWO_THREADS, run_script
 
 pytestmark = pytest.mark.usefixtures("two_cpus")
 
-# A child that hangs is killed by its alarm, so that the test fails instead of hanging.
+# An alarm kills a child that hangs, so that the test fails instead of hanging.
 FORK = f"""{TWO_THREADS}
 import os, signal, sys, threading
 expected = net(x)[0]
@@ -56,8 +59,8 @@ assert os.waitpid(pid, 0)[1] == 0
 """)
 
 
-# Daemon threads are still in calls, or come back from one, while the interpreter is torn down. Slow gives them time for
-# that: what sys holds goes last, and the daemons' frames keep __main__ alive.
+# While the interpreter shuts down, daemon threads are in calls or return from calls. Slow delays the shutdown to give
+# them time: Python deletes the objects in sys last, and the frames of the daemon threads keep __main__ alive.
 EXIT = f"""{TWO_THREADS}
 import os, sys, threading, time
 class Slow:
@@ -74,9 +77,9 @@ def calls(x):
 @pytest.mark.parametrize("steps", [10, 100, 20000])
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_exit_during_a_call(num_threads: int, steps: int) -> None:
-    """Short calls keep the GIL, longer ones give it back and want it again, the longest outlast the interpreter.
+    """Short calls keep the GIL. Longer calls release it and take it again. The longest calls outlast the interpreter.
 
-    Python's debug allocator ends the process at memory that is freed without the GIL.
+    Python's debug allocator ends the process if memory is freed without the GIL.
     """
     script = f"""{EXIT}
 net = make(num_threads={num_threads})
@@ -87,5 +90,5 @@ time.sleep(0.2)
     assert run_script(script, PYTHONMALLOC="debug") == "torn down"
 
 
-def test_exit_with_an_idle_team() -> None:
+def test_exit_with_an_idle_thread_pool() -> None:
     run_script(f"{TWO_THREADS}\nnet(x)")

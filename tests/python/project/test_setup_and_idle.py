@@ -1,4 +1,4 @@
-"""Invariants 3 and 5: packing happens at load and never in a call, and an idle process costs nothing."""
+"""Promises 3 and 5: packing happens when weights are loaded, never in a call, and an idle process costs nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helpers.torch_case import Case
 pytestmark = pytest.mark.usefixtures("two_cpus")
 
 
-def test_only_loading_packs(isa: str) -> None:
+def test_weights_are_packed_only_when_loaded(isa: str) -> None:
     case = Case(num_layers=2, bidirectional=True)
     before = _core.pack_count()
     network = case.network(gatecell, isa=isa)
@@ -26,7 +26,7 @@ def test_only_loading_packs(isa: str) -> None:
 
 
 def test_an_idle_second_costs_under_2_ms() -> None:
-    """CPU time of all threads of the process, over one second after a call on two threads; the best of three."""
+    """Measures the CPU time of all threads in one second after a call on two threads. The best of three runs counts."""
     script = f"""{TWO_THREADS}
 import time
 net(x)
@@ -39,10 +39,11 @@ print(time.process_time() - start)
     assert min(runs) < 2e-3, runs
 
 
-def test_the_team_sleeps_soon_after_a_call() -> None:
-    """It spins for at most 50 us: until it sleeps it takes ten times that, as the middle of many calls, at most.
+def test_threads_sleep_soon_after_a_call() -> None:
+    """A thread spins for at most 50 us after a call. The median over 101 calls may be ten times as long.
 
-    Processor time of the others than this thread, so that nothing else on the machine counts; the best of three.
+    Only the CPU time of the other threads of this process is measured, so that other programs do not matter. The best
+    of three runs counts.
     """
     script = f"""{TWO_THREADS}
 import os, statistics, threading, time

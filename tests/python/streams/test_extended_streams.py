@@ -21,7 +21,7 @@ from helpers.torch_case import Array
 def test_steps_and_chunks_give_the_bits_of_one_call(
     kind: dict[str, Any], batch_first: bool, rows: int, dtype: str, isa: str
 ) -> None:
-    """Steps and chunks, and a copy that goes on."""
+    """Runs single steps and a chunk. Then a copy and the stream itself each run the remaining steps."""
     case = ExtendedCase(**kind, hidden_size=20, num_layers=2, steps=9, rows=rows, dtype=dtype)
     (x, hx), network = case.inputs(), case.with_(batch_first=batch_first).network(gatecell, isa=isa)
     y, state = case.network(gatecell, isa=isa)(x, hx)
@@ -38,7 +38,7 @@ def test_steps_and_chunks_give_the_bits_of_one_call(
 
 @pytest.mark.parametrize("kind", KINDS, ids=kind_id)
 def test_pooled_streams_give_the_bits_of_one_call_each(kind: dict[str, Any], dtype: str, isa: str) -> None:
-    """Streams of their own lengths, in steps of some of them and in chunks, against a call for each."""
+    """Each stream has its own number of steps. Some of them step together, then each runs a chunk."""
     case = ExtendedCase(**kind, hidden_size=20, num_layers=2, steps=12, rows=7, dtype=dtype)
     network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()
     pool = gatecell.StreamPool(network, 9)

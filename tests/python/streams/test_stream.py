@@ -1,4 +1,4 @@
-"""A stream: bit for bit what one call over the whole sequence gives, however it is fed."""
+"""Promise 2 (same bits): a stream gives the bits of one call over all steps, in steps or in chunks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import gatecell
-from helpers.stream_cases import NETWORKS, assert_same, begin, inputs, network, states, whole
+from helpers.stream_cases import NETWORKS, assert_same, inputs, network, start_inside, states, whole
 
 
 @pytest.mark.parametrize("rows", [1, 4, 60])
@@ -86,7 +86,7 @@ def test_state_of_one_row_without_its_axis() -> None:
 
 
 def test_arrays_that_came_through_pickle() -> None:
-    """Theirs is another dtype object than NumPy's own."""
+    """After unpickling an array has another dtype object than NumPy's own."""
     net = network()
     x = pickle.loads(pickle.dumps(inputs(net, 1)))
     np.testing.assert_array_equal(net.stream().run(x)[0], net(x)[0])
@@ -136,7 +136,7 @@ def test_nan_stays_in_its_row() -> None:
         np.testing.assert_array_equal(y[[0, 2]], expected[[0, 2]])
 
 
-@pytest.mark.parametrize("hidden_size", [256, 1024])  # a short step, and one that gives up the GIL
+@pytest.mark.parametrize("hidden_size", [256, 1024])  # a short step, and a step that releases the GIL
 def test_a_step_into_out_makes_no_array(hidden_size: int) -> None:
     net = gatecell.from_torch(torch.nn.LSTM(5, hidden_size), num_threads=1)
     x, out = inputs(net, 1)[0], np.empty((1, hidden_size), np.float32)
@@ -190,7 +190,7 @@ def test_bad_steps_leave_the_state(case: str) -> None:
     stream.step(X)
 
 
-def test_bad_input_elsewhere() -> None:
+def test_bad_input_of_other_methods() -> None:
     net = network()
     stream = net.stream(2)
     with pytest.raises(ValueError, match=r"expected input for 2 rows, got 1 in an array of shape \(4, 1, 5\)"):
@@ -214,8 +214,8 @@ def test_bad_input_elsewhere() -> None:
         gatecell.from_torch(torch.nn.GRU(5, 7, bidirectional=True)).stream()
 
 
-def test_a_forward_of_its_own_is_not_left_out_without_a_word() -> None:
-    """A step runs the layer, a long chunk would run the class's own forward."""
+def test_a_class_with_its_own_forward_cannot_stream() -> None:
+    """A step would run the layer. A long chunk would run the forward of the class."""
 
     class Doubled(gatecell.GRU):
         def forward(self, x: Any, hx: Any = None) -> Any:
@@ -240,7 +240,7 @@ def test_two_threads_in_one_stream_is_an_error() -> None:
     x = inputs(net, 1, 20_000)
     stream = net.stream()
     expected = net.stream().run(x)[0]
-    thread, results = begin(lambda: stream.run(x)[0], lambda: stream.reset([]))
+    thread, results = start_inside(lambda: stream.run(x)[0], lambda: stream.reset([]))
     uses: list[Callable[[], Any]] = [lambda: stream.state, stream.reset, stream.copy]
     uses += [lambda: stream.run(x[:1]), lambda: stream.step(x[0]), lambda: setattr(stream, "state", states(net, 1))]
     for use in uses:

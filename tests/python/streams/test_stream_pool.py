@@ -1,4 +1,7 @@
-"""A pool of streams: each bit for bit what it is alone, in whatever order they come, go and take their steps."""
+"""Promise 2 (same bits): each stream of a stream pool gives the bits that it gives alone.
+
+The streams open, close and step in any order.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import gatecell
 from helpers.fresh_process import run_script
-from helpers.stream_cases import NETWORKS, assert_same, begin, flat, inputs, network, states
+from helpers.stream_cases import NETWORKS, assert_same, flat, inputs, network, start_inside, states
 
 CAPACITY = 5
 
 
-def part(hx: Any, rows: Any) -> Any:
-    """The states of some rows."""
+def rows_of_state(hx: Any, rows: Any) -> Any:
+    """The state of some rows."""
     return tuple(array[:, rows] for array in hx) if isinstance(hx, tuple) else hx[:, rows]
 
 
-class Pool(RuleBasedStateMachine):
-    """A pool beside one gatecell.Stream for each of its streams."""
+class PoolMachine(RuleBasedStateMachine):
+    """A stream pool, and beside it one gatecell.Stream for each of its streams. Both must always agree."""
 
     @initialize(name=st.sampled_from(list(NETWORKS)), float64=st.booleans(), batch_first=st.booleans())
     def make(self, name: str, float64: bool, batch_first: bool) -> None:
@@ -106,18 +109,21 @@ class Pool(RuleBasedStateMachine):
         state = self.draw_state(data, len(ids))
         self.pool.set_state(ids, state)
         for i, sid in enumerate(ids):
-            self.alone[sid].state = part(state, [i])
+            self.alone[sid].state = rows_of_state(state, [i])
 
     @rule(data=st.data())
     def read_more_than_once(self, data: st.DataObject) -> None:
         ids = data.draw(st.lists(st.sampled_from(sorted(self.alone)), max_size=6)) if self.alone else []
         state = self.pool.state(ids)
         for i, sid in enumerate(ids):
-            assert_same(part(state, [i]), self.alone[sid].state)
+            assert_same(rows_of_state(state, [i]), self.alone[sid].state)
 
     @rule(data=st.data(), use=st.sampled_from(["step", "run", "state", "set_state", "reset", "close"]))
-    def name_a_wrong_stream(self, data: st.DataObject, use: str) -> None:
-        """One that is closed, that never was, or the same twice; nothing may have changed for the others."""
+    def use_a_wrong_stream(self, data: st.DataObject, use: str) -> None:
+        """Uses the id of a closed stream, an id that never existed, or one id twice.
+
+        The other streams must not change.
+        """
         ids = self.draw_ids(data)
         repeated = [] if use in ("state", "close") else ids
         wrong = data.draw(st.sampled_from([*sorted(self.gone), -1, 10**9, *repeated]))
@@ -144,11 +150,11 @@ class Pool(RuleBasedStateMachine):
         assert len(self.pool) == len(self.alone)
         ids = sorted(self.alone)
         for i, sid in enumerate(ids):
-            assert_same(part(self.pool.state(ids), [i]), self.alone[sid].state)
+            assert_same(rows_of_state(self.pool.state(ids), [i]), self.alone[sid].state)
 
 
-TestPool = Pool.TestCase
-TestPool.settings = settings(max_examples=60, stateful_step_count=30)
+TestStreamPool = PoolMachine.TestCase
+TestStreamPool.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 @pytest.mark.usefixtures("two_cpus")
@@ -187,7 +193,7 @@ def test_forms_of_ids_and_input() -> None:
             np.testing.assert_array_equal(y, expected, strict=True)
 
 
-def test_a_pool_keeps_its_weights_and_takes_them_once() -> None:
+def test_a_pool_keeps_its_weights_and_packs_nothing() -> None:
     net = network("gru")
     x = inputs(net, 1)
     y = net(x)[0]
@@ -222,7 +228,7 @@ def test_nan_stays_in_its_stream() -> None:
         assert np.isnan(y[1]).all()
         np.testing.assert_array_equal(y[[0, 2]], expected[[0, 2]])
     pool.close(ids[1])
-    new = pool.open()  # where the NaN were
+    new = pool.open()  # its memory held NaN before
     np.testing.assert_array_equal(pool.step([new], x[0, :1] * 0), net.stream().step(x[0, :1] * 0))
 
 
@@ -308,7 +314,7 @@ def test_no_copies() -> None:
 
 
 def test_out_of_memory_leaves_the_states() -> None:
-    """More ids than there is memory for, and a chunk whose scratch does not fit."""
+    """The ids need more memory than there is. The scratch memory of a chunk does not fit either."""
     run_script("""
 import resource, numpy as np, gatecell
 net = gatecell.RNN(1, 1, num_threads=1)
@@ -317,12 +323,12 @@ pool = gatecell.StreamPool(net, 4)
 ids = [pool.open(), pool.open()]
 pool.step(ids, np.ones((2, 1), "float32"))
 before = pool.state(ids)
-many, x = np.zeros(40_000_000, np.int64), np.zeros((40_000_000, 1), "float32")
+zeros, x = np.zeros(40_000_000, np.int64), np.zeros((40_000_000, 1), "float32")
 chunks = [x, x[:7]]
 used = int(open("/proc/self/statm").read().split()[0]) * 4096
 limit = resource.getrlimit(resource.RLIMIT_AS)
 resource.setrlimit(resource.RLIMIT_AS, (used + (100 << 20), limit[1]))
-for attempt in (lambda: pool.step(many, x), lambda: pool.run(ids, chunks)):
+for attempt in (lambda: pool.step(zeros, x), lambda: pool.run(ids, chunks)):
     try:
         attempt()
     except MemoryError:
@@ -343,7 +349,7 @@ def test_two_threads_in_one_pool_is_an_error() -> None:
     pool = gatecell.StreamPool(net, 10)
     sid = pool.open()
     expected = net.stream().run(x)[0]
-    thread, results = begin(lambda: pool.run([sid], [x])[0], lambda: pool.reset([]))
+    thread, results = start_inside(lambda: pool.run([sid], [x])[0], lambda: pool.reset([]))
     uses: list[Callable[[], Any]] = [pool.open, lambda: pool.close(sid), lambda: pool.state([sid])]
     uses += [lambda: pool.step([sid], x[:1]), lambda: pool.run([], []), lambda: pool.reset([sid])]
     for use in uses:
@@ -355,7 +361,7 @@ def test_two_threads_in_one_pool_is_an_error() -> None:
 
 @pytest.mark.usefixtures("two_cpus")
 def test_a_pool_goes_on_in_a_child_of_fork() -> None:
-    """Parent and child each have their own states from then on."""
+    """After the fork parent and child each have their own states."""
     run_script("""
 import os, signal, numpy as np, gatecell
 rng = np.random.default_rng(0)

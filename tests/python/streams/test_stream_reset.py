@@ -1,4 +1,7 @@
-"""Rows that begin anew: flags have a door, rows are numbers or a mask, and nobody takes the one for the other."""
+"""stream.reset: done= takes a flag for each row, rows= takes numbers of rows or a mask.
+
+Promise 7 (no wrong number without a word): an argument that could mean both is an error.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ FLAGS: dict[str, Any] = {
 
 
 def reset(hx: Any, rows: Any) -> Any:
-    """What NumPy says the state is then."""
+    """The state after the reset, computed by NumPy."""
     made = [array.copy() for array in flat(hx)]
     for array in made:
         array[:, rows] = 0
@@ -51,7 +54,7 @@ def test_flags(form: str) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_rows_go_on_from_zeros_and_others_from_where_they_were(name: str, dtype: torch.dtype) -> None:
+def test_reset_rows_continue_from_zeros_and_others_from_their_state(name: str, dtype: torch.dtype) -> None:
     net = network(name, dtype=dtype)
     x, hx = inputs(net, B), states(net, B)
     stream = net.stream(B, hx)
@@ -109,7 +112,7 @@ def test_all_rows() -> None:
 
 
 def test_one_row() -> None:
-    """A batch of one: [0] is row 0, as flag it is none."""
+    """In a batch of one row [0] as rows= means row 0, and as done= it means no row."""
     net = network()
     hx = states(net, 1)
     for options, wanted in (({"rows": [0]}, True), ({"rows": 0}, True), ({"done": [0]}, False), ({"done": [1]}, True)):
@@ -202,12 +205,12 @@ def test_bad_flags_leave_the_state(case: str) -> None:
     refuse(lambda stream: stream.reset(done=done), error, message)
 
 
-def test_one_door_at_a_time() -> None:
+def test_rows_and_done_together_are_an_error() -> None:
     refuse(lambda stream: stream.reset([1], done=DONE), TypeError, "expected rows or done, got both")
 
 
-def test_all_of_two_rows_by_their_numbers() -> None:
-    """They could be flags."""
+def test_the_numbers_of_all_of_two_rows_are_an_error() -> None:
+    """The numbers 0 and 1 of both rows could be flags, so they are an error."""
     net = network()
     hx = states(net, 2)
     stream = net.stream(2, hx)

@@ -1,4 +1,4 @@
-"""Steps of input that is not of the network's float type, or not side by side: the bits of the converted array."""
+"""Promise 2 (same bits): a step with input of another float type or with gaps gives the bits of the converted array."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import gatecell
 from helpers.stream_cases import assert_same, inputs, network, states
 
 ROWS = 3
-# Of an array (B, I) whose values float16 has.
+# Each makes a form of an array (B, I). float16 can represent all its values.
 FORMS: dict[str, Callable[[Any], Any]] = {
     "float32": lambda x: x.astype(np.float32),
     "float64": lambda x: x.astype(np.float64),
@@ -41,7 +41,7 @@ OTHER_FORMS: dict[str, Callable[[Any], Any]] = {
 
 
 def halves(net: Any, rows: int) -> Any:
-    """Inputs (T, B, I) that float16 and bfloat16 hold."""
+    """Inputs (T, B, I) with values that float16 and bfloat16 can represent."""
     return np.random.default_rng(3).integers(-16, 16, (4, rows, net.input_size)) / 16
 
 
@@ -80,8 +80,8 @@ def test_one_row(axes: int, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_fast_way_takes_both_float_types_in_any_layout(form: str) -> None:
-    """NotImplemented would mean the slow one, tens of times as long."""
+def test_the_fast_path_takes_both_float_types_in_any_layout(form: str) -> None:
+    """NotImplemented would mean the general path, which takes tens of times as long."""
     net = network()
     step, given = inputs(net, ROWS)[0], FORMS[form](inputs(net, ROWS)[0])
     out = np.empty((ROWS, 7), np.float32)
@@ -92,8 +92,8 @@ def test_the_fast_way_takes_both_float_types_in_any_layout(form: str) -> None:
     np.testing.assert_array_equal(gatecell._core.pool_step(pool._core, ids, given), net.stream(ROWS).step(step))
 
 
-def test_values_out_of_range_become_infinite_without_a_word() -> None:
-    """As in a call; the flags of the floating-point unit stay as they were, too."""
+def test_values_out_of_range_become_infinite_without_a_warning() -> None:
+    """As in a call there is no warning, and the flags of the floating-point unit stay as they were."""
     net = gatecell.from_torch(torch.nn.RNN(2, 3, nonlinearity="relu"))
     libm = ctypes.CDLL("libm.so.6")
     overflow, inexact = (8, 32) if platform.machine() == "x86_64" else (4, 16)
@@ -119,7 +119,7 @@ def test_out_that_shares_memory_with_input_of_another_layout() -> None:
         net.stream(2).step(
             memory.view(np.float32).reshape(2, 28)[:, 4:9], memory.view(np.float32).reshape(-1)[:14].reshape(2, 7)
         )
-    x = memory[0, :, :5]  # of another type: read before y is written
+    x = memory[0, :, :5]  # x has another type, so it is read before y is written
     x[...] = np.arange(10).reshape(2, 5) / 16
     expected = net.stream(2).step(x.copy())
     out = memory.view(np.float32).reshape(-1)[:14].reshape(2, 7)

@@ -1,4 +1,4 @@
-"""State dicts of the cells PyTorch does not have: peepholes read off the tensors, the sense of z, errors with hints."""
+"""State dicts of extended cells: peepholes read off the tensors, the meaning of z, errors with hints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RESETS = ("after", "before", "none")
 
 
 def own_flags(case: Case) -> dict[str, Any]:
-    """What a state dict does not tell."""
+    """The options that a state dict does not tell."""
     flags = ("nonlinearity", "coupled_gates", "reset", "gate_clip", "cell_clip")
     return {name: value for name, value in case.options.items() if name in flags}
 
@@ -48,7 +48,7 @@ def test_keys_shapes_order_and_options(kind: dict[str, Any], dtype: str) -> None
         for option, value in case.cell_options.items():
             assert getattr(cell, option) == value
         assert_same_arrays(cell.state_dict(), one)
-        layer = ours.from_state_dict(one, **own_flags(case))  # by a cell's names
+        layer = ours.from_state_dict(one, **own_flags(case))  # with the names of a cell
         assert_same_arrays(as_cell(layer.state_dict()), one)
 
 
@@ -92,7 +92,7 @@ def test_peepholes_of_one_direction_only() -> None:
     assert lines[1:] == ["  missing: weight_peephole_l0 (21, 7)", "  missing: weight_peephole_l1 (21, 7)"]
 
 
-HINTS: list[tuple[Case, Case, str]] = [  # the network's options, the weights' options, what is said
+HINTS: list[tuple[Case, Case, str]] = [  # options of the network, options of the weights, the hint
     (Case(), Case("GRU"), "a GRU, or an LSTM with coupled_gates=True"),
     (Case(), Case(coupled_gates=True), "a GRU, or an LSTM with coupled_gates=True"),
     (Case(), Case(coupled_gates=True, proj_size=3), "a GRU, or an LSTM with coupled_gates=True"),
@@ -130,8 +130,8 @@ def test_weights_of_another_cell(made: Case, found: Case, said: str) -> None:
         assert error_lines(call)[-1] == f"it looks like {said}"
 
 
-def test_sizes_alone_say_nothing() -> None:
-    """The same blocks of rows: no hint at another cell."""
+def test_sizes_alone_give_no_hint() -> None:
+    """Several cells have weights of these sizes. So there is no hint at another cell."""
     for made, found in ((Case("GRU"), Case(coupled_gates=True, proj_size=3)), (Case(), Case(proj_size=3))):
         network = getattr(gatecell, made.class_name)(**made.options)
         lines = error_lines(lambda network=network, found=found: network.load_state_dict(found.state_dict()))
@@ -142,12 +142,12 @@ def test_sizes_alone_say_nothing() -> None:
 @pytest.mark.parametrize("reset", RESETS)
 @pytest.mark.parametrize("bias", [True, False])
 def test_z_of_the_new_state(reset: str, bias: bool, dtype: str) -> None:
-    """The network of weights whose z is the other one, 1 - s(a): h' = (1-z) h + z n."""
+    """The weights define z as 1 - s(a), so that h' = (1-z) h + z n."""
     case = Case("GRU", reset=reset, bias=bias, dtype=dtype, steps=1)
     state_dict, (x, hx) = case.state_dict(), case.inputs()
     read = gatecell.GRU.from_state_dict(state_dict, reset=reset, z="new")
     w = weights_of_direction(state_dict, "_l0", "float64")
-    # The same candidate n, once with z and once with 1 - z: the two new states sum up to n + h.
+    # With the same candidate n, the new states for z and for 1 - z add up to n + h.
     old = gru(case, w, x[0].astype("float64"), hx[0].astype("float64"))[0]
     z_is_0 = {name: array.copy() for name, array in w.items()}
     z_rows = slice(-14, -7)
@@ -176,7 +176,7 @@ def test_z_rows_are_negated_and_nothing_else(reset: str, tmp_path: Path) -> None
         got = network.state_dict()
         assert all(got[name].tobytes() == array.tobytes() for name, array in expected.items())
     assert all(state_dict[name].tobytes() == array.tobytes() for name, array in before.items())
-    made.load_state_dict(made.state_dict(), z="new")  # twice is not at all, bit for bit
+    made.load_state_dict(made.state_dict(), z="new")  # negated twice, the weights are the same bit for bit
     assert all(made.state_dict()[name].tobytes() == array.tobytes() for name, array in before.items())
     made.load_state_dict(state_dict, z="old")
     assert_same_arrays(made.state_dict(), before)
@@ -189,7 +189,7 @@ def test_z_of_a_cell_and_of_tensors() -> None:
     read = gatecell.GRUCell.from_state_dict(module.state_dict(), z="new")
     half = gatecell.GRUCell.from_state_dict(module.half().state_dict(), z="new")
     assert_same_arrays(made.state_dict(), read.state_dict())
-    for name, parameter in module.float().state_dict().items():  # as float16 left them
+    for name, parameter in module.float().state_dict().items():  # the values are rounded to float16
         expected = parameter.numpy().copy()
         expected[7:14] *= -1
         np.testing.assert_array_equal(half.state_dict()[name], expected, strict=True)

@@ -1,4 +1,4 @@
-"""gatecell.find_layers: what it lists is what the classes read, for networks of torch.nn and those torch lacks."""
+"""gatecell.find_layers lists exactly the layers that the classes can read, for torch.nn and for extended cells."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def test_torch_modules(name: str) -> None:
 
 @pytest.mark.parametrize("flags", [{}, {"coupled_gates": True}, {"peepholes": "full"}])
 @pytest.mark.parametrize("peepholes", [None, "diagonal"])
-def test_textbook_lstms(flags: dict[str, Any], peepholes: str | None) -> None:
+def test_extended_lstms(flags: dict[str, Any], peepholes: str | None) -> None:
     flags = {"peepholes": peepholes, **flags}
     shapes = gatecell.LSTM(3, 4, **flags)._shapes()
     (found,) = gatecell.find_layers({name: np.ones(shape) for name, shape in shapes.items()})
-    if flags.get("coupled_gates") and not peepholes:  # as many rows as a GRU
+    if flags.get("coupled_gates") and not peepholes:  # a GRU has matrices of the same size
         assert found.cell == "GRU"
         assert "or an LSTM with coupled_gates=True" in found.choose
     else:
@@ -62,7 +62,7 @@ def test_gru_without_reset() -> None:
     assert (found.cell, found.flags, found.choose) == ("GRU", (("reset", "none"),), ("batch_first",))
 
 
-def test_many_in_the_order_of_the_keys() -> None:
+def test_layers_come_in_the_order_of_the_keys() -> None:
     modules = {"b.rnn": nn.RNN(2, 3), "a.0": nn.LSTM(3, 4), "": nn.GRUCell(2, 2)}
     keys = {f"{p}.{k}" if p else k: t for p, module in modules.items() for k, t in module.state_dict().items()}
     found = gatecell.find_layers(keys)

@@ -1,4 +1,7 @@
-"""from_gates: a textbook's matrices over [h(t-1), x] become weights whose network obeys the textbook's equations."""
+"""from_gates: matrices over [h(t-1), x], as textbooks write them, become weights of a network.
+
+The network obeys the equations over [h(t-1), x].
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from helpers.equations import sigmoid
 from helpers.gate_matrices import HIDDEN, INPUT, ROWS, STEPS, Array, network, random_gates
 from helpers.state_dicts import assert_same_arrays
 
-CELLS: dict[str, tuple[str, str, dict[str, Any]]] = {  # cell, names of its gates, options of the network
+CELLS: dict[str, tuple[str, str, dict[str, Any]]] = {  # the cell, the names of its gates, the options of the network
     "lstm": ("lstm", "fico", {}),
     "coupled lstm": ("lstm", "ico", {"coupled_gates": True}),
     "gru": ("gru", "rzn", {}),
@@ -26,7 +29,7 @@ every_cell = pytest.mark.parametrize("kind", CELLS)
 
 
 def step(kind: str, gates: Mapping[str, tuple[Array, Array]], columns: str, x: Array, h: Array, c: Array) -> Any:
-    """The equations over the concatenation, for columns x, h and c."""
+    """One step of the equations over [h(t-1), x]. x, h and c have one column for each row of the batch."""
 
     def total(gate: str, h: Array = h) -> Array:
         weight, bias = gates[gate]
@@ -75,7 +78,7 @@ def test_cells_take_it_too(kind: str) -> None:
 
 @every_cell
 def test_rows_and_columns(kind: str) -> None:
-    """Every number stands where torch's order has it; nothing is computed but the zeros."""
+    """Every number is where torch has it. Only the missing biases are new: they are zeros."""
     cell, names, _ = CELLS[kind]
     gates = random_gates(names)
     order = {"lstm": "ifco", "gru": "rzn", "rnn": "h"}[cell]
@@ -137,7 +140,7 @@ def test_kinds_of_arrays(kind: str) -> None:
     ("kind", "expected"), [(None, "float32"), ("float16", "float16"), ("float32", "float32"), ("float64", "float64")]
 )
 def test_lists_of_numbers_have_no_dtype(kind: str | None, expected: str) -> None:
-    """They take that of the arrays; without any it is float32, as of torch.tensor."""
+    """Lists take the dtype of the arrays beside them. Without arrays they become float32, as in torch.tensor."""
     gates = random_gates("rzn")
     given: dict[str, Any] = {name: (weight.tolist(), bias.tolist()) for name, (weight, bias) in gates.items()}
     if kind:
@@ -149,13 +152,13 @@ def test_lists_of_numbers_have_no_dtype(kind: str | None, expected: str) -> None
 
 
 def test_lists_beyond_float32_become_infinite() -> None:
-    """Silently, as numbers of a file do."""
+    """There is no warning, as for numbers in a file."""
     assert np.isinf(gatecell.from_gates("rnn", {"h": [[1e300, 1.0]]})["weight_hh_l0"])
 
 
 @pytest.mark.parametrize("without", [lambda weight: weight, lambda weight: (weight, None)])
 def test_no_biases(without: Callable[[Array], Any]) -> None:
-    """No gate has one: no keys. Some have: the others' are zeros."""
+    """If no gate has a bias, there are no keys for biases. If some gates have one, the others get zeros."""
     gates = random_gates("rzn")
     got = gatecell.from_gates("gru", {name: without(weight) for name, (weight, _) in gates.items()})
     full = gatecell.from_gates("gru", gates)
@@ -194,7 +197,7 @@ def test_arrays_are_fresh() -> None:
 
 
 def test_z_of_the_new_state() -> None:
-    """Of a text that writes h' = (1-z) h + z n."""
+    """The matrices come from a text that writes h' = (1-z) h + z n."""
     gates = random_gates("zrc")
     x, h = np.random.default_rng(2).standard_normal((ROWS, INPUT)), np.full((HIDDEN, ROWS), 0.5)
     net = network("gru", gatecell.from_gates("gru", gates), reset="before", z="new")

@@ -1,4 +1,7 @@
-"""from_gates takes one bias a gate or two, as PyTorch and Keras have them; what adding two up would do to a GRU."""
+"""from_gates takes one bias for each gate or two, as PyTorch and Keras have them.
+
+Adding both up would change the results of a GRU.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from helpers.equations import sigmoid
 from helpers.gate_matrices import ROWS, STEPS, Array, network, random_gates
 from helpers.state_dicts import assert_same_arrays
 
-TWO: dict[str, Callable[[Array, Array], Any]] = {  # forms of two biases, each (H,)
+TWO: dict[str, Callable[[Array, Array], Any]] = {  # ways to write two biases of the shape (H,)
     "rows": lambda b_ih, b_hh: np.stack([b_ih, b_hh]),
     "pair": lambda b_ih, b_hh: (b_ih, b_hh),
     "columns": lambda b_ih, b_hh: (b_ih[:, None], b_hh[:, None]),
@@ -30,7 +33,10 @@ TWO: dict[str, Callable[[Array, Array], Any]] = {  # forms of two biases, each (
 @pytest.mark.parametrize("hidden", [1, 2, 3])
 @pytest.mark.parametrize("mode", ["LSTM", "GRU", "RNN"])
 def test_two_biases_are_torchs(mode: str, hidden: int, form: str) -> None:
-    """A torch module taken apart gate by gate and put together again; of every H where shapes could be confused."""
+    """Splits a torch module into its gates and builds the state dict again.
+
+    H is small, so that shapes could be confused.
+    """
     torch.manual_seed(0)
     module = getattr(torch.nn, mode)(3, hidden, dtype=torch.float64)
     expected = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
@@ -69,7 +75,10 @@ def test_forms_of_bias_may_differ_from_gate_to_gate() -> None:
 
 @pytest.mark.parametrize("columns", ["hx", "xh"])
 def test_keras_gru_that_resets_after(columns: str, isa: str) -> None:
-    """Kernels (I, 3H) and (H, 3H) of z r h, biases (2, 3H): h' = z h + (1-z) tanh(K x + b_0 + r (R h + b_1))."""
+    """Kernels (I, 3H) and (H, 3H) with the gates z r h, biases (2, 3H).
+
+    h' = z h + (1-z) tanh(K x + b_0 + r (R h + b_1))
+    """
     rng = np.random.default_rng(0)
     inputs, hidden, steps = 12, 16, 25
     kernel, recurrent = rng.uniform(-0.4, 0.4, (inputs, 3 * hidden)), rng.uniform(-0.4, 0.4, (hidden, 3 * hidden))

@@ -1,4 +1,7 @@
-"""from_torch: every torch.nn recurrent module becomes its namesake with the same options and weights, nothing else."""
+"""from_torch: every recurrent module of torch.nn becomes its namesake, with the same options and weights.
+
+Promise 7 (no wrong number without a word): any other module is an error.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ MODULES: list[tuple[str, dict[str, Any]]] = [
 
 
 def flat(result: Any) -> list[Any]:
-    """Arrays out of nested tuples."""
+    """The arrays of nested tuples as a list."""
     return [array for part in result for array in flat(part)] if isinstance(result, tuple) else [result]
 
 
@@ -100,7 +103,7 @@ def test_other_modules(name: str) -> None:
         gatecell.from_torch(OTHERS[name]())
 
 
-@pytest.mark.filterwarnings("ignore")  # torch warns once a process that quantisation moves
+@pytest.mark.filterwarnings("ignore")  # torch warns once in a process that quantisation moves to another package
 def test_dynamically_quantized() -> None:
     module = torch.ao.nn.quantized.dynamic.LSTM(3, 4)
     with pytest.raises(TypeError, match=r"got torch\.ao\.nn\.quantized\.dynamic\..*LSTM"):

@@ -1,4 +1,7 @@
-"""State dicts: torch's keys, shapes and bits; sizes and types read off tensors; errors that name every wrong key."""
+"""State dicts: torch's keys, shapes and bits; sizes and types read off tensors.
+
+Promise 7 (no wrong number without a word): an error names every wrong key.
+"""
 
 from __future__ import annotations
 
@@ -51,12 +54,13 @@ def test_layers_read_a_cells_names(name: str) -> None:
     x = np.random.default_rng(0).standard_normal((3, 5))
     result, expected = layer(x[None])[1], getattr(gatecell, name + "Cell").from_state_dict(cell)(x)
     np.testing.assert_array_equal(np.squeeze(result), np.squeeze(expected))
-    with pytest.raises(ValueError, match=r"unexpected: weight_ih\n"):  # sizes are given: the names are then, too
+    # The caller gives the sizes, so the names must be the names of the class.
+    with pytest.raises(ValueError, match=r"unexpected: weight_ih\n"):
         layer.load_state_dict(cell)
 
 
 def test_bits_come_back(dtype: str) -> None:
-    """Also those that arithmetic could lose: signed zeros, denormals, infinities, NaNs with a payload."""
+    """Some values are signed zeros, denormals, infinities or NaNs with a payload, which arithmetic could change."""
     state_dict = {key: array.astype(dtype) for key, array in torch_weights("GRU").items()}
     bits = np.uint32 if dtype == "float32" else np.uint64
     for array in state_dict.values():
@@ -149,7 +153,7 @@ def test_dtype_of_the_tensors(types: list[Any], dtype: Any, expected: str) -> No
 def test_load_keeps_the_networks_dtype() -> None:
     ours = gatecell.GRU(5, 7)
     huge = {key: np.full_like(array, 1e300, dtype="float64") for key, array in torch_weights("GRU").items()}
-    ours.load_state_dict(huge)  # warnings are errors: there is none for the overflow, as in torch
+    ours.load_state_dict(huge)  # as in torch there is no warning about the overflow; a warning would be an error
     assert ours.dtype == np.float32
     assert np.isposinf(ours.state_dict()["weight_hh_l0"]).all()
 
@@ -286,8 +290,8 @@ def test_long_lists_are_cut() -> None:
     ]
     lines = error_lines(lambda: gatecell.LSTM(5, 7, 20).load_state_dict(torch_weights()))
     assert (len(lines), lines[-1]) == (52, "... and 26 more")
-    many = {f"layers.{n}.{key}": array for n in range(60) for key, array in torch_weights().items()}
-    assert error_lines(lambda: gatecell.LSTM.from_state_dict(many))[-1].endswith("'layers.49.', ... and 10 more")
+    layers = {f"layers.{n}.{key}": array for n in range(60) for key, array in torch_weights().items()}
+    assert error_lines(lambda: gatecell.LSTM.from_state_dict(layers))[-1].endswith("'layers.49.', ... and 10 more")
 
 
 @pytest.mark.parametrize(("name", "found", "kind"), [("GRUCell", "GRU", "layer"), ("GRU", "GRUCell", "cell")])
@@ -323,7 +327,7 @@ def test_wrapped_modules_name_the_prefix(wrapper: str) -> None:
     ],
 )
 def test_reparametrised_weights_name_the_cure(suffixes: str, cure: str) -> None:
-    """The real modules are in test_from_torch.py."""
+    """test_from_torch.py has the real modules."""
     state_dict = torch_weights()
     array = state_dict.pop("weight_hh_l0")
     state_dict |= dict.fromkeys(suffixes.replace("{}", "weight_hh_l0").split(), array)
@@ -331,7 +335,7 @@ def test_reparametrised_weights_name_the_cure(suffixes: str, cure: str) -> None:
         lines = error_lines(lambda s=strict: gatecell.LSTM(5, 7).load_state_dict(state_dict, strict=s))
         assert lines[-1].endswith(f"{cure}(module, 'weight_hh_l0')")
     assert cure in error_lines(lambda: gatecell.LSTM.from_state_dict(state_dict))[-1]
-    for name in ("weight_hh_l0", "weight_ih_l0"):  # all matrices in that form
+    for name in ("weight_hh_l0", "weight_ih_l0"):  # all matrices have that form
         array = state_dict.pop(name, None)
         state_dict |= dict.fromkeys(suffixes.replace("{}", name).split(), array)
     for found in ("", "enc.", "module.enc.", "a.module._orig_mod.enc."):
@@ -388,10 +392,10 @@ def test_flags_that_the_tensors_tell_are_refused() -> None:
 
 
 def test_lists_of_numbers_are_float32_as_in_torch() -> None:
-    """A capture in JSON; torch.tensor makes float32 of its lists, too."""
+    """Lists of numbers, as read from JSON. torch.tensor makes float32 of lists, too."""
     theirs = nn.LSTM(3, 4)
     lists = json.loads(json.dumps({name: tensor.tolist() for name, tensor in theirs.state_dict().items()}))
-    lists["bias_ih_l0"] = [0] * 16  # whole numbers
+    lists["bias_ih_l0"] = [0] * 16  # a list of ints
     ours = gatecell.LSTM.from_state_dict(lists)
     assert ours.dtype == np.float32
     for name, array in ours.state_dict().items():
@@ -400,7 +404,7 @@ def test_lists_of_numbers_are_float32_as_in_torch() -> None:
     (layer,) = gatecell.find_layers(lists)
     assert (layer.cell, layer.dtype) == ("LSTM", np.float32)
     assert gatecell.LSTM.from_state_dict(lists, dtype="float64").dtype == np.float64
-    doubles = {name: list(map(np.asarray, values)) for name, values in lists.items()}  # these have a dtype
+    doubles = {name: list(map(np.asarray, values)) for name, values in lists.items()}  # arrays have a dtype
     assert gatecell.LSTM.from_state_dict(doubles | {"bias_ih_l0": np.zeros(16)}).dtype == np.float64
     for wrong in ([[1.0, 2.0], [3.0]], [True] * 16, ["a"] * 16, [None] * 16):
         with pytest.raises(TypeError, match="bias_ih_l0: "):

@@ -1,6 +1,8 @@
-"""Tensors near a layer that may change what it computes: every door refuses them, or names them and needs a word.
+"""Promise 7 (no wrong number without a word): tensors near a layer that may change its results are errors.
 
-The forms are made by torch's own tools where it has them. Where a cure can be followed, it leads to torch's outputs.
+Every way to load refuses them. find_layers and the commands name them; a command needs an option to continue. torch's
+own tools make these tensors where torch has such a tool. Where the test can follow the cure of the message, it gets
+torch's outputs.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ def plain(**more: Any) -> dict[str, Any]:
 
 RAW = torch.randn(24, 6)
 WEIGHT = "weight_hh_l0"
-# The state dict; a name that is not understood; the cure.
-COMPLETE: dict[str, tuple[dict[str, Any], str, str]] = {  # the plain weights are all there
+# A state dict, a name in it that gatecell does not understand, and the cure.
+COMPLETE: dict[str, tuple[dict[str, Any], str, str]] = {  # all plain weights exist
     "scaled": (plain() | {P + f"{WEIGHT}_scale": torch.tensor(-1.3)}, f"{P}{WEIGHT}_scale", "weight * exp(scale)"),
     "quantised": (
         plain() | {P + f"{WEIGHT}_scale": torch.ones(24), P + f"{WEIGHT}_zero_point": torch.zeros(24)},
@@ -61,7 +63,7 @@ COMPLETE: dict[str, tuple[dict[str, Any], str, str]] = {  # the plain weights ar
     "adapter inside": (plain() | {P + "lora_A.weight_hh_l0": RAW}, P + "lora_A.weight_hh_l0", "merge_and_unload()"),
     "learned state": (plain() | {P + "h0": torch.ones(1, 1, 6)}, P + "h0", "unexpected"),
 }
-REPLACED: dict[str, tuple[dict[str, Any], str, str]] = {  # something stands in the place of a weight
+REPLACED: dict[str, tuple[dict[str, Any], str, str]] = {  # another tensor replaces a weight
     "weight norm": (
         changed(lambda module: nn.utils.weight_norm(module, WEIGHT)),
         f"{P}{WEIGHT}_g",
@@ -122,11 +124,11 @@ def test_every_way_to_load_is_an_error_with_the_cure(name: str, tmp_path: Path) 
         with pytest.raises(ValueError, match="does not fit") as caught:
             load()
         assert cure in str(caught.value)
-        assert other in str(caught.value) or name in REPLACED  # what is missing is named first
+        assert other in str(caught.value) or name in REPLACED  # missing keys come first in the message
 
 
 @pytest.mark.parametrize("name", COMPLETE)
-def test_not_strict_goes_on_without_them(name: str, tmp_path: Path) -> None:
+def test_not_strict_ignores_them(name: str, tmp_path: Path) -> None:
     state_dict, _, _ = COMPLETE[name]
     torch.save(state_dict, tmp_path / "a.pt")
     theirs = lstm()
@@ -158,7 +160,7 @@ def test_commands_refuse(
 
 
 @pytest.mark.parametrize("words", [["verify"], ["run"]])
-def test_commands_go_on_when_told(
+def test_commands_continue_with_an_option(
     words: list[str], tmp_path: Path, sequence: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state_dict = plain() | {P + f"{WEIGHT}_scale": torch.tensor(-1.3), f"other.{WEIGHT}_raw": RAW}
@@ -191,7 +193,7 @@ def test_info_and_find_layers_name_them(name: str, tmp_path: Path, capsys: pytes
 
 
 def test_a_cure_leads_to_torchs_outputs() -> None:
-    """The product of a scaled layer, the raw matrix of weight drop."""
+    """The cures for a scaled layer and for the raw matrix of weight drop."""
     for other, follow in (
         ({f"{WEIGHT}_scale": torch.tensor(-1.3)}, lambda sd: {WEIGHT: sd[WEIGHT] * np.exp(-1.3)}),
         ({f"{WEIGHT}_raw": RAW}, lambda sd: {WEIGHT: sd[f"{WEIGHT}_raw"]}),
@@ -206,7 +208,7 @@ def test_a_cure_leads_to_torchs_outputs() -> None:
 
 
 def paddle(num_layers: int = 2, bidirectional: bool = True) -> tuple[Any, dict[str, Any]]:
-    """As PaddlePaddle saves a network: each weight also under the name it has in its cell."""
+    """A state dict as PaddlePaddle saves it: each weight has a second name, which it has in its cell."""
     theirs = nn.LSTM(5, 6, num_layers, bidirectional=bidirectional)
     state_dict = {f"neck.lstm.{name}": tensor.numpy().copy() for name, tensor in theirs.state_dict().items()}
     for layer in range(num_layers):
@@ -247,19 +249,20 @@ def test_second_names_of_other_values_are_not(key: str) -> None:
 
 
 def test_an_equal_tensor_of_another_kind_is_not_understood() -> None:
-    """Zeros are equal to zeros, whatever they are for."""
+    """Zeros are equal to other zeros, but they may have another purpose."""
     state_dict = {name: torch.zeros_like(tensor) for name, tensor in lstm().state_dict().items()}
     for name in ("norm.bias", "bias_ih_l0_scale_of_another", "weight"):
         extra = {name: torch.zeros(24)}
-        if name.startswith("bias_ih"):  # named after a weight, and equal: it cannot change it
+        # Its name is derived from a weight and it is equal, so it cannot change the weight.
+        if name.startswith("bias_ih"):
             gatecell.LSTM.from_state_dict(state_dict | extra)
         else:
             with pytest.raises(ValueError, match="unexpected: " + name):
                 gatecell.LSTM.from_state_dict(state_dict | extra)
 
 
-def test_layers_in_the_modules_around_are_not_beside() -> None:
-    """Names of weights are no names derived from weights."""
+def test_layers_in_modules_around_a_layer_are_understood() -> None:
+    """Names of weights are not names derived from weights."""
     outer = {f"a.{name}": tensor for name, tensor in nn.GRU(3, 4, 2, bidirectional=True).state_dict().items()}
     inner = {f"a.b.{name}": tensor for name, tensor in nn.GRU(3, 4).state_dict().items()}
     layers = {layer.prefix: layer for layer in gatecell.find_layers(outer | inner)}
@@ -278,7 +281,7 @@ def test_a_second_name_in_another_type_or_with_nan_is_understood() -> None:
 
 @pytest.mark.parametrize("tied", ["_l1", "_l0_reverse"])
 def test_tied_layers_are_no_second_names(tied: str) -> None:
-    """As in torch, whose smaller network refuses the weights of more layers or directions, equal as they may be."""
+    """As in torch: a smaller network refuses the weights of more layers or directions, even if they are equal."""
     options: dict[str, Any] = {"num_layers": 2} if tied == "_l1" else {"bidirectional": True}
     state_dict = dict(nn.LSTM(8, 8, **options).state_dict())
     for name in list(state_dict):
@@ -301,7 +304,7 @@ def test_another_layer_outside_the_prefix_is_no_fault(tmp_path: Path, capsys: py
 
 
 class Scaled(nn.LSTM):
-    """Its scales are no part of its state dict, but of the module that is saved."""
+    """Its scales are not in its state dict, but in the module that is saved."""
 
     def __init__(self) -> None:
         super().__init__(5, 6)
@@ -325,7 +328,7 @@ def test_tensors_that_a_saved_module_holds_outside_its_state_dict(
 
 
 def test_an_adapter_around_the_layer() -> None:
-    """PEFT's names: the layer as it was is in base_layer, what changes it beside that."""
+    """With the names of PEFT: base_layer holds the original layer, and the tensors beside it change its results."""
     state_dict = {name.replace(P, P + "base_layer."): tensor for name, tensor in plain().items()}
     adapter = {P + "lora_A.default.weight": torch.ones(4, 5), P + "lora_B.default.weight": torch.ones(24, 4)}
     gatecell.LSTM.from_state_dict(state_dict, prefix=P + "base_layer")
@@ -351,8 +354,8 @@ def test_what_numpy_cannot_view_is_named_and_can_be_ignored() -> None:
         assert gatecell.find_layers(state_dict)[0].beside == (P + f"{WEIGHT}_mask",)
 
 
-def test_a_layer_in_another_form_is_not_cut_off() -> None:
-    """A second layer whose matrices are weight-normed is missing, even if what is unexpected is ignored."""
+def test_a_layer_in_another_form_is_missing() -> None:
+    """A second layer has only weight-normed matrices. Its weights are missing, even if unexpected keys are ignored."""
     module = nn.LSTM(5, 6, 2)
     for name in ("weight_ih_l1", "weight_hh_l1"):
         parametrizations.weight_norm(module, name)
@@ -367,7 +370,7 @@ def test_a_checkpoint_as_torch_load_gives_it() -> None:
 
 
 def test_many_layers_take_no_longer_each() -> None:
-    """Comparisons of names grow with the number of layers, not with its square."""
+    """The number of name comparisons grows with the number of layers, not with its square."""
     counted = 0
 
     class Name(str):
