@@ -34,7 +34,7 @@ def arrays(outputs: Outputs) -> Outputs:
 
 @pytest.mark.parametrize("stack", STACKS, ids=kind_id)
 @pytest.mark.parametrize("kind", KINDS, ids=kind_id)
-def test_every_option(kind: dict[str, Any], stack: dict[str, Any], dtype: str) -> None:
+def test_every_accelerated_option_keeps_the_bound(kind: dict[str, Any], stack: dict[str, Any], dtype: str) -> None:
     for case in grid(kind, stack, dtype):
         module, entry = accelerated(case.module())
         for mode in (torch.inference_mode, torch.no_grad):
@@ -46,7 +46,7 @@ def test_every_option(kind: dict[str, Any], stack: dict[str, Any], dtype: str) -
 
 @pytest.mark.parametrize("stack", STACKS, ids=kind_id)
 @pytest.mark.parametrize("kind", KINDS, ids=kind_id)
-def test_every_option_packed(kind: dict[str, Any], stack: dict[str, Any], dtype: str) -> None:
+def test_every_packed_option_keeps_the_bound(kind: dict[str, Any], stack: dict[str, Any], dtype: str) -> None:
     for case in grid(kind, stack, dtype):
         if case.rows is None:
             continue
@@ -64,7 +64,7 @@ def test_every_option_packed(kind: dict[str, Any], stack: dict[str, Any], dtype:
             assert getattr(y, index) is getattr(packed, index)
 
 
-def test_packed_and_sorted() -> None:
+def test_sorted_packed_sequences_are_served() -> None:
     case = Case("LSTM", bidirectional=True, num_layers=2)
     module, entry = accelerated(case.module())
     x, hx = tensors(case.inputs())
@@ -75,7 +75,7 @@ def test_packed_and_sorted() -> None:
     assert entry.served == 2
 
 
-def test_packed_with_half_its_indices() -> None:
+def test_a_packed_sequence_with_half_its_indices_falls_back() -> None:
     """torch then returns the final state in the order of the packed rows."""
     module, entry = accelerated(Case("GRU").module())
     x, _ = tensors(Case("GRU").inputs())
@@ -87,7 +87,7 @@ def test_packed_with_half_its_indices() -> None:
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("mode", MODES)
-def test_cells(mode: str, bias: bool, dtype: str) -> None:
+def test_accelerated_cells_keep_the_bound(mode: str, bias: bool, dtype: str) -> None:
     for inputs, hidden in zip(FEATURES, reversed(FEATURES), strict=True):
         for scale, rows, state in itertools.product(SCALES, (None, 1, 5), (True, False)):
             case = Case(mode, inputs, hidden, bias=bias, dtype=dtype, steps=1, rows=rows, state=state, scale=scale)
@@ -112,7 +112,7 @@ def strided(x: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("rows", [3, None])
-def test_forms_of_input(rows: int | None) -> None:
+def test_all_forms_of_input_are_served(rows: int | None) -> None:
     """Views, parameters, lists of states, keyword arguments, tensors of inference mode, and outputs as new inputs."""
     case = Case("LSTM", num_layers=2, rows=rows)
     module, entry = accelerated(case.module())
@@ -289,7 +289,7 @@ FALLBACKS: dict[str, tuple[str, Any, str]] = {
     "ignore:a module that gatecell accelerates:UserWarning",
 )
 @pytest.mark.parametrize("name", FALLBACKS)
-def test_falls_back(name: str) -> None:
+def test_torch_runs_calls_that_gatecell_cannot(name: str) -> None:
     """torch runs this call, with the bits of a module that was never accelerated. gatecell serves the next call."""
     kind, run, reason = FALLBACKS[name]
     module, entry = accelerated(small(kind))

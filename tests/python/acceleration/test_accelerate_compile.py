@@ -86,7 +86,7 @@ def test_several_modules_share_one_graph(kind: str) -> None:
     assert [entry.served for entry in entries] == [2] + [1] * 11
 
 
-def test_what_dynamo_cannot_follow() -> None:
+def test_modules_that_dynamo_leaves_are_served() -> None:
     """Dynamo leaves an nn.RNN to the interpreter.
 
     It does not try to compile the functions that nn.RNN calls; it would warn about them.
@@ -100,7 +100,7 @@ def test_what_dynamo_cannot_follow() -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_graph_that_changes_weights(backend: str) -> None:
+def test_a_graph_may_change_weights(backend: str) -> None:
     """The versions of the weights are read before the graph runs. Changes within the graph do not count there."""
     (module, _), like = accelerated(small("GRUCell")), small("GRUCell")
 
@@ -121,7 +121,7 @@ def test_a_graph_that_changes_weights(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_weights_made_in_a_graph(backend: str) -> None:
+def test_a_graph_may_make_weights(backend: str) -> None:
     """Several weights may have the same address, one after the other."""
     (module, _), like = accelerated(small("GRUCell")), small("GRUCell")
     initial = module.weight_hh.detach().clone()
@@ -183,7 +183,7 @@ def test_torch_runs_compiled_transforms(backend: str) -> None:
     assert entry.served == 1
 
 
-def test_a_graph_that_outlives_its_module() -> None:
+def test_a_graph_that_outlives_its_module_is_an_error() -> None:
     graphs = []
     module, _ = accelerated(small().requires_grad_(False))
     torch.compile(module, backend=lambda graph, _: graphs.append(graph) or graph.forward)(X)

@@ -78,7 +78,7 @@ OTHERS: dict[str, tuple[Callable[[], torch.nn.Module], str]] = {
     "ignore:.*weight_norm.* is deprecated:FutureWarning", "ignore:.*torch.jit.*is deprecated:DeprecationWarning"
 )
 @pytest.mark.parametrize("name", OTHERS)
-def test_not_replaced(name: str) -> None:
+def test_other_modules_are_not_replaced(name: str) -> None:
     make, reason = OTHERS[name]
     module = make().eval()
     kind, state = type(module), set(vars(module))
@@ -102,7 +102,7 @@ def test_a_derived_class_keeps_its_own_name_and_attributes() -> None:
     assert entry.served == 3
 
 
-def test_arguments_that_are_no_models() -> None:
+def test_arguments_that_are_no_models_are_errors() -> None:
     with pytest.raises(TypeError, match=r"expected a torch.nn.Module, got OrderedDict"):
         gatecell.accelerate(small().state_dict())
     with pytest.raises(ValueError, match="expected a number of threads of at least 1"):
@@ -182,7 +182,7 @@ def test_copies_are_accelerated_and_their_own(how: str, kind: str) -> None:
     assert type(module) is not type(twin)
 
 
-def test_shared_modules_and_accelerating_twice() -> None:
+def test_shared_modules_are_replaced_once() -> None:
     shared = small()
     model = torch.nn.ModuleDict({"a": shared, "b": shared, "c": torch.nn.Sequential(small("LSTM"))})
     _, report = gatecell.accelerate(model)
@@ -240,7 +240,7 @@ def models(draw: st.DrawFn) -> tuple[torch.nn.Module, torch.Tensor]:
 
 @settings(max_examples=60)
 @given(models())
-def test_any_model(drawn: tuple[torch.nn.Module, torch.Tensor]) -> None:
+def test_any_model_gives_the_same_outputs(drawn: tuple[torch.nn.Module, torch.Tensor]) -> None:
     model, x = drawn
     expected = run(model.eval(), x)
     state = {key: value.clone() for key, value in model.state_dict().items()}

@@ -34,7 +34,7 @@ EXAMPLES = {"tensor": X, "tuple": (X, 2.0), "dict": {"scale": 2.0, "x": X}}
 
 
 @pytest.mark.parametrize("form", EXAMPLES)
-def test_report_with_an_example(form: str) -> None:
+def test_the_report_shows_times_of_an_example(form: str) -> None:
     model, report = gatecell.accelerate(Tagger().eval(), EXAMPLES[form])
     for measured in (report.measured, report.modules["encoder"].measured, report.modules["cell"].measured):
         assert 0 < measured.before < 1
@@ -80,7 +80,7 @@ def plain_copy(model: Any) -> Any:
     return like
 
 
-def test_an_example_of_a_packed_sequence() -> None:
+def test_an_example_may_be_a_packed_sequence() -> None:
     packed = torch.nn.utils.rnn.pack_sequence([X[:, 0], X[:2, 1]])
     _, report = gatecell.accelerate(small(), packed)
     assert report.measured.difference < 1e-6
@@ -103,7 +103,7 @@ def test_an_example_that_fails_leaves_the_model_alone() -> None:
     assert report.modules[""].served == 1
 
 
-def test_an_example_of_a_module_with_hooks() -> None:
+def test_an_example_may_run_hooks() -> None:
     """The time is measured with the input that the model passes to the module.
 
     The hooks change this input again in each call.
@@ -131,7 +131,7 @@ def test_an_example_leaves_ordinary_tensors() -> None:
 
 
 @pytest.mark.parametrize("output", [None, torch.zeros(0)])
-def test_nothing_to_compare(output: Any) -> None:
+def test_the_difference_is_nan_without_outputs(output: Any) -> None:
     class Mute(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -204,7 +204,7 @@ def test_threads_sleep_while_torch_works() -> None:
 # torch need not be installed.
 
 
-def test_without_torch() -> None:
+def test_without_torch_accelerate_says_what_it_needs() -> None:
     output = run_script("""
         import sys
         sys.modules["torch"] = None  # as if it were not installed

@@ -100,7 +100,7 @@ def test_changes_are_noticed(name: str) -> None:
     assert any(not torch.allclose(a, b) for a, b in zip(flat(run(module)), flat(before), strict=True))
 
 
-def test_sizes_set_later() -> None:
+def test_torch_runs_modules_with_changed_sizes() -> None:
     """torch uses such an attribute, or says that it does not fit. So torch runs these calls."""
     module, entry = accelerated(torch.nn.LSTM(3, 5, 2).eval())
     like = torch.nn.LSTM(3, 5, 2).eval()
@@ -144,7 +144,7 @@ def test_the_memory_of_packed_weights_is_not_reused() -> None:
     assert memory() is None
 
 
-def test_other_dtypes_and_devices() -> None:
+def test_other_dtypes_and_devices_are_served_or_fall_back() -> None:
     module, entry = accelerated(small())
     assert_close(run(module.double(), X.double()), run(small().double(), X.double()))
     assert_close(run(module.float()), run(small()))
@@ -155,7 +155,7 @@ def test_other_dtypes_and_devices() -> None:
     assert entry.served == 2
 
 
-def test_functional_call() -> None:
+def test_functional_call_uses_its_weights() -> None:
     module, entry = accelerated(small())
     others = {name: 2 * value.detach() for name, value in module.named_parameters()}
     with torch.no_grad():
@@ -186,7 +186,7 @@ def test_unseen_changes_need_refresh(change: Callable[[Any], None]) -> None:
     assert_close(run(module), run(like))
 
 
-def test_weights_made_in_inference_mode() -> None:
+def test_weights_made_in_inference_mode_need_refresh() -> None:
     """Such weights have no version counter at all."""
     with torch.inference_mode():
         module, like = small(), small()
@@ -204,7 +204,7 @@ def test_weights_made_in_inference_mode() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
 @pytest.mark.parametrize("name", REPARAMETRIZED)
-def test_reparametrized_later(name: str) -> None:
+def test_torch_runs_modules_reparametrised_later(name: str) -> None:
     """The change concerns the last weight, so the other weights keep their positions."""
     module, entry = accelerated(small())
     like = small()

@@ -63,7 +63,7 @@ def program(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_info(name: str, cli: Runner) -> None:
+def test_info_lists_the_layers(name: str, cli: Runner) -> None:
     path = FOLDER / name
     weights, facts = gatecell.load(path), cli.json("info", path)
     assert facts["format"] == weights.format == FORMATS.get(name, "torch.save")
@@ -87,7 +87,7 @@ def test_info(name: str, cli: Runner) -> None:
         assert text in out
 
 
-def test_info_without_layers_or_tensors(tmp_path: Path, cli: Runner) -> None:
+def test_info_works_without_layers_or_tensors(tmp_path: Path, cli: Runner) -> None:
     torch.save({"epoch": 3}, tmp_path / "a.pt")
     facts = cli.json("info", tmp_path / "a.pt")
     assert (facts["layers"], facts["tensors"], facts["elements"]) == ([], [], 0)
@@ -104,7 +104,7 @@ def test_names_cannot_control_the_terminal_of_info(tmp_path: Path, cli: Runner) 
     assert "\x1b" not in err
 
 
-def test_huge_names(tmp_path: Path, cli: Runner) -> None:
+def test_huge_names_are_cut(tmp_path: Path, cli: Runner) -> None:
     """A huge name is printed neither in full in a line nor in an error."""
     gatecell.save(tmp_path / "a", {"n" * 100_000: np.ones(3)} | {str(number): np.ones(3) for number in range(100)})
     code, out, _ = cli("info", tmp_path / "a")
@@ -116,7 +116,7 @@ def test_huge_names(tmp_path: Path, cli: Runner) -> None:
     assert len(err) < 2000
 
 
-def test_names_that_the_encoding_lacks(tmp_path: Path) -> None:
+def test_names_that_the_encoding_lacks_are_escaped(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", 漢=np.ones(3))
     done = program("info", tmp_path / "a.npz", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, "")
@@ -124,7 +124,7 @@ def test_names_that_the_encoding_lacks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_convert(name: str, tmp_path: Path, cli: Runner) -> None:
+def test_convert_writes_the_same_arrays(name: str, tmp_path: Path, cli: Runner) -> None:
     out, weights = tmp_path / "out.safetensors", gatecell.load(FOLDER / name)
     facts = cli.json("convert", FOLDER / name, out)
     assert (facts["tensors"], facts["bytes"], facts["skipped"]) == (len(weights), out.stat().st_size, weights.skipped)
@@ -221,7 +221,7 @@ def test_bad_input_is_one_line(command: str, tmp_path: Path, cli: Runner) -> Non
         ),
     ],
 )
-def test_messages(words: list[str], message: str, tmp_path: Path, cli: Runner) -> None:
+def test_errors_have_their_message(words: list[str], message: str, tmp_path: Path, cli: Runner) -> None:
     (tmp_path / "folder.safetensors").mkdir()
     np.savez(tmp_path / "complex.npz", a=np.ones(3, np.complex128))
     torch.save({}, tmp_path / "nothing.pt")
@@ -244,7 +244,9 @@ def test_messages(words: list[str], message: str, tmp_path: Path, cli: Runner) -
         (TypeError(), "TypeError"),
     ],
 )
-def test_errors_of_all_kinds(error: Exception, message: str, cli: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_all_kinds_are_one_line(
+    error: Exception, message: str, cli: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
@@ -252,7 +254,7 @@ def test_errors_of_all_kinds(error: Exception, message: str, cli: Runner, monkey
     assert cli("info", "a.pt") == (1, "", f"gatecell info: {message}\n")
 
 
-def test_interrupt(cli: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_has_its_own_exit_code(cli: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -274,14 +276,14 @@ def test_interrupt(cli: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
         (["verify", "a.pt", "--against", "keras"], "invalid choice: 'keras'"),
     ],
 )
-def test_usage_errors(words: list[str], message: str, cli: Runner) -> None:
+def test_usage_errors_name_the_argument(words: list[str], message: str, cli: Runner) -> None:
     code, out, err = cli(*words)
     assert (code, out) == (2, "")
     assert err.startswith("usage: gatecell")
     assert message in err
 
 
-def test_help(cli: Runner) -> None:
+def test_help_is_printed(cli: Runner) -> None:
     code, out, err = cli("--help")
     assert (code, err) == (0, "")
     for command in _cli._commands():
@@ -290,7 +292,7 @@ def test_help(cli: Runner) -> None:
     assert cli() == (2, out, "")
 
 
-def test_version(cli: Runner) -> None:
+def test_version_is_printed(cli: Runner) -> None:
     facts, build = cli.json("--version"), gatecell.build_info()
     assert facts == {**build, "isas": list(build["isas"]), "available": gatecell.available_isas()}
     code, out, _ = cli("--version")
@@ -299,11 +301,11 @@ def test_version(cli: Runner) -> None:
         assert text in out
 
 
-def test_json_before_the_command(cli: Runner) -> None:
+def test_json_may_come_before_the_command(cli: Runner) -> None:
     assert cli("--json", "info", FOLDER / "zip.pt")[1] == cli("info", FOLDER / "zip.pt", "--json")[1]
 
 
-def test_demo_as_json(cli: Runner) -> None:
+def test_demo_prints_json(cli: Runner) -> None:
     facts = cli.json("demo")
     assert facts["ok"]
     assert len(facts["networks"]) == 2
@@ -313,7 +315,7 @@ def test_demo_as_json(cli: Runner) -> None:
         assert network["isa"] in gatecell.available_isas()
 
 
-def test_as_a_program() -> None:
+def test_the_command_runs_as_a_program() -> None:
     done = program("info", FOLDER / "zip.pt")
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 recurrent layer" in done.stdout
@@ -322,7 +324,7 @@ def test_as_a_program() -> None:
     assert program("info").returncode == 2
 
 
-def test_nobody_reads_the_output() -> None:
+def test_a_closed_pipe_gives_no_message() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w") as pipe:
@@ -332,7 +334,7 @@ def test_nobody_reads_the_output() -> None:
         assert done.stderr == ""  # the exit code is 0 if Python does not buffer, because argparse ignores the error
 
 
-def test_output_cannot_be_written() -> None:
+def test_output_that_cannot_be_written_is_an_error() -> None:
     with open("/dev/full", "w") as full:
         done = program("info", FOLDER / "zip.pt", capture_output=False, stdout=full, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (1, "gatecell info: No space left on device\n")
@@ -353,7 +355,7 @@ def test_loads_no_framework_and_no_other_command() -> None:
     ("count", "text"),
     [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (12345, "12.3 kB"), (999_600, "1.00 MB"), (10**18, "1.00 EB")],
 )
-def test_sizes_for_people(count: int, text: str) -> None:
+def test_sizes_are_rounded_for_people(count: int, text: str) -> None:
     assert _output.size(count) == text
 
 
@@ -374,7 +376,7 @@ def test_json_has_no_nan() -> None:
     ],
     ids=str,
 )
-def test_info_of_modules(module: Any, tmp_path: Path, cli: Runner) -> None:
+def test_info_shows_the_options_of_modules(module: Any, tmp_path: Path, cli: Runner) -> None:
     torch.save({"model": {"rnn": module.state_dict()}}, tmp_path / "a.pt")
     (layer,) = cli.json("info", tmp_path / "a.pt")["layers"]
     assert (layer["prefix"], layer["cell"]) == ("model.rnn.", type(module).__name__)

@@ -41,7 +41,7 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("busy")
-def test_layers_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_layer_of_a_file_is_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
     model = torch.nn.ModuleDict(
         {
@@ -69,7 +69,7 @@ def test_layers_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.usefixtures("busy")
-def test_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_text_has_a_line_for_each_library(capsys: pytest.CaptureFixture[str]) -> None:
     path = str(_demo.DATA / "digits.safetensors")
     assert main(["bench", path, "--prefix", "lstm", "-T", "5"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -81,13 +81,13 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[4].endswith(" times as long")
 
 
-def test_without_torch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_works_without_torch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(bench, "find_spec", lambda name: None)
     assert main(["bench", str(_demo.DATA / "co2.safetensors"), "-T", "5"]) == 0
     assert "\n  PyTorch   torch not installed\n" in capsys.readouterr().out
 
 
-def test_cells_that_torch_has_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cells_that_torch_lacks_are_timed_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = {"weight_ih_l0": (12, 4), "weight_hh_l0": (12, 6), "bias_ih_l0": (12,), "bias_hh_l0": (12,)}
     gatecell.save(tmp_path / "w", {name: np.zeros(shape, np.float32) for name, shape in weights.items()})
     assert main(["bench", str(tmp_path / "w"), "-T", "5"]) == 0
@@ -126,7 +126,7 @@ def measured(torch_outputs: Callable[[], Any]) -> tuple[dict[str, Any], list[str
     return bench.measure(Task(path, layer, 10, 1, 1), pools), log
 
 
-def test_they_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_libraries_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "BUDGET", 0)
     layer, log = measured(lambda: {"y": np.ones(3), "h_n": np.full(2, 9.0)})
     assert log == ["make gatecell", "make torch", *["turn gatecell", "turn torch"] * bench.LEAST_TURNS]
@@ -174,7 +174,9 @@ def bench_with(
 
 
 @pytest.mark.parametrize("turns", SETTLED, ids=str)
-def test_settled_turns(turns: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settled_turns_give_a_time(
+    turns: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     steady = [2.0] * len(turns)
     for ours, theirs in ((turns, steady), (steady, turns)):
         layer, lines = bench_with(monkeypatch, capsys, ours, theirs)
@@ -208,7 +210,9 @@ def test_nothing_is_claimed_of_unsettled_turns(
         ]
 
 
-def test_unsettled_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unsettled_time_of_gatecell_alone_is_not_claimed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Without PyTorch the same rule holds for the time of gatecell."""
     monkeypatch.setattr(bench, "find_spec", lambda name: None)
     monkeypatch.setattr(bench, "torch_missing", lambda layer, libraries: "torch not installed")
@@ -235,7 +239,7 @@ def test_wrong_results_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert "  FAILED: outputs differ from PyTorch's by 5.0e-01, so nothing was timed\n" in capsys.readouterr().out
 
 
-def test_torch_that_cannot_be_imported() -> None:
+def test_a_torch_that_cannot_be_imported_is_reported() -> None:
     def broken() -> Any:
         raise ImportError("libtorch.so: no such file")
 
@@ -255,7 +259,7 @@ def test_an_interrupt_ends_a_long_call() -> None:
             call.result()
 
 
-def test_worker() -> None:
+def test_a_worker_measures_a_turn() -> None:
     path = _demo.DATA / "co2.safetensors"
     [layer] = gatecell.find_layers(gatecell.load(path))
     outputs = make("gatecell", Task(path, layer, 3, 2, 1))

@@ -28,7 +28,7 @@ CASES = [(name, options) for name, several in OPTIONS.items() for options in sev
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)
-def test_equals_the_cores(name: str, options: dict[str, Any], isa: str, dtype: str) -> None:
+def test_packed_size_is_the_size_in_the_core(name: str, options: dict[str, Any], isa: str, dtype: str) -> None:
     for hidden, layers, bidirectional, bias in itertools.product((4, 33, 64), (1, 3), (False, True), (False, True)):
         flags: dict[str, Any] = {"num_layers": layers, "bidirectional": bidirectional, "bias": bias, "dtype": dtype}
         net = getattr(gatecell, name)(19, hidden, **flags, **options, isa=isa)

@@ -40,7 +40,7 @@ def record_every_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("record_every_chunk")
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("name", ["lstm", "lstm_proj", "gru", "rnn"])
-def test_ctrl_c_at_every_chunk(
+def test_a_run_can_be_resumed_after_ctrl_c_at_every_chunk(
     name: str, batch_first: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """SIGINT raises KeyboardInterrupt. The run is resumed with another chunk size."""
@@ -59,7 +59,7 @@ def test_ctrl_c_at_every_chunk(
 
 
 @pytest.mark.usefixtures("record_every_chunk")
-def test_interrupted_again_and_again(case: Case) -> None:
+def test_a_run_can_be_interrupted_again_and_again(case: Case) -> None:
     for _ in range(4):
         with Interrupts(SequenceFile, "write", KeyboardInterrupt()) as interrupts:
             interrupts.nth = 2
@@ -116,7 +116,7 @@ print(nth, resumed, file=out)
 """
 
 
-def test_sigkill_at_any_moment(tmp_path: Path) -> None:
+def test_a_run_can_be_resumed_after_sigkill_at_any_moment(tmp_path: Path) -> None:
     case = Case(tmp_path, "gru")
     np.save(tmp_path / "expected.npy", case.y)
     np.save(tmp_path / "final.npy", case.final)
@@ -157,7 +157,9 @@ class Disk:
 @pytest.mark.usefixtures("record_every_chunk")
 @pytest.mark.parametrize("call", [(os, "pwrite"), (os, "fsync"), (Path, "replace"), (Path, "unlink")])
 @pytest.mark.parametrize("after", [False, True])
-def test_power_cut(call: tuple[Any, str], after: bool, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_can_be_resumed_after_a_power_cut(
+    call: tuple[Any, str], after: bool, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
     disk = Disk(monkeypatch, case.folder)
     nth = 0
     while True:
@@ -180,7 +182,7 @@ def test_power_cut(call: tuple[Any, str], after: bool, case: Case, monkeypatch: 
 
 
 @pytest.mark.usefixtures("record_every_chunk")
-def test_full_disk(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_can_be_resumed_after_a_full_disk(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     with Interrupts(os, "pwrite", full) as interrupts:
         interrupts.nth = 4  # the first write is the header
@@ -220,7 +222,7 @@ CHANGES: dict[str, Callable[[Case], Any]] = {
 
 @pytest.mark.usefixtures("record_every_chunk")
 @pytest.mark.parametrize("what", CHANGES)
-def test_refuses_to_resume_another_run(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_run_is_not_resumed(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     case = Case(tmp_path)
     case.x, case.hx = case.x[:, [0, 1, 2] * 3], tuple(np.repeat(part, 3, axis=1) for part in case.hx)
     np.save(tmp_path / "x.npy", case.x)  # (9, 9, 5): the shape is the same with the first two axes swapped
@@ -281,7 +283,7 @@ def test_old_output_stays_until_the_new_one_is_whole(case: Case) -> None:
         (lambda case: _draft.write_arrays(case.record, {"about": np.zeros(1)}), "not the record of an interrupted run"),
     ],
 )
-def test_damaged_leftovers(
+def test_damaged_leftovers_are_errors(
     damage: Callable[[Case], Any], message: str, case: Case, capsys: pytest.CaptureFixture[str]
 ) -> None:
     interrupted(case)
@@ -294,7 +296,7 @@ def test_damaged_leftovers(
     case.check()
 
 
-def test_one_run_at_a_time(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_runs_at_a_time_are_an_error(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
     codes = []
     read = SequenceFile.read
 
@@ -347,7 +349,7 @@ def test_the_interrupt_is_reported_below_the_bar(
     assert capsys.readouterr().err == "bar\ninterrupted; --resume goes on from step 0\n"
 
 
-def test_records_are_a_second_apart(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_are_at_least_a_second_apart(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each record waits for the disk.
 
     There is one at the beginning, one at the end, and one when a second has passed.

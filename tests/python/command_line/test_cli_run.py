@@ -30,7 +30,7 @@ from helpers.stream_cases import assert_same, inputs, network, states
 @pytest.mark.parametrize("chunk", [[], ["--chunk", "1"], ["--chunk", "4"]])
 @pytest.mark.parametrize("layout", ["TB", "BT", "T"])
 @pytest.mark.parametrize("name", ["lstm", "lstm_proj", "gru", "rnn"])
-def test_bits_of_one_call(name: str, layout: str, chunk: list[str], tmp_path: Path) -> None:
+def test_run_gives_the_bits_of_one_call(name: str, layout: str, chunk: list[str], tmp_path: Path) -> None:
     net = network(name, batch_first=layout == "BT")
     x, hx = inputs(net, 3), states(net, 3)
     if layout == "BT":
@@ -51,7 +51,7 @@ def test_bits_of_one_call(name: str, layout: str, chunk: list[str], tmp_path: Pa
 @pytest.mark.parametrize("layout", ["TB", "BT", "T"])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("kind", ["<f2", ">f4", "<f4", ">f8", np.longdouble])
-def test_any_floating_type_and_order(kind: Any, order: Any, layout: str, tmp_path: Path) -> None:
+def test_input_may_have_any_floating_type_and_order(kind: Any, order: Any, layout: str, tmp_path: Path) -> None:
     net = network("gru", batch_first=layout == "BT")
     x = inputs(net, 2)[:, 0] if layout == "T" else inputs(net, 2).swapaxes(0, int(layout == "BT"))
     x = np.asarray(x.astype(kind), order=order)
@@ -62,7 +62,7 @@ def test_any_floating_type_and_order(kind: Any, order: Any, layout: str, tmp_pat
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (0, 2, 5), (4, 0, 5), (0, 0, 5)])
-def test_empty(shape: tuple[int, ...], tmp_path: Path) -> None:
+def test_empty_input_gives_empty_output(shape: tuple[int, ...], tmp_path: Path) -> None:
     net = network("lstm")
     np.save(tmp_path / "x.npy", np.zeros(shape, np.float32))
     np.save(tmp_path / "y.npy", np.ones(3))
@@ -73,7 +73,7 @@ def test_empty(shape: tuple[int, ...], tmp_path: Path) -> None:
     assert_same(saved_states(tmp_path / "s.npz"), final)
 
 
-def test_as_torch(tmp_path: Path) -> None:
+def test_run_agrees_with_torch(tmp_path: Path) -> None:
     """The weights are in a file of torch, which has other layers, too."""
     torch.manual_seed(0)
     model = torch.nn.ModuleDict(
@@ -105,7 +105,7 @@ def test_states_go_on_from_file_to_file(tmp_path: Path) -> None:
     assert_same(saved_states(tmp_path / "s.npz"), final)
 
 
-def test_nonlinearity_and_a_cell(tmp_path: Path) -> None:
+def test_run_takes_a_nonlinearity_and_runs_cells(tmp_path: Path) -> None:
     torch.manual_seed(0)
     cell = torch.nn.RNNCell(5, 7, nonlinearity="relu")
     torch.save(cell, tmp_path / "cell.pt")
@@ -154,7 +154,7 @@ def test_memory_is_bounded(order: str, tmp_path: Path) -> None:
     assert np.load(tmp_path / "y.npy", mmap_mode="r").shape == (*shape[:2], 4)
 
 
-def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_tells_the_facts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net = network("gru")
     np.save(tmp_path / "x.npy", inputs(net, 2))
     words = ["run", str(weights(tmp_path, net)), str(tmp_path / "x.npy"), str(tmp_path / "y.npy")]
@@ -235,7 +235,7 @@ def test_tqdm_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert_same(np.load(tmp_path / "y.npy"), net(x)[0])
 
 
-def test_progress_on_a_terminal(tmp_path: Path) -> None:
+def test_progress_is_shown_on_a_terminal(tmp_path: Path) -> None:
     net = network("gru")
     np.save(tmp_path / "x.npy", inputs(net, 2))
     words = ["run", str(weights(tmp_path, net)), str(tmp_path / "x.npy"), str(tmp_path / "y.npy")]
@@ -264,7 +264,7 @@ BAD_INPUTS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("what", BAD_INPUTS)
-def test_bad_inputs(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_inputs_are_errors(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     array, message = BAD_INPUTS[what]
     np.save(tmp_path / "x.npy", array)
     assert_refused(tmp_path, capsys, [], message)
@@ -280,7 +280,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("what", BAD_FILES)
-def test_bad_input_files(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_files_are_errors(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content, message = BAD_FILES[what]
     path = tmp_path / "x.npy"
     if what == "a directory":
@@ -329,7 +329,7 @@ def assert_refused(
         (["--layer", "encoder"], "y.npy", "expected arrays whose names start with 'encoder.'"),
     ],
 )
-def test_refusals(
+def test_run_refuses_to_destroy_files(
     options: list[str], output: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.save(tmp_path / "x.npy", inputs(network("lstm"), 2))
@@ -343,12 +343,12 @@ def test_refusals(
 
 
 @pytest.mark.parametrize("words", [["--chunk", "0"], ["--chunk", "x"], ["--threads", "-1"], ["--resume", "--force"]])
-def test_usage_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_errors_of_run(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "model.pt", "x.npy", "y.npy", *words]) == 2
     assert "error: argument" in capsys.readouterr().err
 
 
-def test_several_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_layers_need_a_choice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lstm, gru = network("lstm"), network("gru")
     both = {"a.": lstm, "a.b.": gru}
     named = {prefix + name: array for prefix, net in both.items() for name, array in net.state_dict().items()}

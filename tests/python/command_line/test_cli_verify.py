@@ -53,7 +53,7 @@ def saved(path: Path, module: Any, prefix: str = "rnn.") -> Path:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_files(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_of_every_format_are_verified(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, facts = run(capsys, FOLDER / name)
     assert (code, facts["ok"], facts["against"]) == (0, True, "float64")
     has_checksums = not (name.endswith(("safetensors", "json")) or "legacy" in name)
@@ -71,7 +71,9 @@ def test_files(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("against", AGAINST)
 @pytest.mark.parametrize("prefix", ["", "a.b."])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks(name: str, prefix: str, against: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_networks_of_every_kind_are_verified(
+    name: str, prefix: str, against: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, facts = run(capsys, saved(tmp_path / "a.pt", NETWORKS[name], prefix), "--against", against)
     (layer,) = facts["layers"]
     assert (code, layer["prefix"], layer["problem"]) == (0, prefix, None)
@@ -93,7 +95,9 @@ def test_both_references_agree(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [{"peepholes": "diagonal"}, {"peepholes": "full"}, {"reset": "none"}], ids=lambda options: str(options)
 )
-def test_what_torch_lacks(options: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cells_that_torch_lacks_are_verified_in_float64(
+    options: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     net = (gatecell.GRU if "reset" in options else gatecell.LSTM)(3, 4, **options)
     rng = np.random.default_rng(0)
     path = tmp_path / "a.npz"
@@ -198,7 +202,7 @@ def test_the_bound_is_the_promised_one(rounding: float, dtype: str, largest_sum:
     assert np.isnan(furthest(got, reference, ours).share)
 
 
-def test_broken_checksum(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_checksum_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = saved(tmp_path / "a.pt", NETWORKS["LSTM"])
     content = bytearray(path.read_bytes())
     with zipfile.ZipFile(path) as archive:
@@ -218,7 +222,9 @@ def test_broken_checksum(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     ],
     ids=str,
 )
-def test_hopeless_networks(change: float, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hopeless_networks_fail(
+    change: float, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     torch.default_generator.manual_seed(0)
     module = nn.RNN(3, 64)
     with torch.no_grad():
@@ -241,7 +247,7 @@ def large(kind: str, dtype: torch.dtype, factor: float, path: Path) -> Path:
 @pytest.mark.parametrize("against", AGAINST)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
-def test_large_sums(
+def test_large_sums_have_a_larger_bound(
     kind: str,
     dtype: torch.dtype,
     against: str,
@@ -275,7 +281,7 @@ def test_large_sums(
         assert f"{floor_of} * max(1, |reference|) * S/10, S = " in facts["layers"][0]["problem"]
 
 
-def test_sums_too_large_for_float32(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sums_too_large_for_float32_are_undecided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All gates are saturated, so float32 makes no error. But the bound would accept errors as large as the outputs."""
     code, facts = run(capsys, large("GRU", torch.float32, 1e6, tmp_path / "a.pt"))
     expected = "undecided: sums as large as S = .*, the largest of a gate, leave float32 too few digits"
@@ -284,13 +290,13 @@ def test_sums_too_large_for_float32(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(capsys, large("GRU", torch.float64, 1e6, tmp_path / "b.pt"))[0] == 0
 
 
-def test_prefix(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_prefix_selects_layers_to_verify(capsys: pytest.CaptureFixture[str]) -> None:
     for prefix in ("nested.0", "nested.0.model.rnn."):
         code, facts = run(capsys, FOLDER / "deeper.pt", "--prefix", prefix)
         assert (code, [layer["prefix"] for layer in facts["layers"]]) == (0, ["nested.0.model.rnn."])
 
 
-def test_without_torch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_works_without_torch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     assert _cli.main(["verify", str(FOLDER / "zip.pt"), "--against", "torch"]) == 1
     out, err = capsys.readouterr()

@@ -105,7 +105,7 @@ def test_hundreds_of_members_and_none(writer: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_hostile_names(writer: str, tmp_path: Path) -> None:
+def test_messages_are_short_for_hostile_names(writer: str, tmp_path: Path) -> None:
     """The message is one line of limited length, whatever the names are."""
     names = ["a\nb\x1b[31m\u202e.pt", "k" * 90 + "\t.pt", *("x" * 80 + f"{i}.pt" for i in range(30))]
     WRITERS[writer](tmp_path / "a", dict.fromkeys(names, b"content"))
@@ -115,7 +115,7 @@ def test_hostile_names(writer: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # warnings of torch.export about its own attributes
-def test_what_keras_and_torch_export_write(tmp_path: Path) -> None:
+def test_files_of_keras_and_torch_export_are_named(tmp_path: Path) -> None:
     WRITERS["zip"](tmp_path / "a.keras", {"config.json": b"{}", "model.weights.h5": b"\x89HDF\r\n\x1a\n"})
     assert message(tmp_path / "a.keras").startswith("a zip archive around an HDF5 file (Keras)")
     program = torch.export.export(nn.LSTM(2, 3).eval(), (torch.ones(4, 1, 2),))
@@ -125,7 +125,7 @@ def test_what_keras_and_torch_export_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated
-def test_other_files(tmp_path: Path) -> None:
+def test_other_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(weights()))
     assert message(tmp_path / "a.gz").startswith("a gzip file: unpack it")
     (tmp_path / "a.bz2").write_bytes(bz2.compress(weights()))
@@ -139,7 +139,7 @@ def test_other_files(tmp_path: Path) -> None:
     assert list(gatecell.load(tmp_path / "b.ptl")) == ["weight", "bias"]
 
 
-def test_damaged_archives(tmp_path: Path) -> None:
+def test_damaged_archives_are_errors(tmp_path: Path) -> None:
     """The archive is cut off or changed at any place. The error names members, or says what the file is."""
     members = {"a.pt": weights(), "b.pt": weights()}
     for mode in ("w", "w:gz"):
@@ -161,7 +161,7 @@ def test_damaged_archives(tmp_path: Path) -> None:
                 assert re.match("a tar file|a damaged tar file|a gzip file", message(tmp_path / "a"))
 
 
-def test_bombs(tmp_path: Path) -> None:
+def test_bombs_take_little_memory(tmp_path: Path) -> None:
     """A few MB that unpack to GB, and headers that claim such a size.
 
     The process may use 50 MB more than it has at the start.

@@ -33,7 +33,7 @@ SAVES = every_tensor.saves()
 
 @pytest.mark.parametrize("save", SAVES)
 @pytest.mark.parametrize("name", OBJECTS)
-def test_objects(name: str, save: str, tmp_path: Path) -> None:
+def test_every_tensor_of_an_object_is_found(name: str, save: str, tmp_path: Path) -> None:
     root = OBJECTS[name]()
     assert every_tensor.tensors(root)
     SAVES[save](root, tmp_path / "a.pt")
@@ -114,7 +114,7 @@ def graphs(draw: st.DrawFn) -> Any:
 
 
 @given(root=graphs(), save=st.sampled_from(list(SAVES)))
-def test_graphs(root: Any, save: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_every_tensor_of_a_graph_is_found(root: Any, save: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "graph.pt"
     SAVES[save](root, path)
     problem = ""
@@ -138,7 +138,7 @@ def shards(path: Path, parts: dict[str, dict[str, torch.Tensor]], suffix: str, *
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
-def test_shards(suffix: str, tmp_path: Path) -> None:
+def test_every_tensor_of_shards_is_found(suffix: str, tmp_path: Path) -> None:
     parts = {"first": {"a.w": t(), "a.b": t()}, "second": {"c.w": t(), "d": t()}}
     shards(tmp_path / "i.json", parts, suffix)
     ours = assert_every_tensor_found(parts["first"] | parts["second"], tmp_path / "i.json")
@@ -151,7 +151,7 @@ def test_shards(suffix: str, tmp_path: Path) -> None:
     assert gatecell.load(tmp_path / "i.json", prefix="a").skipped == {}
 
 
-def test_plain_data_of_shards(tmp_path: Path) -> None:
+def test_plain_data_of_shards_is_metadata(tmp_path: Path) -> None:
     shards(tmp_path / "i.json", {"first": {"w": t(), "epoch": 3}}, ".bin", metadata={"total_size": 8})
     index = json.loads((tmp_path / "i.json").read_text())
     del index["weight_map"]["epoch"]
@@ -160,7 +160,7 @@ def test_plain_data_of_shards(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_npz(save: Any, tmp_path: Path) -> None:
+def test_every_array_of_an_npz_is_found(save: Any, tmp_path: Path) -> None:
     arrays = {"a": t().numpy(), "b.c": t(2, 3).numpy().T, "d": np.array(7), "e": np.zeros((0, 3))}
     save(tmp_path / "a.npz", **arrays)
     assert list(assert_every_tensor_found(arrays, tmp_path / "a.npz")) == list(arrays)
@@ -169,7 +169,7 @@ def test_npz(save: Any, tmp_path: Path) -> None:
         gatecell.load(tmp_path / "a.npz")
 
 
-def test_safetensors(tmp_path: Path) -> None:
+def test_every_tensor_of_safetensors_is_found(tmp_path: Path) -> None:
     tensors = {"a": t(), "b.c": t(2, 3), "d": torch.tensor(True), "half": t().half()}
     safetensors.torch.save_file(tensors, tmp_path / "a", metadata={"format": "pt"})
     ours = assert_every_tensor_found(tensors, tmp_path / "a")
@@ -193,7 +193,7 @@ class ModuleOfPython2:
         return nn.Module, (), {name: Made(collections.OrderedDict, pairs) for name, pairs in groups.items()}
 
 
-def test_ordered_dicts_of_python_2(tmp_path: Path) -> None:
+def test_every_tensor_of_python_2_dicts_is_found(tmp_path: Path) -> None:
     odd = Made(collections.OrderedDict, [["w", tensor()], [("a", 1), tensor(offset=3)]])
     ours = load(archive(members({"odd": odd, "module": ModuleOfPython2()})), tmp_path)
     assert list(ours) == ["odd.w", "odd.('a', 1)", "module.weight", "module.b"]

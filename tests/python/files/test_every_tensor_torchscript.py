@@ -131,7 +131,7 @@ def attributes(loaded: Any, original: nn.Module) -> list[Any]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_torchscript(form: str, tmp_path: Path) -> None:
+def test_every_tensor_of_torchscript_is_found(form: str, tmp_path: Path) -> None:
     """Each tensor is in the result, or `skipped` has the path of the tensor in the original module."""
     model = Outer()
     FORMS[form](model).save(str(tmp_path / "a.pt"))
@@ -174,7 +174,7 @@ class QuantisedPair(Quantised):
 @pytest.mark.parametrize("form", ["zip", "legacy", "scripted", "frozen", "state dict"])
 @pytest.mark.parametrize("dtype", [torch.qint8, torch.float16])
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.LSTMCell, nn.GRUCell, nn.RNNCell])
-def test_quantised_modules(kind: Any, dtype: torch.dtype, form: str, tmp_path: Path) -> None:
+def test_quantised_modules_are_named_or_errors(kind: Any, dtype: torch.dtype, form: str, tmp_path: Path) -> None:
     """`skipped` names packed weights. Quantised tensors are an error that has their path."""
     model = (QuantisedPair if kind in (nn.LSTM, nn.GRU, nn.LSTMCell) else Quantised)(kind).eval()
     quantised = torch.ao.quantization.quantize_dynamic(model, {kind, nn.Linear}, dtype=dtype)

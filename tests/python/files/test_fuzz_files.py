@@ -99,7 +99,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(content)
 
 
-def test_mutated_files(tmp_path: Path) -> None:
+def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:
     path, begin = tmp_path / "mutated", time.monotonic()
     for batch in itertools.count():
 
@@ -120,5 +120,5 @@ def test_mutated_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in FOLDER.rglob("*") if path.is_file()], ids=lambda path: path.name)
-def test_unchanged_files_and_earlier_finds(path: Path) -> None:
+def test_unchanged_files_and_earlier_finds_are_read_or_refused(path: Path) -> None:
     read(path)

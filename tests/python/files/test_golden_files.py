@@ -13,7 +13,7 @@ FILES = sorted(path.name for path in FOLDER.iterdir() if path.is_file() and path
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_file(name: str) -> None:
+def test_each_file_holds_the_weights(name: str) -> None:
     prefixes = PREFIXES.get(name, [""])
     ours = gatecell.load(FOLDER / name, check=True)
     assert ours.keys() == {prefix + key for prefix in prefixes for key in WEIGHTS}

@@ -85,14 +85,14 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_archives(name: str, tmp_path: Path) -> None:
+def test_hostile_archives_are_errors(name: str, tmp_path: Path) -> None:
     content, message = ARCHIVES[name]
     with pytest.raises(ValueError, match=rf"a\.pt: .*{re.escape(message)}"):
         load(content, tmp_path)
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy"])
-def test_cut_off_anywhere(form: str, tmp_path: Path) -> None:
+def test_files_cut_off_anywhere_are_errors(form: str, tmp_path: Path) -> None:
     content = GOOD if form == "zip" else legacy()
     for end in range(len(content)):
         with pytest.raises(ValueError, match=r"a\.pt: ."):
@@ -129,14 +129,14 @@ TENSORS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", TENSORS)
-def test_tensors(name: str, tmp_path: Path) -> None:
+def test_hostile_tensors_are_errors(name: str, tmp_path: Path) -> None:
     value, message = TENSORS[name]
     with pytest.raises(ValueError, match=rf"a\.pt: 'layer\.w': .*{re.escape(message)}"):
         load(archive(members({"layer": {"w": value}, "good": tensor()})), tmp_path)
     assert list(load(archive(members({"layer": {"w": value}, "good": {"w": tensor()}})), tmp_path, prefix="good"))
 
 
-def test_other_archives_of_the_same(tmp_path: Path) -> None:
+def test_other_forms_of_archives_are_read(tmp_path: Path) -> None:
     """Archives with 64-bit sizes and positions, sizes after the data, or a comment. torch.load is the oracle."""
     streamed = io.BytesIO()
     streamed.seekable = lambda: False  # type: ignore[method-assign]
@@ -179,7 +179,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         assert re.search(expected, line), (name, line)
 
 
-def test_legacy_storages(tmp_path: Path) -> None:
+def test_hostile_legacy_storages_are_errors(tmp_path: Path) -> None:
     cases = {
         "bytes beyond the file": legacy(sizes=(25,)),
         "expected 24 elements": legacy(sizes=(23,)),

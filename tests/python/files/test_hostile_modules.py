@@ -59,7 +59,7 @@ CODE: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", CODE)
-def test_code(name: str, tmp_path: Path) -> None:
+def test_hostile_code_tells_nothing(name: str, tmp_path: Path) -> None:
     for own, path in (("LSTM", ""), ("RNNCell", "/torch/nn/modules/rnn")):
         data = layers(f"{path.replace('/', '.')}:{own}")
         content = script(data, {path: b"class %b(Module):\n" % own.encode() + CODE[name]})
@@ -85,7 +85,7 @@ def test_each_file_of_code_is_read_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert sorted(read) == ["a/code/__torch__.py", "a/code/__torch__/a.py"]
 
 
-def test_code_that_cannot_be_read(tmp_path: Path) -> None:
+def test_code_that_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
     """Such code tells no options, but the weights are loaded.
 
     A path that leaves the folder counts as a missing member.
@@ -115,7 +115,7 @@ CONSTANTS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", CONSTANTS)
-def test_constants(name: str, tmp_path: Path) -> None:
+def test_hostile_constants_are_errors(name: str, tmp_path: Path) -> None:
     constants, message = CONSTANTS[name]
     data = b"}" + text("CONSTANTS") + b"}" + text("c0") + TENSOR + b"ss." if name == "of one name" else b"}."
     with pytest.raises(ValueError, match=rf"a\.pt: .*{re.escape(message)}"):

@@ -134,7 +134,7 @@ PICKLES: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", PICKLES)
-def test_pickles(name: str, tmp_path: Path) -> None:
+def test_hostile_pickles_are_errors(name: str, tmp_path: Path) -> None:
     data, message = PICKLES[name]
     keys = b"" if name == "no end" else pickle.dumps([])
     for content in (archive(members(data)), LEGACY + data + keys):
@@ -172,13 +172,13 @@ HARMLESS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_odd_pickles_without_tensors(name: str, tmp_path: Path) -> None:
+def test_odd_pickles_without_tensors_are_empty(name: str, tmp_path: Path) -> None:
     assert load(archive(members(HARMLESS[name])), tmp_path) == {}
 
 
 @pytest.mark.parametrize("leaf", [b"N" * 3000, b"cm\nM\nq\1)R" + b"h\1)R" * 20, text("x") * 3000])
 @pytest.mark.parametrize(("width", "depth"), [(2, 25), (30, 5), (1000, 3)])
-def test_objects_that_share_all_they_hold(leaf: bytes, width: int, depth: int, tmp_path: Path) -> None:
+def test_objects_that_share_all_they_hold_are_an_error(leaf: bytes, width: int, depth: int, tmp_path: Path) -> None:
     """A few KB that look like a million objects or more. The error comes after about 0.2 s."""
     levels = (b"q\0000](" + b"h\0" * width + b"e") * depth
     content = archive(members(b"](" + leaf + b"e" + levels + b"."))

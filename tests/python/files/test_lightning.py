@@ -65,7 +65,7 @@ def checkpoint(cfg: ConfigNode, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("save", SAVES, ids=SAVES_IDS)
-def test_a_checkpoint(save: Any, tmp_path: Path) -> None:
+def test_a_checkpoint_is_read(save: Any, tmp_path: Path) -> None:
     save(checkpoint(config(400), weight=torch.ones(2)), tmp_path / "last.ckpt")
     ours = gatecell.load(tmp_path / "last.ckpt")
     theirs = torch_load_oracle.flatten({"state_dict": STATE})

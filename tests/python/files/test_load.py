@@ -151,7 +151,7 @@ def test_spans_of_other_types_are_checked_too(tmp_path: Path) -> None:
         gatecell.GRU.from_file(path, prefix="enc")
 
 
-def test_a_header_over_the_limit(tmp_path: Path) -> None:
+def test_a_header_over_the_limit_is_an_error(tmp_path: Path) -> None:
     """The file is long enough for the header, but takes no space on the disk."""
     path = write(tmp_path / "a.safetensors", (100_000_001).to_bytes(8, "little"))
     with path.open("r+b") as file:
@@ -167,7 +167,7 @@ def test_npz_from_file_reads_only_what_is_under_the_prefix(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_safetensors(name: str, tmp_path: Path) -> None:
+def test_hostile_safetensors_are_errors(name: str, tmp_path: Path) -> None:
     path = write(tmp_path / "a.safetensors", HOSTILE[name])
     with pytest.raises(ValueError, match=r"a\.safetensors: not a valid safetensors file: ."):
         gatecell.load(path)
@@ -211,7 +211,7 @@ def test_the_package_reads_the_same_from_changed_files(
         assert ours[name].tobytes() == array.tobytes()
 
 
-def test_npz(tmp_path: Path) -> None:
+def test_npz_is_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **ARRAYS)
     ours = gatecell.load(tmp_path / "a.npz")
     assert ours.keys() == ARRAYS.keys()
@@ -222,7 +222,7 @@ def test_npz(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_npz_of_every_layout(save: Any, tmp_path: Path) -> None:
+def test_npz_of_every_layout_is_read(save: Any, tmp_path: Path) -> None:
     arrays = ARRAYS | {
         "fortran": np.asfortranarray(RNG.standard_normal((3, 4))),
         "big": np.arange(5, dtype=">i4"),
@@ -245,7 +245,7 @@ def index(path: Path, places: object) -> Path:
 
 
 @pytest.mark.parametrize("form", ["safetensors", "bin"])
-def test_sharded(form: str, tmp_path: Path) -> None:
+def test_shards_are_read(form: str, tmp_path: Path) -> None:
     names, places = list(ARRAYS), {}
     for i in range(3):
         shard = {name: ARRAYS[name] for name in names[i::3]}
@@ -270,7 +270,7 @@ def test_sharded(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "place", ["../a.safetensors", "/etc/passwd", "", ".", "..", "x/../../a", "a\\b", 3, None, ["a"]]
 )
-def test_hostile_index(place: object, tmp_path: Path) -> None:
+def test_a_hostile_index_is_an_error(place: object, tmp_path: Path) -> None:
     write(tmp_path / "a.safetensors", FILE)
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -278,14 +278,14 @@ def test_hostile_index(place: object, tmp_path: Path) -> None:
         gatecell.load(index(folder / "i.json", {"double": place}))
 
 
-def test_a_pipe_as_a_shard(tmp_path: Path) -> None:
+def test_a_pipe_as_a_shard_is_an_error(tmp_path: Path) -> None:
     """Opening the pipe would wait for a writer for ever."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match=r"i\.json: .*pipe: expected a file, got a device or a pipe"):
         gatecell.load(index(tmp_path / "i.json", {"a": "pipe"}))
 
 
-def test_damaged_index(tmp_path: Path) -> None:
+def test_a_damaged_index_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "a.safetensors", FILE)
     damaged = [
         b"{",
@@ -307,7 +307,7 @@ def test_damaged_index(tmp_path: Path) -> None:
         gatecell.load(index(tmp_path / "i.json", {"other": "i.json"}))
 
 
-def test_damaged_npz(tmp_path: Path) -> None:
+def test_a_damaged_npz_is_an_error(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **ARRAYS)
     content = (tmp_path / "a.npz").read_bytes()
     damaged = {
@@ -321,13 +321,13 @@ def test_damaged_npz(tmp_path: Path) -> None:
             gatecell.load(write(tmp_path / f"{name}.npz", data), check=True)
 
 
-def test_npz_without_arrays(tmp_path: Path) -> None:
+def test_npz_without_arrays_is_empty(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz")
     assert gatecell.load(tmp_path / "a.npz", check=True) == {}
 
 
 @pytest.mark.parametrize("shape", ["0, 4611686018427387904, 4611686018427387904", f"0, {2**70}", "0," * 40, "9" * 5000])
-def test_npz_whose_shape_overflows(shape: str, tmp_path: Path) -> None:
+def test_npz_with_a_shape_that_overflows_is_an_error(shape: str, tmp_path: Path) -> None:
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape},), }}".encode()
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
         file.writestr("w.npy", b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header)
@@ -365,14 +365,14 @@ def test_the_content_tells_the_format(name: str, tmp_path: Path) -> None:
         bytes(257) + b"ustar": "this is a damaged tar file",
     }.items(),
 )
-def test_files_of_other_kinds(content: bytes, what: str, tmp_path: Path) -> None:
+def test_files_of_other_kinds_are_named(content: bytes, what: str, tmp_path: Path) -> None:
     path = write(tmp_path / "a.pt", content)
     for call in (gatecell.load, gatecell.LSTM.from_file):
         with pytest.raises(ValueError, match=rf"a\.pt: {what}.*expected \.safetensors, its index .*torch\.save"):
             call(path)
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError, match=r"expected a file .*got a directory"):
         gatecell.load(tmp_path)
     with pytest.raises(ValueError, match="expected a file, got a device or a pipe"):
@@ -383,13 +383,13 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.safetensors", "a.pt"])
-def test_missing_file(name: str, tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(name: str, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         gatecell.load(tmp_path / name)
 
 
 @pytest.mark.parametrize("suffix", ["npz", "safetensors"])
-def test_from_file(suffix: str, tmp_path: Path) -> None:
+def test_from_file_reads_a_layer(suffix: str, tmp_path: Path) -> None:
     theirs = torch.nn.LSTM(3, 4, 2, bidirectional=True)
     weights = {f"encoder.{name}": tensor.numpy() for name, tensor in theirs.state_dict().items()}
     path = tmp_path / f"a.{suffix}"

@@ -82,7 +82,7 @@ FORMS: dict[str, Callable[[nn.Module, Path], None]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("choice", CHOICES)
-def test_modules(choice: tuple[bool, bool, str], form: str, tmp_path: Path) -> None:
+def test_options_of_modules_are_torchs(choice: tuple[bool, bool, str], form: str, tmp_path: Path) -> None:
     model = Outer(*choice)
     FORMS[form](model, tmp_path / "a.pt")
     options_by_path = expected(model)
@@ -99,7 +99,7 @@ def test_modules(choice: tuple[bool, bool, str], form: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_layer_itself(form: str, tmp_path: Path) -> None:
+def test_options_of_a_single_layer(form: str, tmp_path: Path) -> None:
     for nonlinearity in ("tanh", "relu"):
         FORMS[form](layer := nn.RNN(4, 4, nonlinearity=nonlinearity, batch_first=True), tmp_path / "a.pt")
         assert gatecell.load(tmp_path / "a.pt").options == expected(layer)
@@ -108,14 +108,14 @@ def test_a_layer_itself(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy", "traced"])
-def test_subclasses(form: str, tmp_path: Path) -> None:
+def test_options_of_subclasses(form: str, tmp_path: Path) -> None:
     model = nn.Sequential(MyLSTM(4, 4, batch_first=True), MyLSTM(4, 4, bidirectional=True))
     FORMS[form](model, tmp_path / "a.pt")
     assert gatecell.load(tmp_path / "a.pt").options == expected(model)
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_frozen_with_preserved_layers(choice: tuple[bool, bool, str], tmp_path: Path) -> None:
+def test_options_of_preserved_layers_in_frozen_modules(choice: tuple[bool, bool, str], tmp_path: Path) -> None:
     model = Outer(*choice).eval()
     frozen = torch.jit.freeze(torch.jit.script(model), preserved_attrs=["rnn", "other"])
     torch.jit.save(frozen, tmp_path / "a.pt")
@@ -141,7 +141,7 @@ class PackedAndNot(Packed):
 
 @pytest.mark.parametrize("trace", [True, False])
 @pytest.mark.parametrize("choice", CHOICES)
-def test_packed_sequences(choice: tuple[bool, bool, str], trace: bool, tmp_path: Path) -> None:
+def test_options_from_packed_sequences(choice: tuple[bool, bool, str], trace: bool, tmp_path: Path) -> None:
     """A trace that has only packed input does not tell batch_first, because batch_first has no effect there."""
     batch_first, bidirectional, nonlinearity = choice
     how: Any = {"batch_first": batch_first, "bidirectional": bidirectional}
@@ -170,7 +170,7 @@ class RNNCell(nn.Module):
         return torch.relu(torch.tanh(x @ self.weight_ih) @ self.weight_hh)
 
 
-def test_files_that_tell_nothing(tmp_path: Path) -> None:
+def test_files_without_options(tmp_path: Path) -> None:
     model = Outer(True, True, "relu")
     torch.save(model.state_dict(), tmp_path / "a.pt")
     safetensors.torch.save_file(model.state_dict(), tmp_path / "a.safetensors")

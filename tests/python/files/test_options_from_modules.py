@@ -48,7 +48,7 @@ def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Model, Path]:
     return model, tmp_path / "a.pt"
 
 
-def test_outputs_are_those_of_the_module(saved: tuple[Model, Path]) -> None:
+def test_outputs_are_the_outputs_of_the_module(saved: tuple[Model, Path]) -> None:
     model, path = saved
     x = np.random.default_rng(0).standard_normal((2, 3, 5)).astype(np.float32)
     weights = gatecell.load(path)
@@ -68,7 +68,7 @@ def test_given_options_win_over_the_file(saved: tuple[Model, Path]) -> None:
     assert (net.batch_first, net.nonlinearity) == (False, "tanh")
 
 
-def test_nothing_is_left_to_choose(saved: tuple[Model, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_option_is_left_to_choose(saved: tuple[Model, Path], capsys: pytest.CaptureFixture[str]) -> None:
     _, path = saved
     found = {layer.prefix: (str(layer), layer.choose) for layer in gatecell.find_layers(gatecell.load(path))}
     assert found == {
@@ -99,7 +99,7 @@ def test_commands_use_the_options(
     assert "FAILED" not in capsys.readouterr().out
 
 
-def test_a_cell(tmp_path: Path) -> None:
+def test_a_cell_has_its_nonlinearity(tmp_path: Path) -> None:
     theirs = nn.RNNCell(3, 4, nonlinearity="relu")
     torch.save(theirs, tmp_path / "a.pt")
     ours = gatecell.RNNCell.from_file(tmp_path / "a.pt")

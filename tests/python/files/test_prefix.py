@@ -92,7 +92,9 @@ def check(path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("save", SAVES, ids=["zip", "legacy"])
 @pytest.mark.parametrize("trouble", TROUBLE)
 @pytest.mark.filterwarnings("ignore")
-def test_trouble_elsewhere(trouble: str, save: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_objects_outside_the_prefix_do_not_matter(
+    trouble: str, save: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make, message = TROUBLE[trouble]
     save({"bad": make(), "epoch": 3, "good": GOOD, "worse": [make()], "seed": {"a": 1}}, tmp_path / "a.pt")
     if message:
@@ -123,7 +125,7 @@ HAND_MADE: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("trouble", HAND_MADE)
-def test_hand_made_trouble_elsewhere(trouble: str, tmp_path: Path) -> None:
+def test_hand_made_objects_outside_the_prefix_do_not_matter(trouble: str, tmp_path: Path) -> None:
     data, message = HAND_MADE[trouble]
     (tmp_path / "a.pt").write_bytes(archive(members(by_hand(data))))
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -132,7 +134,7 @@ def test_hand_made_trouble_elsewhere(trouble: str, tmp_path: Path) -> None:
     assert (list(ours), ours.skipped) == (["good.w"], {})
 
 
-def test_npz(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_arrays_outside_the_prefix_do_not_matter_in_npz(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad: Any = {"bad": np.array([1, None], object), "worse": np.array(["2000"], "M8")}
     np.savez(tmp_path / "a.npz", **bad, **EXPECTED)
     with pytest.raises(ValueError, match="'bad': an array of Python objects"):
@@ -146,7 +148,9 @@ def test_npz(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check(tmp_path / "twice.npz", tmp_path, capsys)
 
 
-def test_safetensors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tensors_outside_the_prefix_do_not_matter_in_safetensors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     header: dict[str, Any] = {
         "bad": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]},
         "worse": {"dtype": "F32", "shape": [1] * 40, "data_offsets": [2, 10]},
@@ -164,7 +168,7 @@ def test_safetensors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     check(tmp_path / "a.safetensors", tmp_path, capsys)
 
 
-def test_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shards_outside_the_prefix_are_not_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Shards that have nothing under the prefix are not even opened."""
     np.savez(tmp_path / "good.npz", **EXPECTED, **{"bad.x": np.array([None])})
     (tmp_path / "broken.npz").write_bytes(b"PK\3\4")
@@ -176,7 +180,7 @@ def test_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated
-def test_torchscript(tmp_path: Path) -> None:
+def test_tensors_outside_the_prefix_do_not_matter_in_torchscript(tmp_path: Path) -> None:
     class Model(nn.Module):
         def __init__(self) -> None:
             super().__init__()

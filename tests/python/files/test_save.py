@@ -26,7 +26,7 @@ ARRAYS: dict[str, Any] = {
 }
 
 
-def test_arrays(tmp_path: Path) -> None:
+def test_arrays_come_back(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     gatecell.save(path, ARRAYS)
     ours, theirs = gatecell.load(path), safetensors.numpy.load_file(path)
@@ -40,14 +40,14 @@ def test_arrays(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.safetensors"]
 
 
-def test_torch_tensors(tmp_path: Path) -> None:
+def test_torch_tensors_come_back(tmp_path: Path) -> None:
     tensors = {"a": torch.nn.Parameter(torch.randn(2, 3)), "b": torch.randn(4).bfloat16()}
     gatecell.save(str(tmp_path / "a"), tensors)
     for name, array in gatecell.load(tmp_path / "a").items():
         assert array.tobytes() == tensors[name].detach().float().numpy().tobytes()
 
 
-def test_what_a_network_and_a_file_hold(tmp_path: Path) -> None:
+def test_weights_of_networks_and_files_can_be_saved(tmp_path: Path) -> None:
     theirs = torch.nn.LSTM(3, 4, 2)
     torch.save({"model": theirs.state_dict()}, tmp_path / "a.pt")
     gatecell.save(tmp_path / "a.safetensors", gatecell.load(tmp_path / "a.pt"))
@@ -57,7 +57,7 @@ def test_what_a_network_and_a_file_hold(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array, theirs.state_dict()[name])
 
 
-def test_over_the_file_that_the_arrays_view(tmp_path: Path) -> None:
+def test_saving_over_the_file_that_the_arrays_view(tmp_path: Path) -> None:
     gatecell.save(tmp_path / "a", {"a": np.arange(5.0), "b": np.ones(2)})
     weights = gatecell.load(tmp_path / "a")
     gatecell.save(tmp_path / "a", {"b": weights["a"]})
@@ -88,12 +88,12 @@ def test_arrays_that_cannot_be_saved_are_errors(
     assert (tmp_path / "a").read_bytes() == b"before"
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         gatecell.save(tmp_path / "x" / "a", {"a": np.ones(1)})
 
 
-def test_a_directory_in_the_way(tmp_path: Path) -> None:
+def test_a_directory_of_that_name_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(IsADirectoryError):
         gatecell.save(tmp_path / "a", {"a": np.ones(1)})

@@ -158,7 +158,7 @@ WEIGHTS: dict[str, Any] = {
 
 @SAVES
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_as_torch_load(name: str, save: Save, tmp_path: Path) -> None:
+def test_files_are_read_as_by_torch_load(name: str, save: Save, tmp_path: Path) -> None:
     save(WEIGHTS[name], tmp_path / "no suffix")
     theirs = torch_load_oracle.load(tmp_path / "no suffix")
     ours = gatecell.load(tmp_path / "no suffix")
@@ -169,7 +169,7 @@ def test_as_torch_load(name: str, save: Save, tmp_path: Path) -> None:
 
 @SAVES
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_dtypes(dtype: torch.dtype, save: Save, tmp_path: Path) -> None:
+def test_every_dtype_is_read(dtype: torch.dtype, save: Save, tmp_path: Path) -> None:
     values = torch.arange(-4, 8).view(3, 4).to(dtype)
     value = {"a": values, "b": values.t()[1:], "c": values[1, 1]}
     save(value, tmp_path / "a.pt")
@@ -182,7 +182,7 @@ def test_dtypes(dtype: torch.dtype, save: Save, tmp_path: Path) -> None:
 
 @SAVES
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_protocols(protocol: int, save: Any, tmp_path: Path) -> None:
+def test_every_protocol_is_read(protocol: int, save: Any, tmp_path: Path) -> None:
     arrays = {"array": np.arange(6.0).reshape(2, 3), "empty": np.zeros((0, 3)), "fortran": np.ones((2, 3), order="F")}
     tuples = {"pair": Pair(BASE, Pair(BASE[1:], 3)), "max": torch.max(BASE.view(4, 6), 0)}
     arrays["lists"] = [[] for _ in range(50_000)]
@@ -194,7 +194,7 @@ def test_protocols(protocol: int, save: Any, tmp_path: Path) -> None:
 
 @SAVES
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_tensors_in_foreign_objects(protocol: int, save: Any, tmp_path: Path) -> None:
+def test_tensors_in_foreign_objects_are_found(protocol: int, save: Any, tmp_path: Path) -> None:
     """Tensors are found by the names of attributes.
 
     Tensors without a name get a number. `skipped` names the objects.
@@ -219,7 +219,7 @@ def test_tensors_in_foreign_objects(protocol: int, save: Any, tmp_path: Path) ->
 @SAVES
 @pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2", "complex32"])
 @pytest.mark.filterwarnings("ignore:ComplexHalf")
-def test_dtypes_that_numpy_lacks(dtype: str, save: Save, tmp_path: Path) -> None:
+def test_dtypes_that_numpy_lacks_are_errors(dtype: str, save: Save, tmp_path: Path) -> None:
     save({"enc": {"w": torch.ones(3).to(getattr(torch, dtype))}, "dec": {"w": torch.ones(2)}}, tmp_path / "a.pt")
     with pytest.raises(ValueError, match=rf"a\.pt: 'enc\.w': dtype {dtype} is not supported; supported: float64"):
         gatecell.load(tmp_path / "a.pt")
@@ -229,7 +229,7 @@ def test_dtypes_that_numpy_lacks(dtype: str, save: Save, tmp_path: Path) -> None
 @SAVES
 @pytest.mark.parametrize("kind", ["sparse", "quantised", "nested", "nested tensor: save", "meta"])
 @pytest.mark.filterwarnings("ignore")
-def test_tensors_that_are_no_arrays(kind: str, save: Save, tmp_path: Path) -> None:
+def test_tensors_that_are_no_arrays_are_errors(kind: str, save: Save, tmp_path: Path) -> None:
     tensor = {
         "sparse": lambda: torch.eye(3).to_sparse(),
         "quantised": lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
@@ -244,7 +244,7 @@ def test_tensors_that_are_no_arrays(kind: str, save: Save, tmp_path: Path) -> No
 
 
 @SAVES
-def test_a_whole_module(save: Save, tmp_path: Path) -> None:
+def test_a_whole_module_is_read(save: Save, tmp_path: Path) -> None:
     """The tensors have the names of the state dict. The buffer that is not persistent is left out."""
     save({"net": Outer()}, tmp_path / "a.pt")
     ours = gatecell.load(tmp_path / "a.pt")
@@ -280,7 +280,7 @@ def test_foreign_classes_are_skipped_and_named(save: Save, tmp_path: Path) -> No
     }
 
 
-def test_big_endian(tmp_path: Path) -> None:
+def test_big_endian_files_are_read(tmp_path: Path) -> None:
     """The test changes a file of torch.save into what a big-endian machine writes. torch.load is the oracle of both."""
     value = {"a": BASE.view(4, 6).t(), "b": torch.arange(3), "c": BASE.bfloat16(), "d": torch.complex(BASE, -BASE)}
     torch.save(value, tmp_path / "little.pt")
@@ -296,7 +296,7 @@ def test_big_endian(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("trace", [False, True])
-def test_torchscript(trace: bool, tmp_path: Path) -> None:
+def test_torchscript_is_read(trace: bool, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated
         model = Outer().eval()
@@ -312,7 +312,7 @@ def test_torchscript(trace: bool, tmp_path: Path) -> None:
 
 
 @SAVES
-def test_tensors_of_other_devices(save: Save, tmp_path: Path) -> None:
+def test_tensors_of_other_devices_are_read(save: Save, tmp_path: Path) -> None:
     """The file of a CUDA or MPS tensor differs only in the location of the storage."""
     save({"w": BASE}, tmp_path / "cpu.pt")
     content = (tmp_path / "cpu.pt").read_bytes()
@@ -322,7 +322,7 @@ def test_tensors_of_other_devices(save: Save, tmp_path: Path) -> None:
 
 
 @SAVES
-def test_from_file(save: Save, tmp_path: Path) -> None:
+def test_from_file_reads_a_layer_of_torch(save: Save, tmp_path: Path) -> None:
     theirs = nn.LSTM(3, 4, 2, bidirectional=True)
     save({"model": {"encoder": theirs.state_dict()}, "other": torch.ones(2).to(torch.float8_e5m2)}, tmp_path / "a.pt")
     ours = gatecell.LSTM.from_file(tmp_path / "a.pt", prefix="model.encoder", batch_first=True)
@@ -336,7 +336,7 @@ def test_from_file(save: Save, tmp_path: Path) -> None:
         gatecell.load(tmp_path / "a.pt", prefix="decoder")
 
 
-def test_parts_of_storages_in_old_files(tmp_path: Path) -> None:
+def test_parts_of_storages_in_old_files_are_read(tmp_path: Path) -> None:
     """A sixth item in the id of a storage. torch has not written it since about version 0.4, but reads it."""
     part = Storage()
     part.pid = (*part.pid, ("1", 6, 12))
@@ -348,7 +348,7 @@ def test_parts_of_storages_in_old_files(tmp_path: Path) -> None:
     torch_load_oracle.assert_same(gatecell.load(tmp_path / "a"), torch_load_oracle.load(tmp_path / "a"))
 
 
-def test_ordered_dicts_of_python_2(tmp_path: Path) -> None:
+def test_ordered_dicts_of_python_2_are_read(tmp_path: Path) -> None:
     """Python 2 pickled their items as a list of pairs."""
     value = Made(collections.OrderedDict, [["w", tensor()], ["b", tensor(offset=3)]])
     (tmp_path / "a").write_bytes(archive(members(value)))
@@ -370,7 +370,7 @@ def test_equal_paths_are_an_error(tmp_path: Path) -> None:
     torch_load_oracle.assert_same(gatecell.load(tmp_path / "a.pt", prefix="c"), {"c.w": BASE.numpy()})
 
 
-def test_wrong_checksum(tmp_path: Path) -> None:
+def test_a_wrong_checksum_is_an_error_if_checked(tmp_path: Path) -> None:
     torch.save({"a": BASE}, tmp_path / "a.pt")
     content = (tmp_path / "a.pt").read_bytes()
     (tmp_path / "a.pt").write_bytes(content.replace(BASE.numpy().tobytes(), BASE.flip(0).numpy().tobytes()))
@@ -379,7 +379,7 @@ def test_wrong_checksum(tmp_path: Path) -> None:
         gatecell.load(tmp_path / "a.pt", check=True)
 
 
-def test_written_without_checksums(tmp_path: Path) -> None:
+def test_files_without_checksums_are_read(tmp_path: Path) -> None:
     torch.serialization.set_crc32_options(False)
     try:
         torch.save({"a": BASE}, tmp_path / "a.pt")
@@ -391,7 +391,7 @@ def test_written_without_checksums(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["3:4.pt", "a:b.bin", "a..pt", "a\nb", "ü.pt", "data.pkl"])
-def test_odd_names_of_files(name: str, tmp_path: Path) -> None:
+def test_files_may_have_odd_names(name: str, tmp_path: Path) -> None:
     """torch gives the folder in the archive the name of the file."""
     torch.save({"a": BASE}, tmp_path / name)
     torch_load_oracle.assert_same(gatecell.load(tmp_path / name, check=True), {"a": BASE.numpy()})

@@ -90,6 +90,6 @@ def size_id(case: Case) -> str:
 
 
 def kinds_everywhere() -> pytest.MarkDecorator:
-    """Parametrises kind, dtype and isa. Extended kinds have those of extended_grids.everywhere(), others have all."""
+    """Parametrises kind, dtype and isa: all for PyTorch's kinds, extended_grids.everywhere() for extended kinds."""
     cases = [*itertools.product(TORCH_KINDS, DTYPES, ISAS), *extended_grids.everywhere(DTYPES)]
     return pytest.mark.parametrize(("kind", "dtype", "isa"), cases, ids=kind_ids)

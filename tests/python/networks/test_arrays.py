@@ -47,13 +47,13 @@ LAYOUTS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
-def test_half_types(half: torch.dtype) -> None:
+def test_half_types_are_converted(half: torch.dtype) -> None:
     x = torch.from_numpy(X).to(half)
     np.testing.assert_array_equal(gru()(x)[0], gru()(x.float().numpy())[0])
 
 
 @pytest.mark.parametrize("kind", LAYOUTS)
-def test_arrays_that_the_core_gets(kind: str) -> None:
+def test_the_core_gets_aligned_arrays(kind: str) -> None:
     """The core reads memory directly. Wrong strides or a wrong alignment may give no wrong result on this machine."""
     array = _arrays.floats(LAYOUTS[kind](X), np.dtype("float32"), "x")
     for given in (_arrays.adjacent(array), _arrays.contiguous(array)):
@@ -70,7 +70,7 @@ def test_rows_with_gaps_between_them_are_not_copied() -> None:
 
 
 @pytest.mark.parametrize("x", [np.arange(4.0)[:, None, None], np.arange(4.0, dtype="float32")[:, None, None]])
-def test_one_feature_made_by_a_new_axis(x: NDArray[Any]) -> None:
+def test_an_axis_of_length_1_may_have_any_stride(x: NDArray[Any]) -> None:
     net = gru(input_size=1)
     np.testing.assert_array_equal(net(x)[0], net(np.ascontiguousarray(x.reshape(-1), "float32").reshape(4, 1, 1))[0])
 
@@ -91,7 +91,7 @@ OUTS: dict[str, Callable[[tuple[int, ...]], NDArray[Any]]] = {
 
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("kind", OUTS)
-def test_out(kind: str, batch_first: bool) -> None:
+def test_out_of_any_layout_gets_y(kind: str, batch_first: bool) -> None:
     net = gru(batch_first=batch_first)
     out = OUTS[kind]((4, 3, 7))
     out[...] = np.nan
@@ -103,7 +103,7 @@ def test_out(kind: str, batch_first: bool) -> None:
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 1), (0, 3, 1), (4, 0, 1)])
-def test_out_of_one_feature_made_by_a_new_axis(shape: tuple[int, int, int]) -> None:
+def test_out_may_have_any_stride_on_an_axis_of_length_1(shape: tuple[int, int, int]) -> None:
     net = gru(hidden_size=1)
     buffer = np.full(shape[:2], np.nan, "float32")
     x = X[: shape[0], : shape[1]]
@@ -111,7 +111,7 @@ def test_out_of_one_feature_made_by_a_new_axis(shape: tuple[int, int, int]) -> N
     np.testing.assert_array_equal(buffer, net(x)[0][..., 0])
 
 
-def test_out_beside_the_input_in_one_array() -> None:
+def test_out_may_lie_beside_the_input_in_one_array() -> None:
     """The memory ranges of x and out overlap, but they have no element in common."""
     both = np.zeros((4, 3, 12), "float32")
     both[..., :5] = X
@@ -122,7 +122,7 @@ def test_out_beside_the_input_in_one_array() -> None:
         net(both[..., :5], out=both[..., 4:11])
 
 
-def test_messages_about_the_state() -> None:
+def test_errors_name_the_state() -> None:
     with pytest.raises(TypeError, match="expected hx to be one array h_0, got a tuple of 2"):
         gru()(X, (H, H))
     lstm = gatecell.from_torch(torch.nn.LSTM(5, 7))
@@ -134,7 +134,7 @@ def test_messages_about_the_state() -> None:
         lstm(X, (H, np.zeros((1, 4, 7))))
 
 
-def test_messages_about_the_input() -> None:
+def test_errors_name_the_input() -> None:
     for batch_first, axes in ((False, "T, B"), (True, "B, T")):
         net = gru(batch_first=batch_first)
         for shape, message in {

@@ -33,20 +33,20 @@ def unharmed(isa: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (4, 3, 5, 1)])
-def test_rank_of_input(unharmed: Any, shape: tuple[int, ...]) -> None:
+def test_wrong_rank_of_input_is_an_error(unharmed: Any, shape: tuple[int, ...]) -> None:
     with expect_error("expected", 5, "got", shape):
         unharmed(np.zeros(shape, "float32"))
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 6), (4, 3, 0), (4, 6), (4, 3, 1)])
-def test_feature_size(unharmed: Any, shape: tuple[int, ...]) -> None:
+def test_wrong_number_of_features_is_an_error(unharmed: Any, shape: tuple[int, ...]) -> None:
     with expect_error("expected input", 5, "got", shape):
         unharmed(np.zeros(shape, "float32"))
 
 
 @pytest.mark.parametrize("which", ["h_0", "c_0"])
 @pytest.mark.parametrize("change", [(0, -1), (1, 1), (1, -1), (2, 1), (2, -1)])
-def test_shape_of_state(unharmed: Any, which: str, change: tuple[int, int]) -> None:
+def test_wrong_shape_of_state_is_an_error(unharmed: Any, which: str, change: tuple[int, int]) -> None:
     """States with another number of direction runs, another number of rows or another number of features."""
     x, (h_0, c_0) = LSTM.inputs()
     states = {"h_0": h_0, "c_0": c_0}
@@ -58,7 +58,7 @@ def test_shape_of_state(unharmed: Any, which: str, change: tuple[int, int]) -> N
         unharmed(x, (states["h_0"], states["c_0"]))
 
 
-def test_missing_or_surplus_state(unharmed: Any) -> None:
+def test_missing_or_surplus_state_is_an_error(unharmed: Any) -> None:
     x, (h_0, c_0) = LSTM.inputs()
     for hx in (h_0, (h_0,), (h_0, c_0, c_0), (h_0, None), (None, c_0)):
         with expect_error("expected", error=(ValueError, TypeError)):
@@ -69,7 +69,7 @@ def test_missing_or_surplus_state(unharmed: Any) -> None:
         gru.network(gatecell)(x, (h_0, h_0))
 
 
-def test_rank_of_state(unharmed: Any) -> None:
+def test_wrong_rank_of_state_is_an_error(unharmed: Any) -> None:
     x, (h_0, c_0) = LSTM.inputs()
     with expect_error("expected h_0", "(4, 3)", "got", "(4, 3, 3)"):
         unharmed(x[:, 0], (h_0, c_0))
@@ -78,7 +78,7 @@ def test_rank_of_state(unharmed: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "int64", "uint8", "complex64", "complex128", "object", "U3"])
-def test_dtype_of_inputs(unharmed: Any, dtype: str) -> None:
+def test_wrong_dtype_of_inputs_is_an_error(unharmed: Any, dtype: str) -> None:
     x, (h_0, c_0) = LSTM.inputs()
     kind = np.zeros(0, dtype).dtype
     with expect_error("expected", "float", "got", kind, error=TypeError):
@@ -122,7 +122,7 @@ NO_ARRAYS: dict[str, tuple[Any, list[str]]] = {
 
 
 @pytest.mark.parametrize("name", NO_ARRAYS)
-def test_no_array(unharmed: Any, name: str) -> None:
+def test_input_that_is_no_array_is_an_error(unharmed: Any, name: str) -> None:
     value, words = NO_ARRAYS[name]
     _, (h_0, c_0) = LSTM.inputs()
     with expect_error("input: ", *words, error=TypeError):
@@ -134,23 +134,23 @@ def test_no_array(unharmed: Any, name: str) -> None:
             unharmed.load_state_dict(LSTM.state_dict() | {"weight_hh_l1": value})
 
 
-def test_masked_weight(unharmed: Any) -> None:
+def test_a_masked_weight_is_an_error(unharmed: Any) -> None:
     weights = LSTM.state_dict()
     with expect_error("weight_hh_l1: ", "fill it first", error=TypeError):
         unharmed.load_state_dict(weights | {"weight_hh_l1": np.ma.masked_less(weights["weight_hh_l1"], 0)})
 
 
-def test_out_of_memory_stays_what_it_is(unharmed: Any) -> None:
+def test_out_of_memory_stays_a_memory_error(unharmed: Any) -> None:
     with pytest.raises(MemoryError):
         unharmed(Raises(MemoryError()))
 
 
-def test_input_that_requires_grad(unharmed: Any) -> None:
+def test_input_that_requires_grad_is_an_error(unharmed: Any) -> None:
     with expect_error(".detach()"):
         unharmed(torch.zeros(4, 3, 5, requires_grad=True))
 
 
-def test_call_without_weights() -> None:
+def test_a_call_without_weights_is_an_error() -> None:
     network = gatecell.LSTM(5, 7)
     with expect_error("load_state_dict", error=RuntimeError):
         network(np.zeros((1, 1, 5), "float32"))
@@ -175,7 +175,7 @@ def outs() -> dict[str, tuple[Callable[[Any], Any], list[object], type[Exception
 
 
 @pytest.mark.parametrize("wrong", list(outs()))
-def test_out(unharmed: Any, wrong: str) -> None:
+def test_wrong_out_is_an_error(unharmed: Any, wrong: str) -> None:
     make, words, error = outs()[wrong]
     x = np.zeros(80, "float32")[:60].reshape(4, 3, 5)
     out = make(x)
@@ -186,7 +186,7 @@ def test_out(unharmed: Any, wrong: str) -> None:
     assert not x.any()
 
 
-def test_out_that_overlaps_a_state(unharmed: Any) -> None:
+def test_out_that_overlaps_a_state_is_an_error(unharmed: Any) -> None:
     x, (_, c_0) = LSTM.inputs()
     buffer = np.zeros(100, "float32")
     with expect_error("out", "overlap"):
@@ -200,7 +200,7 @@ def test_out_that_overlaps_a_state(unharmed: Any) -> None:
 
 
 @pytest.mark.parametrize("strides", [(0, 24, 4), (72, 0, 4), (72, 20, 4), (68, 24, 4), (24, 24, 4), (-60, 24, 4)])
-def test_out_that_overlaps_itself(unharmed: Any, strides: tuple[int, ...]) -> None:
+def test_out_that_overlaps_itself_is_an_error(unharmed: Any, strides: tuple[int, ...]) -> None:
     buffer = np.zeros(200, "float32")
     out = np.lib.stride_tricks.as_strided(buffer[100:], (4, 3, 6), strides)
     with expect_error("out", "element of its own", strides):
@@ -208,7 +208,7 @@ def test_out_that_overlaps_itself(unharmed: Any, strides: tuple[int, ...]) -> No
     assert not buffer.any()
 
 
-def test_error_leaves_out_untouched(unharmed: Any) -> None:
+def test_an_error_leaves_out_as_it_was(unharmed: Any) -> None:
     out = np.full((4, 3, 6), 7, "float32")
     with expect_error("expected"):
         unharmed(np.zeros((4, 3, 9), "float32"), out=out)
@@ -217,7 +217,7 @@ def test_error_leaves_out_untouched(unharmed: Any) -> None:
 
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
 @pytest.mark.parametrize("sizes", [(0, 1, 1), (1, 0, 1), (1, 1, 0), (-1, 1, 1), (1, -7, 1), (1, 1, -2)])
-def test_sizes_below_1(name: str, sizes: tuple[int, int, int]) -> None:
+def test_sizes_below_1_are_errors(name: str, sizes: tuple[int, int, int]) -> None:
     with expect_error(min(sizes)):
         getattr(gatecell, name)(*sizes)
     if sizes[2] == 1:
@@ -226,13 +226,13 @@ def test_sizes_below_1(name: str, sizes: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize("proj_size", [7, 8, -1])
-def test_proj_size(proj_size: int) -> None:
+def test_wrong_proj_size_is_an_error(proj_size: int) -> None:
     with expect_error("proj_size", proj_size):
         gatecell.LSTM(5, 7, proj_size=proj_size)
 
 
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
-def test_sizes_whose_product_overflows(name: str) -> None:
+def test_sizes_with_a_product_that_overflows_are_errors(name: str) -> None:
     for sizes in (
         (2**31, 2**31),
         (2**62, 1),
@@ -246,13 +246,13 @@ def test_sizes_whose_product_overflows(name: str) -> None:
             getattr(gatecell, name)(*sizes)
 
 
-def test_size_that_is_no_int() -> None:
+def test_a_size_that_is_no_int_is_an_error() -> None:
     for sizes in ((5.0, 7), (5, "7"), (True, 7), (5, np.bool_(True)), (5, np.float32(7)), (np.array([5]), None)):
         with expect_error("expected ", "_size to be an int, got ", error=TypeError):
             gatecell.LSTM(*sizes)
 
 
-def test_size_of_numpys_types() -> None:
+def test_sizes_may_be_numpy_ints() -> None:
     network = gatecell.LSTM(np.int64(5), np.uint8(7), np.array(2), proj_size=np.int32(3))
     sizes = [network.input_size, network.hidden_size, network.num_layers, network.proj_size]
     assert sizes == [5, 7, 2, 3]
@@ -263,12 +263,12 @@ def test_size_of_numpys_types() -> None:
 
 
 @pytest.mark.parametrize("options", [{"nonlinearity": "sigmoid"}, {"dtype": "float16"}, {"device": "cuda"}])
-def test_other_options(options: dict[str, str]) -> None:
+def test_wrong_options_are_errors(options: dict[str, str]) -> None:
     with expect_error(*options.values()):
         gatecell.RNN(5, 7, **options)
 
 
-def test_keys_are_all_listed_with_shapes(unharmed: Any) -> None:
+def test_an_error_lists_all_keys_with_shapes(unharmed: Any) -> None:
     """One message lists all missing keys, unexpected keys and wrong shapes. The network keeps its weights."""
     weights = {name: array + 1 for name, array in LSTM.state_dict().items()}
     del weights["bias_ih_l1"], weights["weight_hr_l0_reverse"]
@@ -285,19 +285,19 @@ def test_missing_key_is_an_error_when_not_strict_too(unharmed: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int64", "complex64", "object"])
-def test_dtype_of_weights(unharmed: Any, dtype: str) -> None:
+def test_wrong_dtype_of_weights_is_an_error(unharmed: Any, dtype: str) -> None:
     weights = LSTM.state_dict()
     weights["weight_hh_l1"] = weights["weight_hh_l1"].astype(dtype)
     with expect_error("weight_hh_l1", dtype, error=TypeError):
         unharmed.load_state_dict(weights)
 
 
-def test_another_cells_weights(unharmed: Any) -> None:
+def test_weights_of_another_cell_are_an_error(unharmed: Any) -> None:
     with expect_error("looks like a GRU"):
         unharmed.load_state_dict(Case("GRU", 5, 7, 2, bidirectional=True).state_dict())
 
 
-def test_prefix_that_matches_nothing(unharmed: Any) -> None:
+def test_a_prefix_that_matches_nothing_is_an_error(unharmed: Any) -> None:
     weights = {f"{prefix}.{name}": a for prefix in ("encoder.rnn", "decoder") for name, a in LSTM.state_dict().items()}
     for call in (unharmed.load_state_dict, gatecell.LSTM.from_state_dict):
         with expect_error("head", "encoder.rnn", "decoder"):
@@ -305,7 +305,7 @@ def test_prefix_that_matches_nothing(unharmed: Any) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
-def test_wrapped_modules_keys(unharmed: Any, prefix: str) -> None:
+def test_keys_of_wrapped_modules_are_errors_with_a_cure(unharmed: Any, prefix: str) -> None:
     """Keys with the prefixes of DataParallel and torch.compile: the message names the prefix= that is needed."""
     weights = {prefix + name: array for name, array in LSTM.state_dict().items()}
     with expect_error("prefix", prefix):
@@ -313,7 +313,7 @@ def test_wrapped_modules_keys(unharmed: Any, prefix: str) -> None:
     unharmed.load_state_dict(weights, prefix=prefix)
 
 
-def test_pruned_weights(unharmed: Any) -> None:
+def test_pruned_weights_are_an_error(unharmed: Any) -> None:
     module = LSTM.module()
     prune.l1_unstructured(module, "weight_hh_l0", 0.5)
     assert "weight_hh_l0_mask" in module.state_dict()
@@ -321,7 +321,7 @@ def test_pruned_weights(unharmed: Any) -> None:
         unharmed.load_state_dict(module.state_dict())
 
 
-def test_weight_normed_weights(unharmed: Any) -> None:
+def test_weight_normed_weights_are_an_error(unharmed: Any) -> None:
     old, new = LSTM.module(), LSTM.module()
     with pytest.warns(FutureWarning):
         torch.nn.utils.weight_norm(old, "weight_hh_l0")
@@ -332,7 +332,7 @@ def test_weight_normed_weights(unharmed: Any) -> None:
         unharmed.load_state_dict(new.state_dict())
 
 
-def test_meta_tensor(unharmed: Any) -> None:
+def test_a_meta_tensor_is_an_error(unharmed: Any) -> None:
     weights = {name: torch.from_numpy(array) for name, array in LSTM.state_dict().items()}
     weights["bias_hh_l1"] = weights["bias_hh_l1"].to("meta")
     with expect_error("bias_hh_l1", "meta"):
@@ -378,14 +378,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", list(HOSTILE))
-def test_hostile_safetensors(tmp_path: Path, name: str) -> None:
+def test_hostile_headers_are_errors(tmp_path: Path, name: str) -> None:
     path = tmp_path / "hostile.safetensors"
     path.write_bytes(HOSTILE[name])
     with expect_error("hostile.safetensors", error=(ValueError, TypeError)):
         gatecell.load(path)
 
 
-def test_every_truncation_of_a_good_file(tmp_path: Path) -> None:
+def test_every_truncation_of_a_good_file_is_an_error(tmp_path: Path) -> None:
     from safetensors.numpy import save
 
     whole, path = save(Case(hidden_size=2, input_size=1).state_dict()), tmp_path / "cut.safetensors"

@@ -30,7 +30,9 @@ def each(torch: Any, extended: Any, extended_kinds: Any = EXTENDED_KINDS) -> Any
 
 
 @pytest.mark.parametrize(("kind", "hidden_size"), each([7, 16, 37], [7, 37]), ids=kind_ids)
-def test_row_alone_or_in_a_batch(kind: dict[str, Any], hidden_size: int, dtype: str, isa: str) -> None:
+def test_a_row_has_the_same_bits_alone_and_in_a_batch(
+    kind: dict[str, Any], hidden_size: int, dtype: str, isa: str
+) -> None:
     case = make_case(**kind, hidden_size=hidden_size, num_layers=2, bidirectional=True, rows=33, dtype=dtype)
     network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()
     y, state = network(x, hx)
@@ -42,7 +44,7 @@ def test_row_alone_or_in_a_batch(kind: dict[str, Any], hidden_size: int, dtype: 
 
 
 @pytest.mark.parametrize(("kind", "rows"), each([1, 2, 9], [1, 9]), ids=kind_ids)
-def test_whole_or_in_chunks(kind: dict[str, Any], rows: int, dtype: str, isa: str) -> None:
+def test_one_call_and_chunks_have_the_same_bits(kind: dict[str, Any], rows: int, dtype: str, isa: str) -> None:
     """Only in the forward direction: in the reverse direction each step depends on the steps after it."""
     case = make_case(**kind, input_size=19, hidden_size=21, num_layers=3, rows=rows, steps=150, dtype=dtype)
     network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()
@@ -54,7 +56,9 @@ def test_whole_or_in_chunks(kind: dict[str, Any], rows: int, dtype: str, isa: st
 @pytest.mark.usefixtures("two_cpus")
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize(("kind", "dtype"), each(DTYPES, ["float32"]), ids=kind_ids)
-def test_any_number_of_threads(kind: dict[str, Any], bidirectional: bool, dtype: str, isa: str) -> None:
+def test_any_number_of_threads_gives_the_same_bits(
+    kind: dict[str, Any], bidirectional: bool, dtype: str, isa: str
+) -> None:
     """test_lengths.py does this for rows of different lengths."""
     sizes = {"input_size": 96, "hidden_size": 96, "steps": 100, "rows": 11}
     case = make_case(**kind, **sizes, num_layers=2, bidirectional=bidirectional, dtype=dtype)
@@ -69,7 +73,7 @@ def test_any_number_of_threads(kind: dict[str, Any], bidirectional: bool, dtype:
 
 @pytest.mark.usefixtures("two_cpus")
 @pytest.mark.parametrize("kind", TORCH_KINDS, ids=kind_ids)
-def test_hidden_units_split_among_threads(kind: dict[str, Any], dtype: str, isa: str) -> None:
+def test_hidden_units_split_among_threads_have_the_same_bits(kind: dict[str, Any], dtype: str, isa: str) -> None:
     """With one row, two threads compute each step together, unless the machine is busy. tests/cpp forces this split.
 
     201 hidden units cannot be divided into whole blocks, nor into two equal halves.
@@ -83,7 +87,7 @@ def test_hidden_units_split_among_threads(kind: dict[str, Any], dtype: str, isa:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=kind_ids)
-def test_batch_first_or_not(kind: dict[str, Any], dtype: str, isa: str) -> None:
+def test_batch_first_gives_the_same_bits(kind: dict[str, Any], dtype: str, isa: str) -> None:
     case = make_case(**kind, num_layers=2, bidirectional=True, rows=6, steps=9, dtype=dtype)
     x, hx = case.inputs()
     y, state = case.network(gatecell, isa=isa)(x, hx)
@@ -93,7 +97,7 @@ def test_batch_first_or_not(kind: dict[str, Any], dtype: str, isa: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "hidden_size"), each([1, 8, 37], [4, 37], extended_grids.EVERY), ids=kind_ids)
-def test_every_isa_with_fma(kind: dict[str, Any], hidden_size: int, dtype: str) -> None:
+def test_every_isa_with_fma_gives_the_same_bits(kind: dict[str, Any], hidden_size: int, dtype: str) -> None:
     if len(FMA_ISAS) < 2:
         pytest.skip("this machine has no second ISA with FMA")
     kind = kind if kind.get("proj_size", 0) < hidden_size else kind | {"proj_size": 0}
@@ -107,7 +111,7 @@ def test_every_isa_with_fma(kind: dict[str, Any], hidden_size: int, dtype: str) 
 
 @pytest.mark.parametrize("rows", [None, 1, 5])
 @pytest.mark.parametrize("kind", CELLS, ids=kind_ids)
-def test_cells_are_steps_of_layers(kind: dict[str, Any], rows: int | None, dtype: str, isa: str) -> None:
+def test_cells_have_the_bits_of_layers(kind: dict[str, Any], rows: int | None, dtype: str, isa: str) -> None:
     case = make_case(**kind, hidden_size=20, rows=rows, dtype=dtype)
     cell, (x, hx) = case.cell(gatecell, isa=isa), case.inputs()
     y, state = case.network(gatecell, isa=isa)(x, hx)
@@ -119,7 +123,7 @@ def test_cells_are_steps_of_layers(kind: dict[str, Any], rows: int | None, dtype
 
 
 @kinds_everywhere()
-def test_bad_row_touches_no_other(kind: dict[str, Any], dtype: str, isa: str) -> None:
+def test_a_bad_row_changes_no_other_row(kind: dict[str, Any], dtype: str, isa: str) -> None:
     """NaN or infinity in one row, at any place in a tile, leaves the bits of all other rows as they are."""
     case = make_case(**kind, hidden_size=17, num_layers=2, bidirectional=True, rows=9, dtype=dtype)
     network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()

@@ -21,7 +21,7 @@ CASE = Case("LSTM", 48, 64, 2, bidirectional=True, steps=40, rows=6)
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_several_callers_of_one_network(num_threads: int, isa: str) -> None:
+def test_several_threads_may_call_one_network(num_threads: int, isa: str) -> None:
     """The calls have different shapes, so that scratch memory shared by mistake would give wrong results."""
     network = CASE.network(gatecell, isa=isa, num_threads=num_threads)
     inputs = [CASE.with_(seed=n, steps=5 + 7 * n, rows=1 + n).inputs() for n in range(8)]

@@ -127,7 +127,7 @@ BAD: dict[str, tuple[Callable[[Core], None], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_arrays(case: str) -> None:
+def test_errors_name_the_array(case: str) -> None:
     use, message = BAD[case]
     core = Core()
     before = core.stream.get_state(), core.pool.get_state(core.ids)
@@ -138,7 +138,7 @@ def test_arrays(case: str) -> None:
     assert len(core.pool) == B
 
 
-def test_options() -> None:
+def test_errors_name_the_option() -> None:
     for change, message in (
         ({"cell": "tanh"}, "expected cell 'lstm', 'gru', 'rnn_tanh' or 'rnn_relu', got 'tanh'"),
         ({"cell": "gru"}, "expected an LSTM for proj_size, got a GRU"),
@@ -160,7 +160,7 @@ def test_options() -> None:
         assert str(caught.value) == message
 
 
-def test_counts_and_instruction_sets() -> None:
+def test_errors_name_the_count_or_instruction_set() -> None:
     net = gatecell.from_torch(torch.nn.GRU(2, 3))
     both = gatecell.from_torch(torch.nn.GRU(2, 3, bidirectional=True))
     isas = ", ".join(gatecell.available_isas())

@@ -79,7 +79,7 @@ def test_cpu_quota_caps_the_affinity_mask(name: str, tmp_path: Path, monkeypatch
     assert usable_cpus(tmp_path) == expected
 
 
-def test_threads_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GATECELL_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 1000)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {5})
@@ -90,7 +90,7 @@ def test_threads_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", " ", "99999999999"])
-def test_bad_number_of_threads_in_the_environment(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_number_of_threads_in_the_environment_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATECELL_NUM_THREADS", text)
     with pytest.raises(ValueError, match=rf"at least 1 and below 2\*\*31, got GATECELL_NUM_THREADS='{text}'"):
         gatecell.LSTM(2, 3)
@@ -102,12 +102,12 @@ def test_bad_number_of_threads_in_the_environment(text: str, monkeypatch: pytest
     [(n, ValueError, f"below 2\\*\\*31, got num_threads={n}$") for n in (0, -1, 2**31, 2**64, np.int64(2**40))]
     + [(n, TypeError, "expected num_threads to be an int, got ") for n in (1.5, "2", True, np.bool_(True), np.ones(2))],
 )
-def test_bad_num_threads(value: Any, error: type[Exception], message: str) -> None:
+def test_bad_num_threads_is_an_error(value: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         gatecell.LSTM(2, 3, num_threads=value)
 
 
-def test_num_threads_of_numpys_types() -> None:
+def test_num_threads_may_be_a_numpy_int() -> None:
     for number in (np.int64(3), np.uint8(3), np.array(3)):
         threads = gatecell.GRUCell(2, 3, num_threads=number).num_threads
         assert type(threads) is int
@@ -156,17 +156,17 @@ def test_an_empty_isa_in_the_environment_is_none(monkeypatch: pytest.MonkeyPatch
         (torch.float64, "float64"),
     ],
 )
-def test_dtype(given: Any, expected: str) -> None:
+def test_dtype_may_be_a_name_or_a_numpy_dtype(given: Any, expected: str) -> None:
     assert gatecell.LSTM(2, 3, dtype=given).dtype == np.dtype(expected)
 
 
 @pytest.mark.parametrize("given", ["float16", "int32", "half a float", np.complex64, torch.bfloat16, ">f4", 7])
-def test_dtype_that_is_not_supported(given: Any) -> None:
+def test_other_dtypes_are_errors(given: Any) -> None:
     with pytest.raises(ValueError, match="expected dtype float32 or float64, got"):
         gatecell.LSTM(2, 3, dtype=given)
 
 
-def test_device() -> None:
+def test_the_device_must_be_the_cpu() -> None:
     for device in (None, "cpu", torch.device("cpu")):
         gatecell.GRU(2, 3, device=device)
     for device in ("cuda", torch.device("cuda:0"), "meta"):

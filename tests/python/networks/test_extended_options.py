@@ -27,7 +27,7 @@ def assert_same_weights(got: Any, expected: Any) -> None:
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("kind", EVERY, ids=kind_id)
-def test_state_dict(kind: dict[str, Any], bias: bool, dtype: str) -> None:
+def test_state_dicts_come_back(kind: dict[str, Any], bias: bool, dtype: str) -> None:
     """Checks names, order, shapes and bits. A network made from the state dict and the options is the same."""
     case = ExtendedCase(**kind, bias=bias, num_layers=2, bidirectional=True, dtype=dtype)
     network, weights, inputs = case.network(gatecell), case.state_dict(), case.inputs()
@@ -44,7 +44,9 @@ def test_state_dict(kind: dict[str, Any], bias: bool, dtype: str) -> None:
     ids=["copy", "deepcopy", "pickle 2", "pickle 5"],
 )
 @pytest.mark.parametrize("kind", KINDS, ids=kind_id)
-def test_copies(kind: dict[str, Any], twin_of: Callable[[Any], Any], dtype: str) -> None:
+def test_copies_have_the_same_weights_and_results(
+    kind: dict[str, Any], twin_of: Callable[[Any], Any], dtype: str
+) -> None:
     case = ExtendedCase(**kind, num_layers=2, bidirectional=True, dtype=dtype)
     network, inputs = case.network(gatecell), case.inputs()
     twin = twin_of(network)
@@ -56,7 +58,7 @@ def test_copies(kind: dict[str, Any], twin_of: Callable[[Any], Any], dtype: str)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=kind_id)
-def test_copies_of_streams(kind: dict[str, Any], dtype: str) -> None:
+def test_copied_streams_give_the_same_steps(kind: dict[str, Any], dtype: str) -> None:
     case = ExtendedCase(**kind, num_layers=2, dtype=dtype)
     network, (x, hx) = case.network(gatecell), case.inputs()
     stream = network.stream(3, hx)
@@ -75,7 +77,7 @@ def test_repr_shows_the_options_that_pytorch_lacks(kind: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("kind", CELLS, ids=kind_id)
-def test_weights_of_cells(kind: dict[str, Any], dtype: str) -> None:
+def test_cells_keep_their_weights(kind: dict[str, Any], dtype: str) -> None:
     case = ExtendedCase(**kind, dtype=dtype)
     weights = {name.removesuffix("_l0"): weight for name, weight in case.state_dict().items()}
     cell = getattr(gatecell, f"{case.class_name}Cell")(**case.cell_options, dtype=dtype)
@@ -116,13 +118,13 @@ BAD_OPTIONS: list[tuple[str, dict[str, Any], type[Exception], tuple[Any, ...]]] 
 
 @pytest.mark.parametrize("what", ["{}", "{}Cell"])
 @pytest.mark.parametrize(("owner", "options", "error", "words"), BAD_OPTIONS)
-def test_bad_options(what: str, owner: str, options: Any, error: Any, words: Any) -> None:
+def test_bad_options_are_errors(what: str, owner: str, options: Any, error: Any, words: Any) -> None:
     with expect_error(*words, error=error):
         getattr(gatecell, what.format(owner))(5, 7, **options)
 
 
 @pytest.mark.parametrize("number", [2, np.float32(0.5), np.float64(0.5), np.int64(3)])
-def test_kinds_of_numbers_for_clips(number: Any) -> None:
+def test_clips_may_be_any_real_number(number: Any) -> None:
     for options in ({"gate_clip": number}, {"cell_clip": number}):
         network = gatecell.LSTM(5, 7, **options)
         network.load_state_dict(ExtendedCase().state_dict())
@@ -131,7 +133,7 @@ def test_kinds_of_numbers_for_clips(number: Any) -> None:
         assert pickle.loads(pickle.dumps(network)).gate_clip == case.gate_clip
 
 
-def test_options_are_keywords() -> None:
+def test_options_must_be_keywords() -> None:
     with pytest.raises(TypeError):
         gatecell.LSTM(5, 7, 1, True, False, 0.0, False, 0, None, None, "full")
     with pytest.raises(TypeError):
@@ -153,7 +155,7 @@ BAD_SHAPES: list[tuple[dict[str, Any], str, tuple[int, ...], tuple[int, ...]]] =
 
 
 @pytest.mark.parametrize(("kind", "name", "expected", "found"), BAD_SHAPES)
-def test_bad_shapes_of_weights(kind: dict[str, Any], name: str, expected: Any, found: Any) -> None:
+def test_bad_shapes_of_weights_are_errors(kind: dict[str, Any], name: str, expected: Any, found: Any) -> None:
     case = ExtendedCase(**kind, bidirectional=True)
     network, inputs = case.network(gatecell), case.inputs()
     before = network(*inputs)
@@ -163,7 +165,7 @@ def test_bad_shapes_of_weights(kind: dict[str, Any], name: str, expected: Any, f
 
 
 @pytest.mark.parametrize("peepholes", ["diagonal", "full"])
-def test_missing_and_unexpected_peepholes(peepholes: str) -> None:
+def test_missing_and_unexpected_peepholes_are_errors(peepholes: str) -> None:
     case = ExtendedCase(peepholes=peepholes, num_layers=2)
     weights = case.state_dict()
     plain = {name: weight for name, weight in weights.items() if "peephole" not in name}

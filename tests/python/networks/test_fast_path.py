@@ -81,7 +81,7 @@ def test_batch_first_is_any_true_value(value: Any) -> None:
     np.testing.assert_array_equal(net(x, out=np.empty((3, 2, 8), np.float32))[0].swapaxes(0, 1), expected)
 
 
-def test_references_stay_balanced() -> None:
+def test_reference_counts_stay_the_same() -> None:
     net, x, h = lstm()
     hx = (h, h)
 
@@ -97,7 +97,7 @@ def test_references_stay_balanced() -> None:
     assert counts() == before
 
 
-def test_tensors() -> None:
+def test_tensors_take_the_fast_path() -> None:
     """Torch tensors go through the exchange table of their type.
 
     Tensors that need a conversion go to the general call.
@@ -128,7 +128,7 @@ def test_tensors() -> None:
     np.testing.assert_array_equal(leaves(_core.call(net._core, x, None, False, 1, 5))[0], net(x)[0])
 
 
-def test_tensors_that_cannot_be_made() -> None:
+def test_a_tensor_that_cannot_be_made_is_freed() -> None:
     """An exchange table cannot make a tensor. Like the owner that DLPack describes, it frees the memory that it got."""
     torch = pytest.importorskip("torch")
     slots = 9  # of the table: version, four functions and tables, import, view, stream

@@ -30,7 +30,7 @@ def worked_weights(weights: dict[str, Array]) -> dict[str, Array]:
 
 
 @pytest.mark.parametrize("peepholes", [None, "diagonal", "full"])
-def test_worked_example(peepholes: str | None, dtype: str, isa: str) -> None:
+def test_a_worked_example(peepholes: str | None, dtype: str, isa: str) -> None:
     """A cell, a layer and a stream compute c' = f c + i g and h' = o tanh(c')."""
     weights = worked_weights(ExtendedCase(input_size=1, hidden_size=3, peepholes=peepholes).state_dict())
     how = {"peepholes": peepholes, "dtype": dtype, "isa": isa}

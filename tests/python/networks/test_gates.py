@@ -112,7 +112,7 @@ def test_gates_lead_to_the_results_of_a_call(
 
 
 @pytest.mark.parametrize("kind", [*PLAIN[:1], *PLAIN[2:], *CELLS], ids=kind_id)
-def test_cells(kind: dict[str, Any], dtype: str) -> None:
+def test_gates_of_cells_are_gates_of_layers(kind: dict[str, Any], dtype: str) -> None:
     """The gates of a cell are the gates of its layer at one step."""
     case = ExtendedCase(**kind, dtype=dtype, steps=1)
     layer, (x, hx) = case.network(gatecell), case.inputs()
@@ -131,7 +131,7 @@ def test_cells(kind: dict[str, Any], dtype: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["LSTM", "GRU", "RNN_TANH"])
-def test_layouts(mode: str) -> None:
+def test_gates_have_the_layout_of_the_input(mode: str) -> None:
     """With batch_first or without a batch, the values are the same. They have the axes of x."""
     case = ExtendedCase(mode, steps=5, rows=3, **STACKED)
     x, hx = case.inputs()
@@ -147,7 +147,7 @@ def test_layouts(mode: str) -> None:
         assert got[name].flags.c_contiguous
 
 
-def test_reverse_values_are_at_their_time() -> None:
+def test_reverse_gates_are_at_their_own_step() -> None:
     """At step t the reverse direction depends on x[t] and later steps, not on earlier ones."""
     case = ExtendedCase(bidirectional=True, steps=5)
     network, (x, hx) = case.network(gatecell), case.inputs()
@@ -158,7 +158,7 @@ def test_reverse_values_are_at_their_time() -> None:
         assert same.tolist() == [[True, True, False, False, False], [False, False, False, True, True]]
 
 
-def test_empty() -> None:
+def test_empty_input_gives_empty_gates() -> None:
     network = ExtendedCase(proj_size=3, **STACKED).network(gatecell)
     for steps, rows in ((0, 3), (5, 0)):
         got = network.gates(np.zeros((steps, rows, 5), "float32"))
@@ -166,7 +166,7 @@ def test_empty() -> None:
         assert got["i"].shape == (4, steps, rows, 7)
 
 
-def test_kinds_of_input() -> None:
+def test_all_forms_of_input_give_the_same_gates() -> None:
     """gates() takes what a call takes: lists, tensors, and other float types, which it converts."""
     case = ExtendedCase("GRU")
     network, (x, hx) = case.network(gatecell), case.inputs()
@@ -208,7 +208,7 @@ def test_infinities_and_nans_go_through(kind: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("coupled_gates", [False, True])
-def test_infinite_cell_state(coupled_gates: bool) -> None:
+def test_an_infinite_cell_state_stays_infinite(coupled_gates: bool) -> None:
     """In an LSTM without peepholes c stays infinite and h stays finite."""
     case = ExtendedCase(coupled_gates=coupled_gates, steps=3)
     network, (x, (h_0, c_0)) = case.network(gatecell), case.inputs()

@@ -21,7 +21,7 @@ def test_goldens_exist_for_every_cell() -> None:
 
 
 @pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
-def test_golden(path: Path, isa: str) -> None:
+def test_golden_networks_keep_the_bound(path: Path, isa: str) -> None:
     options, arrays = read_golden(path)
     name, _, nonlinearity = options["mode"].partition("_")
     flags = {"nonlinearity": nonlinearity.lower()} if name == "RNN" else {}

@@ -15,7 +15,7 @@ from helpers.torch_case import Case
 
 @pytest.mark.parametrize("rows", [None, 3])
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_out(batch_first: bool, rows: int | None, dtype: str, isa: str) -> None:
+def test_out_gets_the_bits_of_y(batch_first: bool, rows: int | None, dtype: str, isa: str) -> None:
     """out= gets the bits of y and is returned. If out is a part of an array, only that part is written."""
     case = Case(batch_first=batch_first, rows=rows, bidirectional=True, num_layers=2, dtype=dtype)
     network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()
@@ -70,7 +70,7 @@ class DLPackOnly:
 
 
 @pytest.mark.parametrize("form", list(forms(np.zeros((1, 1, 1)))))
-def test_forms_of_input(form: str, dtype: str) -> None:
+def test_all_forms_of_input_give_the_same_result(form: str, dtype: str) -> None:
     case = Case(dtype=dtype, num_layers=2)
     network, (x, (h_0, c_0)) = case.network(gatecell), case.inputs()
     y, (h_n, c_n) = network(forms(x)[form], (forms(h_0)[form], forms(c_0)[form]))

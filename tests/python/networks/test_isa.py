@@ -28,7 +28,7 @@ def test_names_are_known_and_best_first() -> None:
     assert AVAILABLE[-1] == BASELINE
 
 
-def test_cpu_flags_agree(isa: str) -> None:
+def test_detection_agrees_with_the_cpu_flags_of_linux(isa: str) -> None:
     """The CPU flags that Linux reports are the oracle of gatecell's detection."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     flags = set(next(line for line in lines if line.startswith(("flags", "Features"))).split())
@@ -49,14 +49,14 @@ def test_default_is_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
     assert network.plan(1, 1).isa == AVAILABLE[0]
 
 
-def test_argument(isa: str) -> None:
+def test_the_argument_chooses_the_isa(isa: str) -> None:
     network = Case().network(gatecell, isa=isa)
     assert network.isa == isa
     assert network.plan(5, 3).isa == isa
     assert isa in repr(network)
 
 
-def test_environment(isa: str) -> None:
+def test_the_environment_limits_the_default(isa: str) -> None:
     assert run_script(MADE, GATECELL_ISA=isa).split() == [isa, isa, BASELINE]
 
 
@@ -100,7 +100,7 @@ def test_each_isa_has_its_own_compiler_flags() -> None:
     assert not any(word in str(flags) for word in ("-march=native", "-ffast-math"))
 
 
-def test_build_info() -> None:
+def test_build_info_tells_the_compiler() -> None:
     info = gatecell.build_info()
     assert {"version", "compiler", "eigen", "isas", "commit"} <= info.keys()
     assert info["version"] == gatecell.__version__

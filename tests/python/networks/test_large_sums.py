@@ -74,7 +74,7 @@ def largest_sum_of_step(case: ExtendedCase, w: Mapping[str, Array], x: Array, be
 @pytest.mark.parametrize(
     "kind", [{"mode": mode} for mode in ("LSTM", "GRU", "RNN_TANH", "RNN_RELU")] + list(EVERY), ids=kind_id
 )
-def test_largest_sum(kind: dict[str, Any], scale: str, stack: dict[str, Any]) -> None:
+def test_largest_sum_agrees_with_the_equations(kind: dict[str, Any], scale: str, stack: dict[str, Any]) -> None:
     for bias in (True, False):
         case = ExtendedCase(**kind, **stack, scale=scale, bias=bias, dtype="float64")
         network, (x, hx) = case.network(gatecell), case.inputs()
@@ -83,7 +83,7 @@ def test_largest_sum(kind: dict[str, Any], scale: str, stack: dict[str, Any]) ->
         assert largest_sum(network, case.state_dict(), x, state) == pytest.approx(expected, rel=1e-12)
 
 
-def test_largest_sum_by_hand() -> None:
+def test_largest_sum_agrees_with_a_sum_by_hand() -> None:
     """|2 * 1| + |-3 * -2| + |0.5| + |-4 * 0.5| + |-0.25|.
 
     The sum of the second step, with h_1 = tanh(6.25), is smaller.
@@ -149,7 +149,7 @@ class Cancelling:
 
 @every_pattern
 @every_mode
-def test_parity(mode: str, pattern: str, dtype: str, isa: str) -> None:
+def test_cancelling_sums_keep_the_bound(mode: str, pattern: str, dtype: str, isa: str) -> None:
     case = Cancelling(mode, pattern, dtype)
     assert case.largest_sum > 1e5
     assert (np.abs(case.reference["y"]) < 0.9).any()  # some values are not saturated

@@ -63,7 +63,9 @@ def check_bits_of_rows(isa: str, case: Case, data: st.DataObject) -> None:
 @pytest.mark.parametrize("num_threads", [1, 2, 3])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("kind", KINDS, ids=kind_id)
-def test_bits_on_any_number_of_threads(kind: dict[str, Any], bidirectional: bool, num_threads: int, isa: str) -> None:
+def test_rows_have_the_same_bits_on_any_number_of_threads(
+    kind: dict[str, Any], bidirectional: bool, num_threads: int, isa: str
+) -> None:
     rows = 11 if is_extended(kind) else 70
     sizes = {"input_size": 96, "hidden_size": 96, "steps": 60, "rows": rows, "num_layers": 2}
     case = make_case(**kind, **sizes, bidirectional=bidirectional)
@@ -79,7 +81,7 @@ def test_bits_on_any_number_of_threads(kind: dict[str, Any], bidirectional: bool
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_layouts_and_out(batch_first: bool, dtype: str) -> None:
+def test_any_layout_and_any_out(batch_first: bool, dtype: str) -> None:
     """Whole arrays and views with gaps. y has T steps.
 
     After the end of a row it is 0, also in an out= that held other values.
@@ -107,7 +109,7 @@ def test_layouts_and_out(batch_first: bool, dtype: str) -> None:
     "form",
     [list, tuple, *(lambda n, kind=kind: np.array(n, kind) for kind in ("i1", "u2", ">i4", "i8", "u8")), torch.tensor],
 )
-def test_forms_of_lengths(form: Any) -> None:
+def test_lengths_may_be_any_integers(form: Any) -> None:
     case = Case("GRU", steps=5, rows=3)
     network, (x, hx) = case.network(gatecell), case.inputs()
     assert_same_bits(network(x, hx, lengths=form([4, 0, 5])), run_row_by_row(network, x, hx, [4, 0, 5]))
@@ -122,7 +124,7 @@ def test_equal_lengths_are_a_shorter_batch() -> None:
     assert not got[4:].any()
 
 
-def test_empty_batches() -> None:
+def test_empty_batches_give_empty_results() -> None:
     network = Case("LSTM", state=False).network(gatecell)
     y, (h_n, c_n) = network(np.zeros((4, 0, 5), "float32"), lengths=[])
     assert (y.shape, h_n.shape, c_n.shape) == ((4, 0, 7), (1, 0, 7), (1, 0, 7))
@@ -146,7 +148,7 @@ BAD_LENGTHS: dict[str, tuple[Any, type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD_LENGTHS)
-def test_bad_lengths(name: str) -> None:
+def test_bad_lengths_are_errors(name: str) -> None:
     lengths, error, message = BAD_LENGTHS[name]
     case = Case(steps=5, rows=3)
     network, (x, hx) = case.network(gatecell), case.inputs()
@@ -196,7 +198,7 @@ def test_packed_rows_have_the_bits_of_padded_rows(bidirectional: bool, by: str) 
     np.testing.assert_array_equal(y.batch_sizes, of_torch.batch_sizes)
 
 
-def test_packed_against_torch() -> None:
+def test_packed_results_are_torchs() -> None:
     """gatecell packs, runs and unpacks a sequence; torch does the same."""
     case, network, x, hx = packed_case(True)
     y, hidden = network(gatecell.pack_padded_sequence(x, case.lengths, enforce_sorted=False), hx)
@@ -213,7 +215,7 @@ def test_packed_sequences_ignore_batch_first() -> None:
     np.testing.assert_array_equal(y.data, packed_case(False)[1](packed, hx)[0].data)
 
 
-def test_packed_of_another_dtype_and_layout() -> None:
+def test_packed_data_may_have_another_dtype_and_layout() -> None:
     case, network, x, hx = packed_case(False)
     packed = gatecell.pack_padded_sequence(x, case.lengths, enforce_sorted=False)
     y, _ = network(packed, hx)
@@ -221,14 +223,14 @@ def test_packed_of_another_dtype_and_layout() -> None:
         np.testing.assert_array_equal(network(packed._replace(data=data), hx)[0].data, y.data)
 
 
-def test_packed_rows_of_equal_length() -> None:
+def test_packed_rows_of_equal_length_are_a_batch() -> None:
     _, network, x, hx = packed_case(True)
     packed = gatecell.pack_padded_sequence(x, [6] * 4)
     y, hidden = network(packed, hx)
     assert_same_bits((gatecell.pad_packed_sequence(y)[0], hidden), network(x, hx))
 
 
-def test_bad_packed_sequences() -> None:
+def test_bad_packed_sequences_are_errors() -> None:
     case, network, x, hx = packed_case(False)
     packed = gatecell.pack_padded_sequence(x, case.lengths, enforce_sorted=False)
     bad: list[tuple[Any, type[Exception], str]] = [

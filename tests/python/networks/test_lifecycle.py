@@ -84,7 +84,7 @@ def test_signature_is_torchs(name: str) -> None:
     assert keyword_only == {"num_threads": None, "isa": None} | own[name.removesuffix("Cell")]
 
 
-def test_positional_arguments() -> None:
+def test_positional_arguments_are_torchs() -> None:
     """All positions that torch accepts. Unlike its documentation, torch reads the device of a GRU as proj_size."""
     arguments: dict[str, tuple[Any, ...]] = {
         "LSTM": (5, 7, 2, False, True, 0.5, True, 3, "cpu", torch.float64),
@@ -114,7 +114,7 @@ def test_attributes_and_repr_are_torchs(name: str, isa: str) -> None:
             assert ours.proj_size == theirs.proj_size
 
 
-def test_repr_in_full() -> None:
+def test_repr_shows_all_options() -> None:
     isa = gatecell.available_isas()[-1]
     net = gatecell.LSTM(80, 256, num_layers=2, batch_first=True, bidirectional=True, isa=isa, num_threads=2)
     options = f"num_layers=2, batch_first=True, bidirectional=True, isa='{isa}', num_threads=2"
@@ -147,13 +147,13 @@ def test_options_that_torch_refuses_are_errors_here_too(options: dict[str, Any])
 
 
 @pytest.mark.parametrize("name", ["RNN", "RNNCell"])
-def test_unknown_nonlinearity(name: str) -> None:
+def test_an_unknown_nonlinearity_is_an_error(name: str) -> None:
     with pytest.raises(ValueError, match="expected nonlinearity 'tanh' or 'relu', got 'sigmoid'"):
         getattr(gatecell, name)(5, 7, nonlinearity="sigmoid")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_without_weights(name: str) -> None:
+def test_a_network_without_weights_cannot_be_called(name: str) -> None:
     net = getattr(gatecell, name)(5, 7)
     calls: list[Callable[[], object]] = [lambda: net(np.zeros((3, 5))), net.state_dict]
     if not name.endswith("Cell"):
@@ -172,7 +172,7 @@ def test_eval_and_flatten_parameters_do_nothing() -> None:
     assert network("GRUCell").eval().hidden_size == 7
 
 
-def test_plan() -> None:
+def test_a_plan_tells_what_a_call_does() -> None:
     net = network("LSTM", num_threads=1)
     plan = net.plan(100, 8)
     assert (plan.isa, plan.threads, plan.row_parts, plan.direction_parts) == (net.isa, 1, 1, 1)
@@ -234,7 +234,7 @@ def test_plan_names_every_limit(limit: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("twin_of", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
-def test_pickle_and_copies(name: str, twin_of: Callable[[Any], Any]) -> None:
+def test_pickle_and_copies_keep_the_results(name: str, twin_of: Callable[[Any], Any]) -> None:
     net = network(name)
     twin = twin_of(net)
     assert repr(twin) == repr(net)
@@ -259,7 +259,7 @@ def test_pickle_keeps_options_and_chooses_for_its_machine_anew(monkeypatch: pyte
     assert pickle.loads(pickle.dumps(explicit)).isa == worst
 
 
-def test_swapped_weights() -> None:
+def test_new_weights_replace_the_old_ones() -> None:
     net, other = network("GRU"), network("GRU", seed=1)
     net.load_state_dict(other.state_dict())
     assert_same_results(net, other)

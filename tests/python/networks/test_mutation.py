@@ -123,7 +123,7 @@ def without_option(option: str) -> Callable[[ExtendedCase, Weights], tuple[Exten
 def with_changed_gates(
     names: str, change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> Callable[[ExtendedCase, Weights], tuple[ExtendedCase, Weights]]:
-    """`change` gets the gates of each weight whose name starts with `names`, and returns the gates that differ."""
+    """`change` gets the gates of each weight with a name that starts with `names`. It returns the changed gates."""
 
     def mutant(case: ExtendedCase, weights: Weights) -> tuple[ExtendedCase, Weights]:
         changed = {}

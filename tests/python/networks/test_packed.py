@@ -46,7 +46,9 @@ def assert_same(ours: Any, theirs: Any) -> None:
 @pytest.mark.parametrize("trailing", [(), (5,), (2, 3)], ids=str)
 @pytest.mark.parametrize("enforce_sorted", [True, False])
 @pytest.mark.parametrize("batch_first", [True, False])
-def test_pack_and_pad(batch_first: bool, enforce_sorted: bool, trailing: tuple[int, ...], dtype: str) -> None:
+def test_pack_and_pad_agree_with_torch(
+    batch_first: bool, enforce_sorted: bool, trailing: tuple[int, ...], dtype: str
+) -> None:
     padded = abs(values(*((4, 7) if batch_first else (7, 4)), *trailing)).astype(dtype)  # no row reaches the last step
     lengths = FALLING if enforce_sorted else MIXED
     ours = gatecell.pack_padded_sequence(padded, lengths, batch_first, enforce_sorted)
@@ -58,7 +60,7 @@ def test_pack_and_pad(batch_first: bool, enforce_sorted: bool, trailing: tuple[i
 
 @pytest.mark.parametrize("trailing", [(), (5,), (2, 3)], ids=str)
 @pytest.mark.parametrize("enforce_sorted", [True, False])
-def test_pack_sequence(enforce_sorted: bool, trailing: tuple[int, ...]) -> None:
+def test_pack_sequence_agrees_with_torch(enforce_sorted: bool, trailing: tuple[int, ...]) -> None:
     sequences = [values(length, *trailing) for length in (FALLING if enforce_sorted else MIXED)]
     theirs = rnn.pack_sequence(list(map(torch.from_numpy, sequences)), enforce_sorted)
     assert_same(gatecell.pack_sequence(sequences, enforce_sorted), theirs)
@@ -66,7 +68,7 @@ def test_pack_sequence(enforce_sorted: bool, trailing: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("enforce_sorted", [True, False])
-def test_one_row(enforce_sorted: bool) -> None:
+def test_one_row_packs_as_in_torch(enforce_sorted: bool) -> None:
     x = values(4, 1, 5)
     theirs = rnn.pack_padded_sequence(torch.from_numpy(x), [3], False, enforce_sorted)
     assert_same(gatecell.pack_padded_sequence(x, [3], False, enforce_sorted), theirs)
@@ -74,7 +76,7 @@ def test_one_row(enforce_sorted: bool) -> None:
 
 
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=8), batch_first=st.booleans(), data=st.data())
-def test_round_trip(lengths: list[int], batch_first: bool, data: st.DataObject) -> None:
+def test_unpacking_returns_the_rows(lengths: list[int], batch_first: bool, data: st.DataObject) -> None:
     """Rows of equal length keep the order of the caller. torch may order them otherwise, but unpacks the same rows."""
     padded = values(*((len(lengths), 6) if batch_first else (6, len(lengths))), 2)
     total = data.draw(st.integers(max(lengths), 9))
@@ -107,7 +109,7 @@ LAYOUTS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("batch_first", [True, False])
-def test_layouts(layout: str, batch_first: bool) -> None:
+def test_sequences_of_any_layout_pack_as_in_torch(layout: str, batch_first: bool) -> None:
     """The input has two axes of features. With one axis NumPy's indexing happens to return C-contiguous data."""
     padded = values(*((4, 6) if batch_first else (6, 4)), 5, 2)
     theirs = rnn.pack_padded_sequence(torch.from_numpy(padded), MIXED, batch_first, enforce_sorted=False)
@@ -120,7 +122,7 @@ def test_layouts(layout: str, batch_first: bool) -> None:
     assert_same(gatecell.pad_packed_sequence(ours), rnn.pad_packed_sequence(theirs))
 
 
-def test_input_that_is_no_array() -> None:
+def test_input_that_is_no_array_is_an_error() -> None:
     padded = values(6, 4, 5)
     expected = gatecell.pack_padded_sequence(padded, FALLING)
     for value in (torch.from_numpy(padded), padded.astype("float64").tolist()):
@@ -141,7 +143,7 @@ def test_input_that_is_no_array() -> None:
         lambda x: list(map(np.int16, x)),
     ],
 )
-def test_lengths_of_any_integer_type(make: Callable[[list[int]], Any]) -> None:
+def test_lengths_may_have_any_integer_type(make: Callable[[list[int]], Any]) -> None:
     lengths = _packed.check_lengths(make(MIXED), 4, 6)
     assert (lengths.dtype, lengths.flags.c_contiguous, lengths.tolist()) == (np.int64, True, MIXED)
 
@@ -153,7 +155,7 @@ def test_lengths_are_a_copy() -> None:
     assert lengths.tolist() == [0, 2]
 
 
-def test_no_lengths_of_no_rows() -> None:
+def test_a_batch_without_rows_has_no_lengths() -> None:
     for empty in ([], (), np.zeros(0, int), torch.zeros(0, dtype=torch.int64)):
         assert _packed.check_lengths(empty, 0, 4).tolist() == []
 
@@ -178,7 +180,7 @@ WRONG_LENGTHS: dict[str, tuple[Any, type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG_LENGTHS)
-def test_wrong_lengths(name: str) -> None:
+def test_wrong_lengths_are_errors(name: str) -> None:
     lengths, error, message = WRONG_LENGTHS[name]
     with pytest.raises(error) as caught:
         _packed.check_lengths(lengths, 3, 4)
@@ -314,7 +316,7 @@ WRONG_PACKING: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG_PACKING)
-def test_wrong_packing(name: str) -> None:
+def test_wrong_packing_is_an_error(name: str) -> None:
     call, error, message = WRONG_PACKING[name]
     with pytest.raises(error) as caught:
         call()
@@ -392,7 +394,7 @@ WRONG_PACKED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG_PACKED)
-def test_wrong_packed_sequence(name: str) -> None:
+def test_a_wrong_packed_sequence_is_an_error(name: str) -> None:
     change, error, message = WRONG_PACKED[name]
     for kind in (gatecell.PackedSequence, SimpleNamespace):
         with pytest.raises(error) as caught:
@@ -400,7 +402,7 @@ def test_wrong_packed_sequence(name: str) -> None:
         assert message in str(caught.value)
 
 
-def test_checked() -> None:
+def test_checked_sequences_share_data_and_copy_indices() -> None:
     """The data is shared with the caller.
 
     The indices are copied, so that a thread that changes them cannot change a call.
@@ -416,7 +418,7 @@ def test_checked() -> None:
 
 
 @pytest.mark.parametrize("enforce_sorted", [True, False])
-def test_checked_of_other_forms(enforce_sorted: bool) -> None:
+def test_packed_sequences_of_other_classes_are_accepted(enforce_sorted: bool) -> None:
     theirs = rnn.pack_padded_sequence(torch.from_numpy(X), FALLING, enforce_sorted=enforce_sorted)
     assert_same(_packed.checked(theirs), theirs)
     lists = SimpleNamespace(
@@ -426,7 +428,7 @@ def test_checked_of_other_forms(enforce_sorted: bool) -> None:
     assert_same(_packed.checked(lists)[1:], theirs[1:])
 
 
-def test_is_packed() -> None:
+def test_is_packed_recognises_packed_sequences() -> None:
     packed = gatecell.pack_padded_sequence(X, FALLING)
     for value in (packed, tensors(packed), SimpleNamespace(**GOOD)):
         assert _packed.is_packed(value)
@@ -434,7 +436,7 @@ def test_is_packed() -> None:
         assert not _packed.is_packed(value)
 
 
-def test_constructor() -> None:
+def test_the_constructor_is_torchs() -> None:
     data, batch_sizes, order, _ = GOOD.values()
     theirs = rnn.PackedSequence(*map(torch.from_numpy, (data, batch_sizes, order)))
     for indices in ((order,), (order, None), (theirs.sorted_indices,)):
@@ -448,7 +450,7 @@ def test_constructor() -> None:
 
 @pytest.mark.parametrize("lengths", [FALLING, MIXED])
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_pickles(lengths: list[int], protocol: int) -> None:
+def test_packed_sequences_can_be_pickled(lengths: list[int], protocol: int) -> None:
     packed = gatecell.pack_padded_sequence(X, lengths, enforce_sorted=lengths is FALLING)
     for twin in (pickle.loads(pickle.dumps(packed, protocol)), copy.deepcopy(packed)):
         assert type(twin) is gatecell.PackedSequence

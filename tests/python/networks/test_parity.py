@@ -40,7 +40,7 @@ def check_draws(case: Case, isa: str) -> None:
 
 
 @every_option()
-def test_every_option(kind: dict[str, Any], stack: dict[str, Any], dtype: str, isa: str) -> None:
+def test_every_option_keeps_the_bound(kind: dict[str, Any], stack: dict[str, Any], dtype: str, isa: str) -> None:
     for case in every_call(kind, stack, dtype):
         case.check(case.network(gatecell, isa=isa))
 
@@ -53,7 +53,7 @@ def test_rows_that_measure_the_bound_are_within_it(kind: dict[str, Any], stack: 
 
 
 @pytest.mark.parametrize("case", size_cases(), ids=size_id)
-def test_every_pair_of_sizes(case: Case, isa: str) -> None:
+def test_every_pair_of_sizes_keeps_the_bound(case: Case, isa: str) -> None:
     check_draws(case, isa)
 
 
@@ -74,13 +74,13 @@ def test_sizes_hold_every_allowed_pair(
 
 
 @given(torch_cases())
-def test_any_torch_case(isa: str, case: Case) -> None:
+def test_any_torch_case_keeps_the_bound(isa: str, case: Case) -> None:
     assume(case.own_error() < 1e-4)  # a few drawn networks are chaotic; the networks of the grids must not be
     case.check(case.network(gatecell, isa=isa))
 
 
 @given(extended_cases(), st.data())
-def test_any_extended_case(isa: str, case: Case, data: st.DataObject) -> None:
+def test_any_extended_case_keeps_the_bound(isa: str, case: Case, data: st.DataObject) -> None:
     if case.rows and data.draw(st.booleans()):
         case = case.with_(lengths=tuple(data.draw(lengths_of(case))))
     assume(case.own_error() < 1e-4)
@@ -88,7 +88,7 @@ def test_any_extended_case(isa: str, case: Case, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", [*({"mode": mode} for mode in MODES), *EXTENDED_KINDS], ids=kind_id)
-def test_long_sequence_and_wide_layer(kind: dict[str, Any], dtype: str, isa: str) -> None:
+def test_long_sequences_and_wide_layers_keep_the_bound(kind: dict[str, Any], dtype: str, isa: str) -> None:
     """Several chunks of steps, several tiles of rows and blocks of hidden units, and remainders of each."""
     long, wide = {"steps": 517, "rows": 2, "hidden_size": 17}, {"steps": 9, "rows": 41, "hidden_size": 139}
     if is_extended(kind):
@@ -100,7 +100,7 @@ def test_long_sequence_and_wide_layer(kind: dict[str, Any], dtype: str, isa: str
 
 @pytest.mark.usefixtures("two_cpus")
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_threads(num_threads: int, dtype: str, isa: str) -> None:
+def test_one_and_two_threads_keep_the_bound(num_threads: int, dtype: str, isa: str) -> None:
     case = Case("LSTM", 64, 64, 2, bidirectional=True, dtype=dtype, steps=40, rows=9)
     network = case.network(gatecell, isa=isa, num_threads=num_threads)
     assert network.plan(40, 9).threads == num_threads
@@ -109,7 +109,7 @@ def test_threads(num_threads: int, dtype: str, isa: str) -> None:
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("kind", CELLS, ids=kind_id)
-def test_cells(kind: dict[str, Any], bias: bool, dtype: str, isa: str) -> None:
+def test_cells_of_every_size_keep_the_bound(kind: dict[str, Any], bias: bool, dtype: str, isa: str) -> None:
     """LSTMCell, GRUCell and RNNCell of every size, with and without a batch, with and without a given state."""
     calls = itertools.product(SCALES, (None, 1, 5), (True, False))
     if is_extended(kind):

@@ -30,7 +30,7 @@ def assert_like_oracle(case: Case, x: np.ndarray, hx: Any, isa: str) -> None:
 
 
 @kinds_everywhere()
-def test_in_one_row_of_the_input(kind: dict[str, Any], dtype: str, isa: str) -> None:
+def test_special_values_in_one_row_of_the_input(kind: dict[str, Any], dtype: str, isa: str) -> None:
     case = make_case(**kind, num_layers=2, bidirectional=True, rows=5, steps=6, dtype=dtype)
     for value, row in itertools.product(SPECIAL, (3,) if is_extended(kind) else range(5)):
         x, hx = case.inputs()
@@ -39,7 +39,7 @@ def test_in_one_row_of_the_input(kind: dict[str, Any], dtype: str, isa: str) -> 
 
 
 @kinds_everywhere()
-def test_in_one_row_of_each_state(kind: dict[str, Any], dtype: str, isa: str) -> None:
+def test_special_values_in_one_row_of_each_state(kind: dict[str, Any], dtype: str, isa: str) -> None:
     case = make_case(**kind, num_layers=2, bidirectional=True, rows=5, steps=6, dtype=dtype)
     for value, which in itertools.product(SPECIAL, range(len(case.state_sizes))):
         x, hx = case.inputs()
@@ -49,7 +49,7 @@ def test_in_one_row_of_each_state(kind: dict[str, Any], dtype: str, isa: str) ->
 
 @pytest.mark.parametrize("value", SPECIAL)
 @pytest.mark.parametrize("mode", MODES)
-def test_in_a_weight(mode: str, value: float, dtype: str, isa: str) -> None:
+def test_special_values_in_a_weight(mode: str, value: float, dtype: str, isa: str) -> None:
     case = Case(mode, rows=5, dtype=dtype)
     module, (x, hx) = case.module(), case.inputs()
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_nan_stays_in_its_row(mode: str, dtype: str, isa: str) -> None:
     "sizes", [{"steps": 0, "rows": 3}, {"steps": 0, "rows": None}, {"rows": 0}, {"steps": 0, "rows": 0}]
 )
 @pytest.mark.parametrize("kind", TORCH_KINDS, ids=kind_id)
-def test_no_steps_or_no_rows(
+def test_no_steps_or_no_rows_keep_the_state(
     kind: dict[str, Any], sizes: dict[str, Any], batch_first: bool, state: bool, isa: str
 ) -> None:
     """y is empty and the state is returned as it was given. torch refuses T = 0."""
@@ -110,7 +110,7 @@ def test_no_rows_use_one_thread(isa: str) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, None])
-def test_cells_without_rows(rows: int | None, isa: str) -> None:
+def test_cells_accept_no_rows(rows: int | None, isa: str) -> None:
     cell = gatecell.GRUCell(5, 7, isa=isa)
     cell.load_state_dict(torch.nn.GRUCell(5, 7).state_dict())
     shape = () if rows is None else (rows,)

@@ -33,7 +33,7 @@ LAYERS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_layers(name: str, dtype: str) -> None:
+def test_every_layer_is_converted(name: str, dtype: str) -> None:
     torch.manual_seed(0)
     module = LAYERS[name]().eval().to(getattr(torch, dtype))
     net = gatecell.from_torch(module)
@@ -48,7 +48,7 @@ def test_layers(name: str, dtype: str) -> None:
     assert_parity({"y": net(x.astype(dtype))}, {"y": expected}, own_error, dtype, name)
 
 
-def test_recurrent_members() -> None:
+def test_recurrent_members_are_converted() -> None:
     torch.manual_seed(0)
     module = tn.Sequential(tn.Embedding(9, 4, padding_idx=1), tn.GRU(4, 5, batch_first=True, bidirectional=True)).eval()
     net = gatecell.from_torch(module, num_threads=1)
@@ -59,7 +59,7 @@ def test_recurrent_members() -> None:
     np.testing.assert_allclose(net(x)[0], module(torch.from_numpy(x))[0].detach().numpy(), atol=1e-6)
 
 
-def test_names_of_members() -> None:
+def test_members_keep_their_names() -> None:
     module = tn.ModuleList([tn.Identity(), tn.Sequential()])
     module[1].add_module("first", tn.Linear(1, 2))
     assert list(gatecell.from_torch(module).state_dict()) == list(module.state_dict())

@@ -69,7 +69,7 @@ def _index(f: Any, rows: list[list[int]]) -> Any:
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.filterwarnings("ignore:.*use torch.(tanh|sigmoid) instead:UserWarning")
-def test_functions(name: str, dtype: str) -> None:
+def test_functions_agree_with_torch(name: str, dtype: str) -> None:
     function, inputs = CALLS[name]
     assert_function_parity(lambda *x: function(gf, *x), lambda *x: function(tf, *x), list(inputs), dtype, name)
 
@@ -84,7 +84,7 @@ def test_every_function_is_tested() -> None:
     st.sampled_from(["constant", "reflect", "replicate", "circular"]),
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=2),
 )
-def test_pad(mode: str, sides: list[tuple[int, int]]) -> None:
+def test_pad_agrees_with_torch(mode: str, sides: list[tuple[int, int]]) -> None:
     x = values(2, 3, 5, 6) if len(sides) == 2 else values(2, 5, 6)
     pad = [count for side in sides for count in side]
     expected = tf.pad(torch.from_numpy(x), pad, mode).numpy()
@@ -92,7 +92,7 @@ def test_pad(mode: str, sides: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.parametrize("pad", [(1, 2), (-1, 2), (3, -2), (0, -6), (1, 1, -1, 2), (0, 0, 0, 0, 2, 1), ()])
-def test_pad_with_a_value(pad: tuple[int, ...]) -> None:
+def test_pad_takes_a_value(pad: tuple[int, ...]) -> None:
     for x in (values(2, 3, 6), np.arange(36).reshape(2, 3, 6)):
         np.testing.assert_array_equal(gf.pad(x, pad, value=7), tf.pad(torch.from_numpy(x), pad, value=7).numpy())
 
@@ -109,13 +109,13 @@ def test_pad_with_a_value(pad: tuple[int, ...]) -> None:
         ((1, 1), "mirror", "expected mode out of constant, reflect, replicate, circular, got 'mirror'"),
     ],
 )
-def test_wrong_pad(pad: tuple[int, ...], mode: str, message: str) -> None:
+def test_wrong_pad_is_an_error(pad: tuple[int, ...], mode: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         gf.pad(values(0 if len(pad) == 4 else 2, 6), pad, mode)
 
 
 @pytest.mark.parametrize("classes", [-1, 5])
-def test_one_hot(classes: int) -> None:
+def test_one_hot_agrees_with_torch(classes: int) -> None:
     x = np.array([[0, 3], [2, 2]])
     expected = tf.one_hot(torch.from_numpy(x), classes).numpy()
     got = gf.one_hot(x, classes)
@@ -126,7 +126,7 @@ def test_one_hot(classes: int) -> None:
             gf.one_hot(wrong, count)
 
 
-def test_erf() -> None:
+def test_erf_is_exact_up_to_rounding() -> None:
     """erf is exact up to rounding: on and between the points of its table, at its end and beyond, for tiny numbers."""
     x = np.concatenate([np.linspace(-7, 7, 100_001), np.arange(-400, 401) / 64, 10.0 ** np.arange(-300, 300, 7)])
     exact = np.array([math.erf(value) for value in x])
@@ -135,7 +135,7 @@ def test_erf() -> None:
     np.testing.assert_allclose(erf(x[small]), exact[small], rtol=1e-14)
 
 
-def test_gelu_everywhere() -> None:
+def test_gelu_keeps_the_bound_everywhere() -> None:
     """In float32 gelu uses a polynomial. The inputs are near 0, within its range, at its ends and far beyond."""
     x = np.concatenate([np.linspace(-8, 8, 200_001), np.linspace(-300, 300, 1001), 10.0 ** np.arange(-38, 38)])
     x = x.astype(np.float32)
@@ -148,7 +148,7 @@ def test_gelu_everywhere() -> None:
 @pytest.mark.parametrize("name", ["relu", "tanh", "sigmoid", "silu", "gelu", "leaky_relu"])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.filterwarnings("ignore:.*use torch.(tanh|sigmoid) instead:UserWarning")
-def test_a_single_number(name: str, dtype: Any) -> None:
+def test_functions_take_a_single_number(name: str, dtype: Any) -> None:
     """Such as the sum of an array, which NumPy returns without axes. float16 stays float16, as in torch."""
     for x in (dtype(-0.7), np.array(0.7, dtype)):
         y, expected = getattr(gf, name)(x), getattr(tf, name)(torch.tensor(x)).numpy()
@@ -166,7 +166,7 @@ def test_normalize_over_two_axes_is_refused() -> None:
 
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_pad_sequence(batch_first: bool, side: str) -> None:
+def test_pad_sequence_agrees_with_torch(batch_first: bool, side: str) -> None:
     rows = [values(length, 3, seed=length) for length in (4, 2, 5)]
     theirs = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row) for row in rows], batch_first, -1.0, side)
     got = nn.utils.rnn.pad_sequence(rows, batch_first, -1.0, side)

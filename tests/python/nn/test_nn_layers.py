@@ -31,7 +31,9 @@ def shapes(*tail: int, most: int = 3) -> st.SearchStrategy[tuple[int, ...]]:
 
 @settings(max_examples=40)
 @given(st.integers(1, 40), st.integers(1, 40), st.booleans(), st.data(), SEEDS, DTYPES)
-def test_linear(inputs: int, outputs: int, bias: bool, data: st.DataObject, seed: int, dtype: str) -> None:
+def test_linear_agrees_with_torch(
+    inputs: int, outputs: int, bias: bool, data: st.DataObject, seed: int, dtype: str
+) -> None:
     x = values(seed, *data.draw(shapes(inputs)))
     assert_layer_parity("Linear", {"in_features": inputs, "out_features": outputs, "bias": bias}, [x], dtype)
 
@@ -48,7 +50,7 @@ def test_linear(inputs: int, outputs: int, bias: bool, data: st.DataObject, seed
     ],
 )
 @pytest.mark.parametrize("seed", range(8))
-def test_long_sums(name: str, sizes: tuple[int, ...], shape: tuple[int, ...], seed: int) -> None:
+def test_long_sums_keep_the_bound(name: str, sizes: tuple[int, ...], shape: tuple[int, ...], seed: int) -> None:
     """Each of some 10,000 values is within the bound. The sums of a BLAS, over 256 products and more, are not."""
     arguments = ("in_features", "out_features") if name == "Linear" else ("in_channels", "out_channels", "kernel_size")
     assert_layer_parity(name, dict(zip(arguments, sizes, strict=True)), [values(seed, *shape)], "float32")
@@ -63,7 +65,9 @@ def test_long_sums(name: str, sizes: tuple[int, ...], shape: tuple[int, ...], se
     DTYPES,
     st.sampled_from(["int32", "int64", "uint8", "uint64"]),
 )
-def test_embedding(count: int, features: int, data: st.DataObject, seed: int, dtype: str, index: str) -> None:
+def test_embedding_agrees_with_torch(
+    count: int, features: int, data: st.DataObject, seed: int, dtype: str, index: str
+) -> None:
     torch.manual_seed(seed)
     x = np.random.default_rng(seed).integers(0, count, data.draw(shapes())).astype(index)
     padding = data.draw(st.none() | st.integers(-count, count - 1))
@@ -97,26 +101,30 @@ def conv_options(draw: st.DrawFn, transposed: bool) -> dict[str, Any]:
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
 @settings(max_examples=150)
 @given(conv_options(transposed=False), st.none() | st.integers(0, 3), st.integers(13, 30), SEEDS, DTYPES)
-def test_conv1d(options: dict[str, Any], batch: int | None, steps: int, seed: int, dtype: str) -> None:
+def test_conv1d_agrees_with_torch(
+    options: dict[str, Any], batch: int | None, steps: int, seed: int, dtype: str
+) -> None:
     x = values(seed, *([] if batch is None else [batch]), options["in_channels"], steps)
     assert_layer_parity("Conv1d", options, [x], dtype)
 
 
 @settings(max_examples=80)
 @given(conv_options(transposed=True), st.none() | st.integers(0, 3), st.integers(7, 12), SEEDS, DTYPES)
-def test_conv_transpose1d(options: dict[str, Any], batch: int | None, steps: int, seed: int, dtype: str) -> None:
+def test_conv_transpose1d_agrees_with_torch(
+    options: dict[str, Any], batch: int | None, steps: int, seed: int, dtype: str
+) -> None:
     x = values(seed, *([] if batch is None else [batch]), options["in_channels"], steps)
     assert_layer_parity("ConvTranspose1d", options, [x], dtype)
 
 
-def test_conv1d_of_a_view() -> None:
+def test_conv1d_takes_views() -> None:
     """The input has its channels last in memory, like an output of a recurrent layer, or is part of a longer signal."""
     x = values(3, 2, 40, 6)[:, 5:25].swapaxes(1, 2)
     assert_layer_parity("Conv1d", {"in_channels": 6, "out_channels": 4, "kernel_size": 3}, [x], "float32")
 
 
 @pytest.mark.parametrize("output_size", [15, 16, (16,)])
-def test_conv_transpose1d_output_size(output_size: Any) -> None:
+def test_conv_transpose1d_takes_an_output_size(output_size: Any) -> None:
     torch.manual_seed(0)
     theirs = torch.nn.ConvTranspose1d(3, 2, 3, stride=2, padding=1)
     ours = nn.ConvTranspose1d(3, 2, 3, stride=2, padding=1)
@@ -137,7 +145,7 @@ def test_conv_transpose1d_output_size(output_size: Any) -> None:
     SEEDS,
     DTYPES,
 )
-def test_layer_norm(
+def test_layer_norm_agrees_with_torch(
     shape: list[int], eps: float, affine: bool, bias: bool, data: st.DataObject, seed: int, dtype: str
 ) -> None:
     x = values(seed, *data.draw(shapes(*shape, most=2)))
@@ -157,7 +165,7 @@ def test_layer_norm(
     SEEDS,
     DTYPES,
 )
-def test_batch_norm1d(
+def test_batch_norm1d_agrees_with_torch(
     features: int,
     batch: int,
     steps: int | None,
@@ -199,7 +207,7 @@ ACTIVATIONS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("name", "options"), ACTIVATIONS)
 @pytest.mark.parametrize("shape", [(4, 5), (3, 5, 7), (2, 5, 3, 4), (0, 5, 3), (2, 5, 0)])
 @pytest.mark.parametrize("scale", [1.0, 30.0])
-def test_layers_without_sizes(
+def test_layers_without_sizes_agree_with_torch(
     name: str, options: dict[str, Any], shape: tuple[int, ...], scale: float, dtype: str
 ) -> None:
     if options.get("inplace"):  # in torch inplace=True would change the input
@@ -215,7 +223,7 @@ def test_layers_without_sizes(
 @pytest.mark.filterwarnings("ignore:Implicit dimension choice:UserWarning")
 @pytest.mark.parametrize("axes", [1, 2, 3, 4])
 @pytest.mark.parametrize("name", ["Softmax", "LogSoftmax"])
-def test_softmax_without_dim(name: str, axes: int) -> None:
+def test_softmax_without_dim_agrees_with_torch(name: str, axes: int) -> None:
     assert_layer_parity(name, {}, [values(0, *(2, 3, 4, 5)[:axes])], "float32")
 
 
@@ -231,7 +239,7 @@ POOLS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("name", "options"), POOLS)
 @pytest.mark.parametrize("shape", [(5, 9), (2, 5, 9), (0, 5, 9)])
-def test_pooling(name: str, options: dict[str, Any], shape: tuple[int, ...], dtype: str) -> None:
+def test_pooling_agrees_with_torch(name: str, options: dict[str, Any], shape: tuple[int, ...], dtype: str) -> None:
     assert_layer_parity(name, options, [values(1, *shape)], dtype)
 
 
@@ -239,7 +247,7 @@ EXTREMES = np.array([0.0, -0.0, 1e-30, -1e-30, 88, -88, 90, -90, 1e4, -1e4, np.i
 
 
 @pytest.mark.parametrize("name", ["ReLU", "Tanh", "Sigmoid", "GELU", "SiLU", "LeakyReLU"])
-def test_extremes(name: str, dtype: str) -> None:
+def test_extreme_values_agree_with_torch(name: str, dtype: str) -> None:
     """The result is infinite or NaN where torch's result is. A warning would fail the test."""
     x = EXTREMES.astype(dtype)
     if name == "GELU":  # torch's gelu of infinity is infinity or NaN, depending on dtype and length
@@ -251,7 +259,7 @@ def test_extremes(name: str, dtype: str) -> None:
     np.testing.assert_allclose(got[finite], expected[finite], atol=1e-6 if dtype == "float32" else 1e-14, rtol=1e-6)
 
 
-def test_softmax_of_extremes() -> None:
+def test_softmax_of_extreme_values_agrees_with_torch() -> None:
     x = np.array([[1e30, 1e30, -1e30], [-np.inf, 0, 1], [-1e4, -1e4 - 1, -2e4], [3e38, -3e38, 0]], np.float32)
     # The results of these rows are NaN.
     x = np.concatenate([x, [[-np.inf] * 3, [np.inf, 0, 1], [np.nan, 0, 1]]], dtype=np.float32)
@@ -289,14 +297,14 @@ WRONG: list[tuple[Any, Any, str]] = [
 
 
 @pytest.mark.parametrize(("make", "x", "message"), WRONG)
-def test_wrong_shapes(make: Any, x: Any, message: str) -> None:
+def test_wrong_shapes_are_errors(make: Any, x: Any, message: str) -> None:
     layer = make()
     layer.load_state_dict({key: np.zeros(value.shape) for key, value in layer.named_parameters()}, strict=False)
     with pytest.raises(ValueError, match=message):
         layer(x)
 
 
-def test_wrong_types() -> None:
+def test_wrong_types_are_errors() -> None:
     layer = nn.Linear(3, 4)
     layer.load_state_dict({"weight": np.zeros((4, 3)), "bias": np.zeros(4)})
     with pytest.raises(TypeError, match="Linear: input: expected real floating point numbers, got int64"):
@@ -327,6 +335,6 @@ OPTIONS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("make", "message"), OPTIONS)
-def test_wrong_options(make: Any, message: str) -> None:
+def test_wrong_options_of_layers_are_errors(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()

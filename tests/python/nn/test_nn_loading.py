@@ -44,7 +44,7 @@ def test_a_value_that_is_no_number_changes_nothing() -> None:
     np.testing.assert_array_equal(model(TOKENS), before)
 
 
-def test_prefix_and_hint() -> None:
+def test_a_prefix_selects_weights_and_hints_name_it() -> None:
     state = {f"module.{key}": value for key, value in torch_tagger().state_dict().items()}
     state["optimizer.lr"] = torch.zeros(1)
     with pytest.raises(
@@ -58,7 +58,7 @@ def test_prefix_and_hint() -> None:
     assert next(iter(model.state_dict(prefix="module."))) == "module.encoder.embedding.weight"
 
 
-def test_hints() -> None:
+def test_errors_hint_at_the_cure() -> None:
     """The hints tell where the weights are in a checkpoint.
 
     They also tell how to get plain weights of layers with weight norm or pruning.
@@ -76,7 +76,7 @@ def test_hints() -> None:
         nn.Sequential(nn.Linear(2, 3)).load_state_dict(pruned)
 
 
-def test_not_strict() -> None:
+def test_not_strict_loads_what_fits() -> None:
     state = torch_tagger().state_dict()
     partial = {key: value for key, value in state.items() if not key.startswith("encoder.")} | {"more": torch.zeros(1)}
     with pytest.raises(ValueError, match=r"missing: encoder\.lstm\.weight_ih_l0 \(20, 4\) of LSTM") as caught:
@@ -133,7 +133,7 @@ class Tied(nn.Module):
 
 
 @pytest.mark.parametrize("keys", [("embedding.weight",), ("out.weight",), ("embedding.weight", "out.weight")])
-def test_tied_weights(keys: tuple[str, ...]) -> None:
+def test_tied_weights_stay_tied_after_loading(keys: tuple[str, ...]) -> None:
     table = np.random.default_rng(0).standard_normal((7, 4)).astype(np.float32)
     model = Tied()
     for _ in range(2):  # the weights are tied before the first loading, and still after it
@@ -148,7 +148,7 @@ def test_tied_weights(keys: tuple[str, ...]) -> None:
     assert both.out.weight is both.embedding.weight
 
 
-def test_a_module_used_twice() -> None:
+def test_a_module_used_twice_can_be_loaded() -> None:
     shared = nn.Linear(2, 2)
     model = nn.Sequential(shared, shared)
     assert [path for path, _ in model.named_modules()] == ["", "0"]

@@ -97,7 +97,7 @@ def test_a_model_computes_what_torch_does() -> None:
     np.testing.assert_allclose(y, expected, atol=1e-6)
 
 
-def test_float64() -> None:
+def test_a_model_can_become_float64() -> None:
     """The constructor of the model has no dtype. The model becomes float64 before loading or after it."""
     theirs = torch_tagger().double()
     expected = theirs(torch.from_numpy(TOKENS)).detach().numpy()
@@ -113,7 +113,7 @@ def test_float64() -> None:
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
-def test_copies(again: Any) -> None:
+def test_copies_are_independent_models(again: Any) -> None:
     module = nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 10), nn.GRU(10, 3))
     unloaded = again(module)
     module.load_state_dict(ZOO_STATE)
@@ -145,7 +145,7 @@ class Scaled(nn.Module):
         return x * self.scale + self.table[0]
 
 
-def test_own_parameters_and_buffers() -> None:
+def test_own_parameters_and_buffers_are_loaded() -> None:
     model = Scaled()
     assert isinstance(model.scale, np.ndarray)
     assert [name for name, _ in model.named_parameters()] == ["scale"]
@@ -169,7 +169,7 @@ def test_own_parameters_and_buffers() -> None:
         nn.Parameter(np.arange(3))
 
 
-def test_modules_by_name() -> None:
+def test_modules_are_found_by_name() -> None:
     model = Tagger()
     assert model.get_submodule("heads.3.a") is model.heads[3][0]
     assert model.get_submodule("") is model
@@ -201,7 +201,7 @@ def mixed(nn: Any) -> Any:
 
 
 @pytest.mark.parametrize("member", [False, True])
-def test_extra_lines_of_the_repr(member: bool) -> None:
+def test_repr_shows_extra_lines(member: bool) -> None:
     def make(nn: Any) -> Any:
         class Described(nn.Module):  # type: ignore[misc]
             def __init__(self) -> None:
@@ -254,7 +254,7 @@ def _applied(model: Any) -> list[Any]:
     return seen
 
 
-def test_inference_only() -> None:
+def test_training_is_an_error() -> None:
     model = Tagger()
     assert model.eval() is model.train(False) is model.to("cpu") is model
     assert not model.training

@@ -108,7 +108,7 @@ def assert_same_output(ours: Any, theirs: Any, dtype: Any = np.float32) -> None:
 
 
 @MODEL
-def test_names_values_and_outputs(model: Callable[[Any], Any]) -> None:
+def test_names_values_and_outputs_are_torchs(model: Callable[[Any], Any]) -> None:
     theirs, ours = pair(model)
     for recurse in (True, False):
         for which in ("named_parameters", "named_buffers"):
@@ -125,7 +125,7 @@ def test_names_values_and_outputs(model: Callable[[Any], Any]) -> None:
 
 @MODEL
 @pytest.mark.parametrize("dot", ["", "."])
-def test_on_the_layer_itself(model: Callable[[Any], Any], dot: str) -> None:
+def test_the_layer_itself_can_be_loaded(model: Callable[[Any], Any], dot: str) -> None:
     theirs, ours = pair(model)
     (layer, path), torch_layer = layer_of(ours), layer_of(theirs)[0]
     state = torch_layer.state_dict()
@@ -164,7 +164,7 @@ def test_missing_and_wrong_weights_are_errors(model: Callable[[Any], Any]) -> No
 
 
 @MODEL
-def test_float64(model: Callable[[Any], Any]) -> None:
+def test_registered_values_become_float64(model: Callable[[Any], Any]) -> None:
     theirs, before = pair(model)
     theirs.double()
     before.double().load_state_dict(theirs.state_dict())
@@ -181,7 +181,9 @@ def test_float64(model: Callable[[Any], Any]) -> None:
 
 @MODEL
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
-def test_copies(model: Callable[[Any], Any], again: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_keep_registered_values(
+    model: Callable[[Any], Any], again: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     theirs, ours = pair(model)
     ours.load_state_dict(theirs.state_dict())
     for module in ours.modules():
@@ -273,7 +275,7 @@ def extended(nn: Any) -> Any:
 
 
 @pytest.mark.parametrize("strict", [True, False])
-def test_sizes_read_off_the_tensors(strict: bool) -> None:
+def test_sizes_are_read_off_the_tensors_beside_registered_values(strict: bool) -> None:
     theirs = extended(torch.nn)(4, 6)
     theirs.h0 = torch.rand(1, 2, 6)
     state_dict = {f"model.{name}": value for name, value in theirs.state_dict().items()}

@@ -76,7 +76,7 @@ def test_without_a_command_prints_usage(tmp_path: Path) -> None:
     assert "demo" in done.stdout
 
 
-def test_scores() -> None:
+def test_scores_are_high_enough() -> None:
     assert _demo.digits(DATA).passed
     assert _demo.co2(DATA).passed
 

@@ -27,11 +27,11 @@ def child_is_right(leave):
 
 
 @pytest.mark.parametrize("leave", ["os._exit", "sys.exit"])
-def test_fork_after_a_call_on_two_threads(leave: str) -> None:
+def test_a_child_works_after_a_call_on_two_threads(leave: str) -> None:
     run_script(f"{FORK}\nassert child_is_right({leave})\nassert np.array_equal(net(x)[0], expected)")
 
 
-def test_fork_while_another_thread_is_inside_a_call() -> None:
+def test_a_child_works_if_another_thread_is_in_a_call() -> None:
     run_script(f"""{FORK}
 done = threading.Event()
 def work():
@@ -48,7 +48,7 @@ finally:
 """)
 
 
-def test_fork_of_a_fork() -> None:
+def test_a_child_of_a_child_works() -> None:
     run_script(f"""{FORK}
 pid = os.fork()
 if pid == 0:
@@ -76,7 +76,7 @@ def calls(x):
 
 @pytest.mark.parametrize("steps", [10, 100, 20000])
 @pytest.mark.parametrize("num_threads", [1, 2])
-def test_exit_during_a_call(num_threads: int, steps: int) -> None:
+def test_the_interpreter_exits_during_a_call(num_threads: int, steps: int) -> None:
     """Short calls keep the GIL. Longer calls release it and take it again. The longest calls outlast the interpreter.
 
     Python's debug allocator ends the process if memory is freed without the GIL.
@@ -90,5 +90,5 @@ time.sleep(0.2)
     assert run_script(script, PYTHONMALLOC="debug") == "torn down"
 
 
-def test_exit_with_an_idle_thread_pool() -> None:
+def test_the_interpreter_exits_with_an_idle_thread_pool() -> None:
     run_script(f"{TWO_THREADS}\nnet(x)")

@@ -20,7 +20,9 @@ from helpers.stream_cases import NETWORKS, assert_same, inputs, network, start_i
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_steps_and_chunks_are_one_call(name: str, batch_first: bool, dtype: torch.dtype, rows: int, isa: str) -> None:
+def test_steps_and_chunks_have_the_bits_of_one_call(
+    name: str, batch_first: bool, dtype: torch.dtype, rows: int, isa: str
+) -> None:
     net = network(name, batch_first=batch_first, dtype=dtype, isa=isa)
     x, hx = inputs(net, rows), states(net, rows)
     y, hidden = whole(net, x, hx)
@@ -36,7 +38,7 @@ def test_steps_and_chunks_are_one_call(name: str, batch_first: bool, dtype: torc
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_one_row_without_its_axis(name: str, batch_first: bool, isa: str) -> None:
+def test_one_row_may_come_without_its_axis(name: str, batch_first: bool, isa: str) -> None:
     net = network(name, batch_first=batch_first, isa=isa)
     x = inputs(net, 1)[:, 0]
     y, hidden = net(x)
@@ -51,7 +53,7 @@ def test_one_row_without_its_axis(name: str, batch_first: bool, isa: str) -> Non
 
 
 @pytest.mark.usefixtures("two_cpus")
-def test_long_steps_share_threads_and_bits() -> None:
+def test_long_steps_use_threads_and_keep_the_bits() -> None:
     net = gatecell.from_torch(torch.nn.GRU(256, 512), num_threads=2)
     assert net.plan(1, 64).seconds > 50e-6
     x = inputs(net, 64, 3)
@@ -74,7 +76,7 @@ def test_state_is_a_copy_and_can_be_set() -> None:
     np.testing.assert_array_equal(stream.step(x[0]), y, strict=True)
 
 
-def test_state_of_one_row_without_its_axis() -> None:
+def test_the_state_of_one_row_may_come_without_its_axis() -> None:
     for name in NETWORKS:
         net = network(name)
         x, hx = inputs(net, 1)[:, 0], states(net, 1)
@@ -85,7 +87,7 @@ def test_state_of_one_row_without_its_axis() -> None:
         assert_same(stream.state, net.stream(1, net(x)[1]).state)
 
 
-def test_arrays_that_came_through_pickle() -> None:
+def test_unpickled_arrays_take_the_fast_path() -> None:
     """After unpickling an array has another dtype object than NumPy's own."""
     net = network()
     x = pickle.loads(pickle.dumps(inputs(net, 1)))
@@ -102,7 +104,7 @@ def test_arrays_that_came_through_pickle() -> None:
     "twin_of", [gatecell.Stream.copy, copy.copy, copy.deepcopy, lambda stream: pickle.loads(pickle.dumps(stream))]
 )
 @pytest.mark.parametrize("name", NETWORKS)
-def test_copies_go_their_own_way(name: str, twin_of: Callable[[Any], Any]) -> None:
+def test_copies_are_independent(name: str, twin_of: Callable[[Any], Any]) -> None:
     net = network(name)
     x = inputs(net, 2)
     stream = net.stream(2)
@@ -190,7 +192,7 @@ def test_bad_steps_leave_the_state(case: str) -> None:
     stream.step(X)
 
 
-def test_bad_input_of_other_methods() -> None:
+def test_bad_arguments_of_other_methods_are_errors() -> None:
     net = network()
     stream = net.stream(2)
     with pytest.raises(ValueError, match=r"expected input for 2 rows, got 1 in an array of shape \(4, 1, 5\)"):

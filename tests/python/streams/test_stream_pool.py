@@ -159,7 +159,7 @@ TestStreamPool.settings = settings(max_examples=60, stateful_step_count=30)
 
 @pytest.mark.usefixtures("two_cpus")
 @pytest.mark.parametrize("layer", [torch.nn.LSTM(16, 64, 2, proj_size=24), torch.nn.GRU(16, 96)], ids=["lstm", "gru"])
-def test_many_streams_on_any_number_of_threads(layer: torch.nn.RNNBase, isa: str) -> None:
+def test_500_streams_on_any_number_of_threads(layer: torch.nn.RNNBase, isa: str) -> None:
     count, steps = 500, 6
     net = gatecell.from_torch(layer, isa=isa, num_threads=1)
     x, hx = inputs(net, count, steps), states(net, count)
@@ -179,7 +179,7 @@ def test_many_streams_on_any_number_of_threads(layer: torch.nn.RNNBase, isa: str
         assert_same(pool.state(ids), final)
 
 
-def test_forms_of_ids_and_input() -> None:
+def test_ids_and_input_may_have_any_form() -> None:
     net = network("gru")
     x = inputs(net, 3, 1)[0]
     expected = net(x[None])[0][0]
@@ -207,7 +207,7 @@ def test_a_pool_keeps_its_weights_and_packs_nothing() -> None:
     np.testing.assert_array_equal(pool.run(ids[:1], [x[:, 0]])[0], y[:, 0])
 
 
-def test_size_of_the_states() -> None:
+def test_nbytes_is_the_size_of_the_states() -> None:
     net = gatecell.from_torch(torch.nn.LSTM(64, 128, 2, proj_size=32))
     pool = gatecell.StreamPool(net, 10)
     assert pool.nbytes == 10 * 2 * (32 + 128) * 4
@@ -289,7 +289,7 @@ def test_bad_use_leaves_the_states(case: str) -> None:
     pool.step(ids, X)
 
 
-def test_networks_and_capacities_that_do_not_fit() -> None:
+def test_wrong_networks_and_capacities_are_errors() -> None:
     net = network()
     for capacity in (0, -1, 2.5, True, "3", None, 2**63):
         with pytest.raises((TypeError, ValueError), match="capacity"):
@@ -306,7 +306,7 @@ def test_networks_and_capacities_that_do_not_fit() -> None:
             gatecell.StreamPool(wrong)
 
 
-def test_no_copies() -> None:
+def test_a_pool_cannot_be_copied() -> None:
     pool = gatecell.StreamPool(network())
     for way in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="a pool cannot be copied or pickled"):
@@ -360,7 +360,7 @@ def test_two_threads_in_one_pool_is_an_error() -> None:
 
 
 @pytest.mark.usefixtures("two_cpus")
-def test_a_pool_goes_on_in_a_child_of_fork() -> None:
+def test_a_pool_works_in_a_child_of_fork() -> None:
     """After the fork parent and child each have their own states."""
     run_script("""
 import os, signal, numpy as np, gatecell

@@ -44,7 +44,7 @@ def reset(hx: Any, rows: Any) -> Any:
 
 
 @pytest.mark.parametrize("form", FLAGS)
-def test_flags(form: str) -> None:
+def test_done_may_be_any_flags(form: str) -> None:
     net = network()
     hx = states(net, B)
     stream = net.stream(B, hx)
@@ -92,7 +92,7 @@ ROWS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("form", ROWS)
-def test_rows(form: str) -> None:
+def test_rows_may_be_numbers_slices_or_masks(form: str) -> None:
     rows = ROWS[form]
     net = network("gru")
     hx = states(net, B)
@@ -102,7 +102,7 @@ def test_rows(form: str) -> None:
     assert_same(stream.state, reset(hx, as_numpy))
 
 
-def test_all_rows() -> None:
+def test_all_rows_can_be_reset() -> None:
     net = network()
     hx = states(net, B)
     for options in ({}, {"rows": None}, {"done": [1] * B}, {"done": np.ones(B, bool)}, {"rows": slice(None)}):
@@ -111,7 +111,7 @@ def test_all_rows() -> None:
         assert_same(stream.state, reset(hx, slice(None)))
 
 
-def test_one_row() -> None:
+def test_a_batch_of_one_row_can_be_reset() -> None:
     """In a batch of one row [0] as rows= means row 0, and as done= it means no row."""
     net = network()
     hx = states(net, 1)
@@ -220,7 +220,7 @@ def test_the_numbers_of_all_of_two_rows_are_an_error() -> None:
     assert_same(stream.state, hx)
 
 
-def test_the_core_refuses_rows_that_are_not_there() -> None:
+def test_the_core_refuses_rows_that_do_not_exist() -> None:
     net = network()
     hx = states(net, 3)
     stream = net.stream(3, hx)

@@ -47,7 +47,7 @@ def halves(net: Any, rows: int) -> Any:
 
 @pytest.mark.parametrize("form", FORMS | OTHER_FORMS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_steps(dtype: torch.dtype, form: str) -> None:
+def test_steps_of_any_type_have_the_bits_of_the_converted_array(dtype: torch.dtype, form: str) -> None:
     net = network(dtype=dtype)
     x, hx = halves(net, ROWS), states(net, ROWS)
     expected, hidden = net(x.astype(net.dtype), hx)
@@ -67,7 +67,7 @@ def test_steps(dtype: torch.dtype, form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS | OTHER_FORMS)
 @pytest.mark.parametrize("axes", [1, 2])
-def test_one_row(axes: int, form: str) -> None:
+def test_one_row_of_any_type_has_the_bits_of_the_converted_array(axes: int, form: str) -> None:
     net = network("gru")
     x = halves(net, 1)
     expected = net(x.astype(net.dtype))[0]

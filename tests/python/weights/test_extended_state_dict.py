@@ -33,7 +33,7 @@ def as_cell(state_dict: Mapping[str, Array]) -> dict[str, Array]:
 
 
 @pytest.mark.parametrize("kind", EVERY, ids=kind_id)
-def test_keys_shapes_order_and_options(kind: dict[str, Any], dtype: str) -> None:
+def test_keys_shapes_order_and_options_come_back(kind: dict[str, Any], dtype: str) -> None:
     case = Case(**kind, **STACKED, dtype=dtype)
     state_dict, ours = case.state_dict(), getattr(gatecell, case.class_name)
     read = ours.from_state_dict(add_prefix("a.b.", state_dict), prefix="a.b", **own_flags(case))
@@ -68,7 +68,7 @@ def test_peepholes_may_be_given(peepholes: str | None) -> None:
         (None, "diagonal", "  missing: weight_peephole_l0 (21,)"),
     ],
 )
-def test_other_peepholes_than_given(found: str | None, given: str | None, line: str) -> None:
+def test_other_peepholes_than_given_are_an_error(found: str | None, given: str | None, line: str) -> None:
     state_dict = Case(peepholes=found).state_dict()
     hint = f"peepholes={found!r}" if found else "coupled_gates=False and peepholes=None"
     expected = ["LSTM: the state dict does not fit:", line, f"it looks like an LSTM with {hint}"]
@@ -76,7 +76,7 @@ def test_other_peepholes_than_given(found: str | None, given: str | None, line: 
     assert error_lines(lambda: gatecell.LSTM(5, 7, peepholes=given).load_state_dict(state_dict)) == expected
 
 
-def test_peepholes_of_another_shape() -> None:
+def test_peepholes_of_another_shape_are_an_error() -> None:
     state_dict = Case(peepholes="diagonal").state_dict()
     for shape, expected in (((3, 7), "(21, 7)"), ((14,), "(21,)"), ((), "(21,)"), ((3, 7, 1), "(21,)")):
         lines = error_lines(
@@ -85,7 +85,7 @@ def test_peepholes_of_another_shape() -> None:
         assert f"  wrong shape: weight_peephole_l0: expected {expected}, got {shape}" in lines
 
 
-def test_peepholes_of_one_direction_only() -> None:
+def test_peepholes_of_one_direction_only_are_an_error() -> None:
     state_dict = Case(peepholes="full", **STACKED).state_dict()
     del state_dict["weight_peephole_l0"], state_dict["weight_peephole_l1"]
     lines = error_lines(lambda: gatecell.LSTM.from_state_dict(state_dict))
@@ -118,7 +118,7 @@ HINTS: list[tuple[Case, Case, str]] = [  # options of the network, options of th
 
 
 @pytest.mark.parametrize(("made", "found", "said"), HINTS, ids=str)
-def test_weights_of_another_cell(made: Case, found: Case, said: str) -> None:
+def test_weights_of_another_cell_give_a_hint(made: Case, found: Case, said: str) -> None:
     name, state_dict = made.class_name, found.state_dict()
     layer, cell = getattr(gatecell, name), getattr(gatecell, f"{name}Cell")
     calls = [
@@ -141,7 +141,7 @@ def test_sizes_alone_give_no_hint() -> None:
 
 @pytest.mark.parametrize("reset", RESETS)
 @pytest.mark.parametrize("bias", [True, False])
-def test_z_of_the_new_state(reset: str, bias: bool, dtype: str) -> None:
+def test_z_new_negates_the_sum_of_z(reset: str, bias: bool, dtype: str) -> None:
     """The weights define z as 1 - s(a), so that h' = (1-z) h + z n."""
     case = Case("GRU", reset=reset, bias=bias, dtype=dtype, steps=1)
     state_dict, (x, hx) = case.state_dict(), case.inputs()
@@ -182,7 +182,7 @@ def test_z_rows_are_negated_and_nothing_else(reset: str, tmp_path: Path) -> None
     assert_same_arrays(made.state_dict(), before)
 
 
-def test_z_of_a_cell_and_of_tensors() -> None:
+def test_z_new_works_for_cells_and_tensors() -> None:
     module = torch.nn.GRUCell(5, 7)
     made = gatecell.GRUCell(5, 7)
     made.load_state_dict(module.state_dict(), z="new")
@@ -196,7 +196,7 @@ def test_z_of_a_cell_and_of_tensors() -> None:
         np.testing.assert_allclose(read.state_dict()[name], expected, rtol=1e-3, atol=1e-6)
 
 
-def test_errors_of_z() -> None:
+def test_a_wrong_z_is_an_error() -> None:
     gru = gatecell.GRU.from_state_dict(torch_weights("GRU"))
     before = gru.state_dict()
     for z in ("newer", None, 1):

@@ -27,7 +27,7 @@ TORCH: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", TORCH)
-def test_torch_modules(name: str) -> None:
+def test_layers_of_torch_are_found(name: str) -> None:
     module = TORCH[name]
     state_dict = {f"model.{key}": tensor for key, tensor in module.state_dict().items()}
     (found,) = gatecell.find_layers({"head.weight": torch.ones(2, 3), **state_dict})
@@ -44,7 +44,7 @@ def test_torch_modules(name: str) -> None:
 
 @pytest.mark.parametrize("flags", [{}, {"coupled_gates": True}, {"peepholes": "full"}])
 @pytest.mark.parametrize("peepholes", [None, "diagonal"])
-def test_extended_lstms(flags: dict[str, Any], peepholes: str | None) -> None:
+def test_extended_lstms_are_found(flags: dict[str, Any], peepholes: str | None) -> None:
     flags = {"peepholes": peepholes, **flags}
     shapes = gatecell.LSTM(3, 4, **flags)._shapes()
     (found,) = gatecell.find_layers({name: np.ones(shape) for name, shape in shapes.items()})
@@ -56,7 +56,7 @@ def test_extended_lstms(flags: dict[str, Any], peepholes: str | None) -> None:
         assert dict(found.flags) == {name: value for name, value in flags.items() if value}
 
 
-def test_gru_without_reset() -> None:
+def test_a_gru_without_reset_is_found() -> None:
     shapes = gatecell.GRU(3, 4, reset="none")._shapes()
     (found,) = gatecell.find_layers({name: np.ones(shape) for name, shape in shapes.items()})
     assert (found.cell, found.flags, found.choose) == ("GRU", (("reset", "none"),), ("batch_first",))

@@ -67,7 +67,7 @@ def test_equations_over_the_concatenation(kind: str, columns: str, dtype: str, i
 
 
 @every_cell
-def test_cells_take_it_too(kind: str) -> None:
+def test_cells_take_the_weights_too(kind: str) -> None:
     cell, names, options = CELLS[kind]
     state_dict = gatecell.from_gates(cell, random_gates(names))
     x = np.random.default_rng(1).standard_normal((ROWS, INPUT))
@@ -77,7 +77,7 @@ def test_cells_take_it_too(kind: str) -> None:
 
 
 @every_cell
-def test_rows_and_columns(kind: str) -> None:
+def test_every_number_is_where_torch_has_it(kind: str) -> None:
     """Every number is where torch has it. Only the missing biases are new: they are zeros."""
     cell, names, _ = CELLS[kind]
     gates = random_gates(names)
@@ -101,7 +101,7 @@ def test_rows_and_columns(kind: str) -> None:
     ("cell", "names", "others"),
     [("lstm", "fico", ["figo", "ogif", "coif"]), ("gru", "rzn", ["rzh", "ruc", "nur", "hzr"]), ("rnn", "h", ["a"])],
 )
-def test_names_in_any_order(cell: str, names: str, others: list[str]) -> None:
+def test_gates_may_come_in_any_order(cell: str, names: str, others: list[str]) -> None:
     gates = random_gates(names)
     meant = {"g": "c"} if cell == "lstm" else {"h": "n", "c": "n", "u": "z"} if cell == "gru" else {"a": "h"}
     for other in others:
@@ -130,7 +130,7 @@ KINDS: dict[str, Callable[[Array, Array], Any]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_kinds_of_arrays(kind: str) -> None:
+def test_matrices_may_be_any_arrays(kind: str) -> None:
     gates = random_gates("fico")
     given = {name: KINDS[kind](*pair) for name, pair in gates.items()}
     assert_same_arrays(gatecell.from_gates("lstm", given), gatecell.from_gates("lstm", gates))
@@ -157,7 +157,7 @@ def test_lists_beyond_float32_become_infinite() -> None:
 
 
 @pytest.mark.parametrize("without", [lambda weight: weight, lambda weight: (weight, None)])
-def test_no_biases(without: Callable[[Array], Any]) -> None:
+def test_missing_biases_are_left_out_or_zero(without: Callable[[Array], Any]) -> None:
     """If no gate has a bias, there are no keys for biases. If some gates have one, the others get zeros."""
     gates = random_gates("rzn")
     got = gatecell.from_gates("gru", {name: without(weight) for name, (weight, _) in gates.items()})
@@ -187,7 +187,7 @@ def test_bfloat16_becomes_float32() -> None:
     np.testing.assert_array_equal(got["weight_hh_l0"], weight[:, :HIDDEN].float().numpy())
 
 
-def test_arrays_are_fresh() -> None:
+def test_the_arrays_are_copies() -> None:
     gates = random_gates("h")
     got = gatecell.from_gates("rnn", gates)
     before = {name: array.copy() for name, array in got.items()}
@@ -196,7 +196,7 @@ def test_arrays_are_fresh() -> None:
     assert_same_arrays(got, before)
 
 
-def test_z_of_the_new_state() -> None:
+def test_z_new_negates_z() -> None:
     """The matrices come from a text that writes h' = (1-z) h + z n."""
     gates = random_gates("zrc")
     x, h = np.random.default_rng(2).standard_normal((ROWS, INPUT)), np.full((HIDDEN, ROWS), 0.5)
@@ -353,6 +353,6 @@ def test_errors_name_the_gate(name: str) -> None:
     assert str(caught.value) == message
 
 
-def test_a_pair_in_a_list_is_told_what_it_should_be() -> None:
+def test_an_error_explains_a_pair_in_a_list() -> None:
     with pytest.raises((TypeError, ValueError), match=r"gate 'h': W: .*; W and b go in a tuple \(W, b\)$"):
         gatecell.from_gates("rnn", {"h": [zeros(4, 7), zeros(4)]})

@@ -74,7 +74,7 @@ def test_forms_of_bias_may_differ_from_gate_to_gate() -> None:
 
 
 @pytest.mark.parametrize("columns", ["hx", "xh"])
-def test_keras_gru_that_resets_after(columns: str, isa: str) -> None:
+def test_a_keras_gru_with_reset_after(columns: str, isa: str) -> None:
     """Kernels (I, 3H) and (H, 3H) with the gates z r h, biases (2, 3H).
 
     h' = z h + (1-z) tanh(K x + b_0 + r (R h + b_1))

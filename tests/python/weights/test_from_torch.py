@@ -36,7 +36,7 @@ def flat(result: Any) -> list[Any]:
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 @pytest.mark.parametrize(("name", "options"), MODULES)
-def test_options_weights_and_results(name: str, options: dict[str, Any]) -> None:
+def test_options_weights_and_results_are_torchs(name: str, options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     theirs = getattr(torch.nn, name)(5, 7, **options).eval()
     ours = gatecell.from_torch(theirs, num_threads=1)
@@ -59,7 +59,7 @@ def test_options_weights_and_results(name: str, options: dict[str, Any]) -> None
             np.testing.assert_allclose(result, reference, rtol=0, atol=1e-6)
 
 
-def test_isa(isa: str) -> None:
+def test_isa_can_be_chosen(isa: str) -> None:
     assert gatecell.from_torch(torch.nn.GRU(2, 3), isa=isa).isa == isa
 
 
@@ -71,7 +71,7 @@ def test_half_types_become_float32(dtype: torch.dtype) -> None:
     np.testing.assert_array_equal(ours.state_dict()["weight_hh_l0"], theirs.weight_hh_l0.detach().float().numpy())
 
 
-def test_subclass_that_keeps_forward() -> None:
+def test_a_subclass_with_torchs_forward_is_accepted() -> None:
     class Named(torch.nn.LSTM):
         pass
 
@@ -98,13 +98,13 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_modules(name: str) -> None:
+def test_other_modules_are_errors(name: str) -> None:
     with pytest.raises(TypeError, match=r"expected a torch.nn module out of LSTM, .*RNNCell .*, got \w+\."):
         gatecell.from_torch(OTHERS[name]())
 
 
 @pytest.mark.filterwarnings("ignore")  # torch warns once in a process that quantisation moves to another package
-def test_dynamically_quantized() -> None:
+def test_dynamically_quantised_modules_are_errors() -> None:
     module = torch.ao.nn.quantized.dynamic.LSTM(3, 4)
     with pytest.raises(TypeError, match=r"got torch\.ao\.nn\.quantized\.dynamic\..*LSTM"):
         gatecell.from_torch(module)
@@ -118,7 +118,7 @@ def test_dynamically_quantized() -> None:
         lambda module: module.register_forward_pre_hook(lambda *_: None),
     ],
 )
-def test_hooks_and_an_instances_forward(change: Any) -> None:
+def test_hooks_and_an_own_forward_are_errors(change: Any) -> None:
     module = torch.nn.LSTM(3, 4)
     change(module)
     with pytest.raises(TypeError, match="hooks or an own forward, which gatecell would not run: remove them first"):

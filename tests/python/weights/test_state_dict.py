@@ -113,7 +113,7 @@ TENSORS: dict[str, Callable[[NDArray[Any]], Any]] = {
 
 
 @pytest.mark.parametrize("kind", TENSORS)
-def test_kinds_of_tensors(kind: str) -> None:
+def test_weights_may_be_any_arrays(kind: str) -> None:
     expected = torch_weights()
     ours = gatecell.LSTM(5, 7)
     ours.load_state_dict({key: TENSORS[kind](array) for key, array in expected.items()})
@@ -121,7 +121,7 @@ def test_kinds_of_tensors(kind: str) -> None:
 
 
 @pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
-def test_half_types(half: torch.dtype) -> None:
+def test_half_types_are_widened(half: torch.dtype) -> None:
     tensors = {key: torch.nn.Parameter(torch.from_numpy(array).to(half)) for key, array in torch_weights().items()}
     ours = gatecell.LSTM.from_state_dict(tensors)
     assert ours.dtype == np.float32
@@ -141,7 +141,7 @@ def test_half_types(half: torch.dtype) -> None:
         (["float32"], torch.float64, "float64"),
     ],
 )
-def test_dtype_of_the_tensors(types: list[Any], dtype: Any, expected: str) -> None:
+def test_the_tensors_choose_the_dtype(types: list[Any], dtype: Any, expected: str) -> None:
     state_dict = {
         key: array.astype(types[index % len(types)]) for index, (key, array) in enumerate(torch_weights("GRU").items())
     }
@@ -159,7 +159,7 @@ def test_load_keeps_the_networks_dtype() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["enc", "enc."])
-def test_only_keys_under_the_prefix_count(prefix: str) -> None:
+def test_only_keys_under_the_prefix_are_used(prefix: str) -> None:
     ours, mine = gatecell.LSTM(5, 7), torch_weights()
     ours.load_state_dict(
         add_prefix("enc.", mine) | add_prefix("encoder.", torch_weights()) | torch_weights(), prefix=prefix
@@ -206,13 +206,13 @@ def test_not_strict_ignores_unexpected_keys_and_returns_them() -> None:
         ("LSTMCell", "RNNCell", "a simple RNN"),
     ],
 )
-def test_weights_of_another_cell(name: str, found: str, said: str) -> None:
+def test_weights_of_another_cell_give_a_hint(name: str, found: str, said: str) -> None:
     ours = getattr(gatecell, name)
     assert error_lines(lambda: ours(5, 7).load_state_dict(torch_weights(found)))[-1] == f"it looks like {said}"
     assert error_lines(lambda: ours.from_state_dict(torch_weights(found)))[-1] == f"it looks like {said}"
 
 
-def test_projected_lstm_in_a_gru() -> None:
+def test_a_projected_lstm_in_a_gru_gives_a_hint() -> None:
     lines = error_lines(lambda: gatecell.GRU.from_state_dict(torch_weights("LSTM", proj_size=3)))
     assert "  unexpected: weight_hr_l0" in lines
     assert lines[-1] == "it looks like an LSTM"
@@ -222,7 +222,7 @@ def test_another_size_does_not_look_like_another_cell() -> None:
     assert "looks" not in str(error_lines(lambda: gatecell.LSTM(5, 6).load_state_dict(torch_weights("LSTM"))))
 
 
-def test_a_gap_in_the_layers() -> None:
+def test_a_missing_layer_is_an_error() -> None:
     state_dict = {key: value for key, value in torch_weights(num_layers=3).items() if not key.endswith("_l1")}
     lines = error_lines(lambda: gatecell.LSTM.from_state_dict(state_dict))
     assert "  missing: weight_ih_l1 (28, 7)" in lines
@@ -234,7 +234,7 @@ def test_a_huge_layer_number_is_not_counted_up_to() -> None:
     assert "  unexpected: weight_ih_l999999999999" in error_lines(lambda: gatecell.LSTM.from_state_dict(state_dict))
 
 
-def test_weights_that_are_no_matrices() -> None:
+def test_weights_that_are_no_matrices_are_errors() -> None:
     state_dict = torch_weights() | {"weight_hh_l0": np.zeros(28)}
     lines = error_lines(lambda: gatecell.LSTM.from_state_dict(state_dict))
     assert lines[1:] == ["  wrong shape: weight_hh_l0: expected a matrix, got (28,)"]
@@ -258,7 +258,7 @@ def test_prefix_that_matches_nothing_lists_those_that_exist() -> None:
         assert error_lines(lambda call=call: call({})) == ["LSTM: the state dict is empty"]
 
 
-def test_nested_checkpoint() -> None:
+def test_a_nested_checkpoint_is_an_error_with_a_cure() -> None:
     checkpoint = {"epoch": 3, "state_dict": torch_weights()}
     for call in (gatecell.LSTM(5, 7).load_state_dict, gatecell.LSTM.from_state_dict):
         for prefix in ("", "encoder"):
@@ -267,14 +267,14 @@ def test_nested_checkpoint() -> None:
             )
 
 
-def test_prefix_that_is_no_text() -> None:
+def test_a_prefix_that_is_no_text_is_an_error() -> None:
     for prefix, kind in ((None, "NoneType"), (0, "int"), (b"enc.", "bytes")):
         for call in (gatecell.LSTM(5, 7).load_state_dict, gatecell.LSTM.from_state_dict):
             with pytest.raises(TypeError, match=f"expected prefix to be a str, got {kind}$"):
                 call(torch_weights(), prefix=prefix)  # type: ignore[arg-type]
 
 
-def test_far_too_many_layers() -> None:
+def test_a_huge_number_of_layers_is_an_error() -> None:
     assert error_lines(lambda: gatecell.LSTM(5, 7, 10**6).load_state_dict(torch_weights())) == [
         "LSTM: the state dict does not fit: expected 1000000 layers, got 1"
     ]
@@ -368,7 +368,7 @@ def test_cures_are_of_the_modules_under_the_prefix() -> None:
         (np.zeros((28, 7), object), TypeError, "floating point numbers, got object"),
     ],
 )
-def test_tensors_that_hold_no_real_numbers(value: Any, error: type[Exception], message: str) -> None:
+def test_tensors_without_real_numbers_are_errors(value: Any, error: type[Exception], message: str) -> None:
     ours = gatecell.LSTM.from_state_dict(add_prefix("enc.", torch_weights()), prefix="enc")
     before = ours.state_dict()
     with pytest.raises(error, match=f"^enc.weight_hh_l0: .*{message}"):
@@ -376,7 +376,7 @@ def test_tensors_that_hold_no_real_numbers(value: Any, error: type[Exception], m
     assert_same_arrays(ours.state_dict(), before)
 
 
-def test_no_state_dict() -> None:
+def test_other_objects_than_state_dicts_are_errors() -> None:
     for value in (None, [1], torch.nn.LSTM(5, 7)):
         with pytest.raises(TypeError, match="expected a state dict"):
             gatecell.LSTM(5, 7).load_state_dict(value)  # type: ignore[arg-type]
