@@ -1,6 +1,6 @@
 """accelerate: a module returns and raises what torch's does.
 
-Calls that gatecell can run correctly are served by gatecell. All other calls go to torch.
+Promise 1 (parity). Calls that gatecell can run correctly are served by gatecell. All other calls go to torch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Real files with changed bytes: the result is an error of one line or arrays that can be read, and nothing else.
 
-GATECELL_FUZZ_SECONDS=3600 runs the test for an hour: it reads as much as fits in that time, always the same files in
-the same order. When a file fails, the test prints how to copy it to golden/files/found. The tests here read the files
-in that folder, too.
+Promise 7 (no wrong number without a word). GATECELL_FUZZ_SECONDS=3600 runs the test for an hour: it reads as much as
+fits in that time, always the same files in the same order. When a file fails, the test prints how to copy it to
+golden/files/found. The tests here read the files in that folder, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Hostile files in the formats of torch.save: the error says what is wrong, and nothing is executed or written."""
+"""Hostile files in the formats of torch.save: the error says what is wrong, and nothing is executed or written.
+
+Promise 7 (no wrong number without a word).
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Hostile modules, TorchScript and objects: code to scan, and keys, names and attributes that could fill memory.
 
-These inputs are so large that a test would not end if the time grew with the square of their size.
+Promise 7 (no wrong number without a word). These inputs are so large that a test would not end if the time grew with
+the square of their size.
 """
 
 from __future__ import annotations

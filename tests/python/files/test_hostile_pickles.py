@@ -1,4 +1,7 @@
-"""Hostile pickles, written opcode by opcode: an error that says what is wrong, or no tensors. Nothing is executed."""
+"""Hostile pickles, written opcode by opcode: an error that says what is wrong, or no tensors. Nothing is executed.
+
+Promise 7 (no wrong number without a word).
+"""
 
 from __future__ import annotations
 

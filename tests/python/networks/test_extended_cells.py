@@ -1,6 +1,6 @@
 """Extended cells: clips act exactly, and options that make one of PyTorch's cells give PyTorch's outputs.
 
-The equations in NumPy, the oracle of test_parity.py, are checked here against PyTorch, as gatecell is.
+Promise 1 (parity). The equations in NumPy, which are the oracle of test_parity.py, are compared with PyTorch here, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The options of extended cells: state dicts, copies and repr with them, and values that are errors."""
+"""The options of extended cells: state dicts, copies and repr with them, and values that are errors.
+
+Promise 7 (no wrong number without a word).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""net.gates: the values of each gate fit the equations, and they lead to the results of a usual call."""
+"""net.gates: the values of each gate fit the equations, and they lead to the results of a usual call.
+
+Promise 1 (parity).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The tests must fail for a wrong network: each mutant has one typical mistake, and the parity check must notice it."""
+"""The tests must fail for a wrong network: each mutant has one typical mistake, and the parity check must notice it.
+
+This shows that the tests of promise 1 (parity) can fail.
+"""
 
 from __future__ import annotations
 

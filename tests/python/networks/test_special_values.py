@@ -1,6 +1,6 @@
 """NaN, infinity and empty input: results agree with the oracle, and only the row with the value changes.
 
-With T = 0 or B = 0 the state is returned as it was given.
+Promise 1 (parity). With T = 0 or B = 0 the state is returned as it was given.
 """
 
 from __future__ import annotations

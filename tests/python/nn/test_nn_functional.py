@@ -1,4 +1,7 @@
-"""gatecell.nn.functional and nn.utils.rnn compared with torch's."""
+"""gatecell.nn.functional and nn.utils.rnn compared with torch's.
+
+Promise 1 (parity).
+"""
 
 from __future__ import annotations
 

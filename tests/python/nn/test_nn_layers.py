@@ -1,4 +1,7 @@
-"""Every layer of gatecell.nn except the recurrent ones gives torch.nn's results, for its options and input shapes."""
+"""Every layer of gatecell.nn except the recurrent ones gives torch.nn's results, for its options and input shapes.
+
+Promise 1 (parity).
+"""
 
 from __future__ import annotations
 

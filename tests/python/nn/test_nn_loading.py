@@ -1,4 +1,7 @@
-"""load_state_dict of a tree of modules: it is strict, names every mistake, and changes nothing if there is an error."""
+"""load_state_dict of a tree of modules: it is strict, names every mistake, and changes nothing if there is an error.
+
+Promise 7 (no wrong number without a word).
+"""
 
 from __future__ import annotations
 

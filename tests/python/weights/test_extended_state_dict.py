@@ -1,4 +1,7 @@
-"""State dicts of extended cells: peepholes read off the tensors, the meaning of z, errors with hints."""
+"""State dicts of extended cells: peepholes read off the tensors, the meaning of z, errors with hints.
+
+Promise 7 (no wrong number without a word).
+"""
 
 from __future__ import annotations
 
