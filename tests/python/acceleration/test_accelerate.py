@@ -1,6 +1,6 @@
-"""accelerate: a module returns and raises what torch's does.
+"""accelerate: a module returns and raises what torch's module does.
 
-Promise 1 (parity). Calls that gatecell can run correctly are served by gatecell. All other calls go to torch.
+Promise 1 (parity). gatecell runs the calls that it can run correctly. torch runs all other calls.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from helpers.accelerated import X, accelerated, assert_close, double_weights, sm
 
 pytestmark = [
     pytest.mark.usefixtures("allow_rnn"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # warnings of the compiler
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # torch's compiler itself causes such warnings
 ]
 BACKENDS = ["eager", "aot_eager", "inductor"]
 
@@ -101,7 +101,7 @@ def test_modules_that_dynamo_leaves_are_served() -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_graph_may_change_weights(backend: str) -> None:
-    """The versions of the weights are read before the graph runs. Changes within the graph do not count there."""
+    """gatecell reads the versions of the weights before the graph runs. Changes made by the graph do not show there."""
     (module, _), like = accelerated(small("GRUCell")), small("GRUCell")
 
     def step(cell: Any, x: torch.Tensor) -> torch.Tensor:
@@ -154,7 +154,7 @@ def plain_copy(module: Any) -> Any:
     return like.eval()
 
 
-@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # vmap's
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # a warning of torch.vmap
 @pytest.mark.parametrize("backend", BACKENDS[:2])
 def test_torch_runs_compiled_transforms(backend: str) -> None:
     module, entry = accelerated(small("GRUCell"))

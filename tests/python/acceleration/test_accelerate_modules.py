@@ -262,7 +262,7 @@ def test_training_is_as_if_never_accelerated(restore: bool) -> None:
         return model.eval()
 
     def train(model: Any) -> list[torch.Tensor]:
-        torch.manual_seed(1)  # for dropout
+        torch.manual_seed(1)  # dropout draws random numbers
         optimizer, losses = torch.optim.Adam(model.train().parameters(), 0.01), []
         for _ in range(5):
             optimizer.zero_grad()

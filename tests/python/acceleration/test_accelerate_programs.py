@@ -198,7 +198,7 @@ def test_threads_sleep_while_torch_works() -> None:
         assert report.modules[""].served == 52
         print(max(spent))
     """
-    assert int(run_script(script)) == 0  # ns
+    assert int(run_script(script)) == 0  # nanoseconds of CPU time
 
 
 # torch need not be installed.

@@ -22,7 +22,7 @@ from helpers.extended_grids import CELLS, EVERY, KINDS, kind_id
 
 
 def assert_same_weights(got: Any, expected: Any) -> None:
-    assert list(got) == list(expected)  # the same order, too
+    assert list(got) == list(expected)  # the keys have the same order, too
     for name, weight in expected.items():
         assert got[name].dtype == weight.dtype
         np.testing.assert_array_equal(bits(got[name]), bits(weight), err_msg=name)

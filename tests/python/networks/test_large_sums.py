@@ -29,7 +29,7 @@ every_mode = pytest.mark.parametrize("mode", MODES)
 every_pattern = pytest.mark.parametrize("pattern", ["signs", "pairs"])
 
 
-@np.errstate(over="ignore")  # in exp
+@np.errstate(over="ignore")  # exp may overflow to infinity
 def largest_sum_of_run(case: ExtendedCase, state_dict: Mapping[str, Array], x: Array, hx: Any) -> float:
     """The largest sum of |w||x| + |b| of a gate in a time-major run in float64."""
     step: Any = {"LSTM": lstm, "GRU": gru, "RNN": rnn}[case.class_name]
