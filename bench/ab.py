@@ -1,8 +1,9 @@
-"""Two commits of gatecell, built from git and timed in turn on the same cases.
+"""Builds two commits of gatecell from git and times them in turns on the same cases.
 
     python bench/ab.py COMMIT_A COMMIT_B [--grid quick] [--threads 1] [case ...]
 
-Prints how much longer A takes than B, and by how much their outputs differ. Builds are kept in build/ab/ by commit.
+Prints the ratio of A's time to B's, and the largest difference of their outputs. Builds stay in build/ab/, one folder
+for each commit.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from suite.options import add_measuring, chosen_cases, end
+from suite.options import add_measuring, chosen_cases, exit_with
 from suite.processes import Process
 from suite.record import default_path, describe_run, gatecell_build, write_json
 from suite.results import CaseResult
-from suite.rounds import Field
+from suite.rounds import ContestantProcesses
 from suite.tables import duration, table
 
 ROOT = Path(__file__).parents[1]
@@ -36,14 +37,14 @@ def git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def resolve(name: str) -> str:
+def commit_hash(name: str) -> str:
     return git("rev-parse", "--verify", f"{name}^{{commit}}")
 
 
-def built(commit: str) -> tuple[dict[str, str], dict[str, Any]]:
-    """The environment in which Python imports the commit's gatecell, and what that says of its build.
+def build_commit(commit: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Builds the commit unless a build of it exists.
 
-    Builds it when there is no build of it yet.
+    Returns the environment variables with which Python imports this gatecell, and its build_info().
     """
     target = ROOT / "build" / "ab" / f"{commit}-{sys.implementation.cache_tag}"
     environment = {"PYTHONPATH": str(target)}
@@ -59,7 +60,7 @@ def built(commit: str) -> tuple[dict[str, str], dict[str, Any]]:
                     raise SystemExit(f"{commit[:12]} does not build")
             finally:
                 git("worktree", "remove", "--force", str(source))
-            installed.rename(target)  # whole or not at all
+            installed.rename(target)  # so that `target` is always a complete build
     build = gatecell_build(environment)
     if not commit.startswith(build["commit"]):
         imported = build["commit"]
@@ -67,8 +68,8 @@ def built(commit: str) -> tuple[dict[str, str], dict[str, Any]]:
     return environment, build
 
 
-def row(result: CaseResult) -> list[str]:
-    """Case, A, B, A / B, spread, difference of outputs."""
+def table_row(result: CaseResult) -> list[str]:
+    """A line of the table: case, A, B, A / B, spread, difference of outputs."""
     if len(result.timed) < 2:
         return [str(result.case), *(result.why_not(name) or "-" for name in "AB"), "-", "-", "-"]
     ratio = result.ratio("A", "B")
@@ -87,18 +88,18 @@ def main() -> int:
     path = options.output or default_path("ab")
     run: dict[str, Any] = {"program": "ab", **describe_run(), "threads": options.threads, "cases": []}
     write_json(path, run)
-    commits = [resolve(name) for name in options.commits]  # both at once: HEAD may move while the first is built
-    builds = dict(zip("AB", map(built, commits), strict=True))
+    commits = [commit_hash(name) for name in options.commits]  # before a build, during which HEAD may move
+    builds = dict(zip("AB", map(build_commit, commits), strict=True))
     run["commits"] = dict(zip("AB", commits, strict=True))
     run["builds"] = {side: build for side, (_, build) in builds.items()}
     start = {side: partial(Process, "gatecell", options.threads, env=env) for side, (env, _) in builds.items()}
     rows = []
-    with closing(Field(start, reference="A")) as field:
+    with closing(ContestantProcesses(start, reference="A")) as contestants:
         for case in chosen_cases(options):
-            entries = field.measure(case, options.rounds, options.budget, options.time_limit)
+            entries = contestants.measure(case, options.rounds, options.budget, options.time_limit)
             run["cases"].append({"case": str(case), "contestants": entries})
             write_json(path, run)
-            rows.append(row(CaseResult(run["cases"][-1])))
+            rows.append(table_row(CaseResult(run["cases"][-1])))
             print("  ".join(rows[-1]), file=sys.stderr, flush=True)
     sides = [f"{side} {commit[:9]}" for side, commit in zip("AB", commits, strict=True)]
     print(table(rows, ["case", *sides, "A / B", "spread", "outputs"]), f"Kept in {path}", sep="\n\n")
@@ -106,4 +107,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end(main)
+    exit_with(main)

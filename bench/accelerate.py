@@ -1,17 +1,17 @@
-"""PyTorch models as they come and with `gatecell.accelerate`: a tagger, an LSTM stepped frame by frame, a single call.
+"""Times PyTorch models with and without `gatecell.accelerate`: a tagger, an LSTM frame by frame, a single call.
 
     python bench/accelerate.py [--threads 2]
 
-Aims: the tagger takes PyTorch alone at least 2 times as long, stepping at least 10 times, and a call costs at most 5 us
-more than gatecell's own with arrays. Keeps all as JSON.
+Aims: PyTorch takes at least 2 times as long for the tagger and at least 10 times as long for the LSTM. A call through
+the accelerated module takes at most 5 us more than a direct call of gatecell with arrays. Results go to a JSON file.
 """
 
 from __future__ import annotations
 
 import os
 
-from suite.contest import contest
-from suite.options import end
+from suite.fixed_cases import run_fixed_cases
+from suite.options import exit_with
 from suite.results import CaseResult, Run
 from suite.tables import duration, ratio, table
 
@@ -23,8 +23,8 @@ CASES = (
 ALONE, ACCELERATED, OWN = "torch.model", "gatecell.accelerate", "gatecell.own"
 
 
-def row(result: CaseResult) -> list[str]:
-    """Case, the time of each, how many times longer PyTorch takes, and what a call costs beside gatecell's own."""
+def table_row(result: CaseResult) -> list[str]:
+    """A line of the table: case, three times, PyTorch / accelerated, extra time of a call through the module."""
     times = [
         duration(result.seconds(name).median) if name in result.timed else "-" for name in (ALONE, ACCELERATED, OWN)
     ]
@@ -35,11 +35,11 @@ def row(result: CaseResult) -> list[str]:
     return [str(result.case), *times, ratio(result, ALONE, ACCELERATED), cost]
 
 
-def times(run: Run) -> str:
+def times_table(run: Run) -> str:
     headers = ["case", "PyTorch", "accelerated", "gatecell's own", "PyTorch / accelerated", "wrapper, per call"]
-    return table([row(result) for result in run.cases], headers)
+    return table([table_row(result) for result in run.cases], headers)
 
 
 if __name__ == "__main__":
     threads = min(2, len(os.sched_getaffinity(0)))
-    end(lambda: contest(__doc__ or "", CASES, (ALONE, ACCELERATED, OWN), times, threads))
+    exit_with(lambda: run_fixed_cases(__doc__ or "", CASES, (ALONE, ACCELERATED, OWN), times_table, threads))

@@ -1,9 +1,10 @@
-"""gatecell beside the libraries that run the same networks: same weights, outputs compared first, timed in turn.
+"""Compares gatecell with other libraries that run the same networks with the same weights.
 
     python bench/compare.py [--grid std] [--threads 1] [case ...]
 
-A case reads `lstm,B=8,T=100,H=256` (suite/cases.py has the rest). Prints the median time of a whole Python call, its
-share of what the machine could do (suite/limits.py), and how much longer the fastest peer takes; keeps all as JSON.
+The outputs are compared first; then the libraries are timed in turns. A case looks like `lstm,B=8,T=100,H=256`
+(suite/cases.py describes all words). Prints the median time of a whole Python call, its share of the machine's limit
+(suite/limits.py), and the ratio of the fastest peer's time to gatecell's. The results go to a JSON file.
 """
 
 from __future__ import annotations
@@ -21,17 +22,18 @@ from typing import Any
 from contestants import CONTESTANTS
 from suite.limits import predict
 from suite.machine import Machine
-from suite.options import add_contestants, add_measuring, chosen_cases, end
+from suite.options import add_contestants, add_measuring, chosen_cases, exit_with
+from suite.other_load import OtherLoad
 from suite.processes import Process
-from suite.record import Neighbours, default_path, describe_run, write_json
+from suite.record import default_path, describe_run, write_json
 from suite.results import LARGEST_DRIFT, CaseResult, Run
-from suite.rounds import Field
+from suite.rounds import ContestantProcesses
 from suite.tables import comparison, duration, summary
 
-NOT_VALID = 3  # exit status of a run in which the machine changed its speed
+NOT_VALID = 3  # exit status if the speed of the machine changed during the run
 
 
-def parse() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     add_measuring(parser)
     add_contestants(parser)
@@ -49,7 +51,7 @@ def progress(run: dict[str, Any], started: float) -> str:
 
 
 def fma_reading(machine: Machine, threads: int, earlier: list[float]) -> float:
-    """The machine's speed now. A low one may be a neighbour's hiccup, so it gets two more chances to recover."""
+    """The machine's FMA rate now. A low rate is measured up to two more times: its cause may be gone soon."""
     rate = machine.fma(threads)["float32"]
     for _ in range(2):
         if not earlier or rate >= (1 - LARGEST_DRIFT) * median(earlier):
@@ -59,25 +61,27 @@ def fma_reading(machine: Machine, threads: int, earlier: list[float]) -> float:
     return rate
 
 
-def measure(options: argparse.Namespace, field: Field, machine: Machine, run: dict[str, Any]) -> Iterator[None]:
-    """Adds to `run` case by case."""
+def measure(
+    options: argparse.Namespace, contestants: ContestantProcesses, machine: Machine, run: dict[str, Any]
+) -> Iterator[None]:
+    """Measures all cases and adds the results to `run`. Yields after each case."""
     print("measuring the machine's limits", file=sys.stderr, flush=True)
     run["limits"] = machine.measure(options.threads, options.cases)
     run["fma_readings"].append(run["limits"]["fma"]["float32"])
-    neighbours = Neighbours(field.pids)
+    other_load = OtherLoad(contestants.pids)
     for case in options.cases:
-        entries = field.measure(case, options.rounds, options.budget, options.time_limit)
+        entries = contestants.measure(case, options.rounds, options.budget, options.time_limit)
         best = predict(case, run["limits"])
         limit = {"seconds": best.seconds, **vars(best)}
         run["cases"].append({"case": str(case), "limit": limit, "contestants": entries})
-        run["busy_cpus"].append(round(neighbours.busy(), 2))
+        run["busy_cpus"].append(round(other_load.busy_cpus(), 2))
         run["fma_readings"].append(fma_reading(machine, options.threads, run["fma_readings"]))
-        neighbours.busy()  # the reading does not count
+        other_load.busy_cpus()  # the next interval starts after this reading
         yield
 
 
 def main() -> int:
-    options = parse()
+    options = parse_options()
     path = options.output or default_path("compare")
     run: dict[str, Any] = {"program": "compare", **describe_run()}
     run |= {"threads": options.threads, "rounds": options.rounds, "budget": options.budget}
@@ -87,9 +91,9 @@ def main() -> int:
     started = time.monotonic()
     start = {name: partial(Process, name, options.threads) for name in options.contestants}
     try:
-        with Machine() as machine, closing(Field(start, reference="torch")) as field:
-            for _ in measure(options, field, machine, run):
-                write_json(path, run)  # a run that is stopped keeps what it has
+        with Machine() as machine, closing(ContestantProcesses(start, reference="torch")) as contestants:
+            for _ in measure(options, contestants, machine, run):
+                write_json(path, run)  # after each case, so that an interrupted run keeps its results
                 print(progress(run, started), file=sys.stderr, flush=True)
     except RuntimeError as error:
         raise SystemExit(str(error)) from None
@@ -101,4 +105,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end(main)
+    exit_with(main)

@@ -1,9 +1,10 @@
-"""What a program feels that calls one network: gatecell beside the libraries that run the same one.
+"""Measures the costs of a program that calls one network, with gatecell and with other libraries.
 
     python bench/latency.py [--case lstm,B=1,T=1,H=128] [--threads 1] [--contestants gatecell,torch]
 
-Loading and the first call; a call alone and beside a busy Python thread; several Python threads on one network; import,
-memory and disk. Each contestant is measured after the other, in processes of its own; keeps all as JSON.
+It measures loading and the first call, calls alone and while another Python thread is busy, calls from several Python
+threads to one network, import, memory and disk space. Contestants are measured one after the other, in processes of
+their own. The results go to a JSON file.
 """
 
 from __future__ import annotations
@@ -18,33 +19,35 @@ from typing import Any
 
 from contestants import CONTESTANTS, Contestant
 from suite.cases import Case
-from suite.footprint import import_seconds, installed_bytes, required
+from suite.footprint import import_seconds, installed_bytes, required_distributions
 from suite.latency_tables import failures, report
-from suite.options import add_contestants, add_threads, case, end
+from suite.options import add_contestants, add_threads, exit_with, parse_case
 from suite.processes import Process, ProcessError
 from suite.record import default_path, describe_run, write_json
-from suite.tables import counted
+from suite.tables import pluralize
 
-LOADS = 3  # processes that load the network; the last one goes on
-ALONE = {"seconds": 2, "calls": 10_000, "limit": 12}  # see `sample` in suite/sampling.py
-BESIDE = ALONE | {"limit": 20}  # a library that gives up the interpreter's lock may wait 5 ms for it in every call
-CALLERS = (1, 2, 4)  # Python threads
+LOADS = 3  # processes that load the network; the last one makes all other measurements
+ALONE = {"seconds": 2, "calls": 10_000, "limit": 12}  # arguments of `time_calls` in suite/call_times.py
+WITH_BUSY_THREAD = ALONE | {"limit": 20}  # a library that releases the interpreter's lock may wait 5 ms for it per call
+CALLERS = (1, 2, 4)  # numbers of Python threads that call the network
 CALLERS_SECONDS = 2
 REQUEST_LIMIT = 300  # seconds
 
 
 class MissingError(Exception):
-    """No figures, and why; `failed` unless the library has nothing for the case."""
+    """There are no figures; the message is the reason. `failed` is False if the library lacks the network."""
 
     def __init__(self, why: str, failed: bool = True) -> None:
         super().__init__(why)
         self.failed = failed
 
 
-def parse() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     example = "lstm,B=1,T=1,H=128"
-    parser.add_argument("--case", type=case, default=example, help=f"the network and its input (default {example})")
+    parser.add_argument(
+        "--case", type=parse_case, default=example, help=f"the network and its input (default {example})"
+    )
     add_threads(parser)
     add_contestants(parser)
     parser.add_argument("--output", type=Path, help="JSON file (default bench/results/latency-<date>.json)")
@@ -52,7 +55,7 @@ def parse() -> argparse.Namespace:
 
 
 def ask(process: Process, **request: Any) -> dict[str, Any]:
-    """Raises MissingError."""
+    """The worker's answer. Raises MissingError if it is not a result."""
     try:
         answer = process.ask(request, REQUEST_LIMIT)
     except ProcessError as error:
@@ -75,14 +78,14 @@ def measure_import(contestant: Contestant) -> dict[str, Any]:
 
 def measure_disk(distribution: str) -> dict[str, Any]:
     try:
-        distributions = required(distribution)
+        distributions = required_distributions(distribution)
         return {"installed_bytes": installed_bytes(distributions), "distributions": sorted(distributions)}
     except (PackageNotFoundError, FileNotFoundError) as error:
         return {"size_unknown": str(error)}
 
 
 def measure(name: str, case: Case, threads: int, entry: dict[str, Any]) -> None:
-    """Adds to `entry`, which keeps what there is when a MissingError ends it."""
+    """Adds all figures of a contestant to `entry`. If it raises MissingError, `entry` has the figures until then."""
 
     def progress(doing: str) -> None:
         print(f"{CONTESTANTS[name].title}: {doing}", file=sys.stderr, flush=True)
@@ -99,16 +102,16 @@ def measure(name: str, case: Case, threads: int, entry: dict[str, Any]) -> None:
                 continue
             progress("alone")
             entry["alone"] = ask(process, alone=ALONE)
-            progress("beside a busy Python thread")
-            entry["beside"] = ask(process, beside=BESIDE)
+            progress("with a busy Python thread")
+            entry["with_busy_thread"] = ask(process, with_busy_thread=WITH_BUSY_THREAD)
             entry["callers"] = {}
             for count in CALLERS:
-                progress(f"called by {counted(count, 'Python thread')}")
+                progress(f"called by {pluralize(count, 'Python thread')}")
                 entry["callers"][str(count)] = ask(process, callers=count, seconds=CALLERS_SECONDS)
 
 
 def main() -> int:
-    options = parse()
+    options = parse_options()
     path = options.output or default_path("latency")
     run: dict[str, Any] = {
         "program": "latency",
@@ -125,7 +128,7 @@ def main() -> int:
             measure(name, options.case, options.threads, entry)
         except MissingError as why:
             entry |= {"missing": str(why), "failed": why.failed}
-        write_json(path, run)  # after every contestant: a run that is stopped keeps what it has
+        write_json(path, run)  # after each contestant, so that an interrupted run keeps its results
     print(report(run), f"Kept in {path}", sep="\n\n")
     for failure in failures(run):
         print(f"FAILED: {failure}", file=sys.stderr)
@@ -133,4 +136,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end(main)
+    exit_with(main)

@@ -1,10 +1,10 @@
-"""Loading trained weights: gatecell beside PyTorch and others, in time and memory; import and `gatecell info`.
+"""Measures time and memory of loading weights, with gatecell and other libraries; and import and `gatecell info`.
 
     python bench/loading.py [--megabytes 100] [--rounds 7]
 
-Aims: a .pt takes at most 1.3 times as long as torch.load with a memory map; peak memory is at most 1.3 times that of
-the tensors used; the import adds at most 30 ms to NumPy's and never brings torch; `gatecell info` takes at most 0.3 s.
-Keeps all as JSON.
+Aims: gatecell loads a .pt file in at most 1.3 times the time of torch.load with a memory map. Peak memory is at most
+1.3 times the size of the loaded tensors. The import takes at most 30 ms more than that of NumPy, and never imports
+torch. `gatecell info` takes at most 0.3 s. The results go to a JSON file.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from typing import Any
 
 from suite.footprint import import_seconds
 from suite.loading_files import CASES, Case, make_files
-from suite.options import end, rounds
-from suite.record import Neighbours, default_path, describe_run, write_json
-from suite.results import MOST_BUSY
+from suite.options import exit_with, parse_rounds
+from suite.other_load import OtherLoad
+from suite.record import default_path, describe_run, write_json
+from suite.results import LARGEST_OTHER_LOAD
 from suite.tables import duration, table
 
 IMPORT_AIM, INFO_AIM = 0.03, 0.3  # seconds
@@ -31,15 +32,15 @@ IMPORT_AIM, INFO_AIM = 0.03, 0.3  # seconds
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--megabytes", type=rounds, default=100, help="size of the weights (default 100)")
-    parser.add_argument("--rounds", type=rounds, default=7, help="turns of each loader per file (default 7)")
+    parser.add_argument("--megabytes", type=parse_rounds, default=100, help="size of the weights (default 100)")
+    parser.add_argument("--rounds", type=parse_rounds, default=7, help="turns of each loader for a file (default 7)")
     parser.add_argument("--output", type=Path, help="JSON file (default bench/results/loading-<date>.json)")
     options = parser.parse_args()
     path = options.output or default_path("loading")
     run: dict[str, Any] = {"program": "loading", **describe_run(), "megabytes": options.megabytes}
     run |= {"rounds": options.rounds, "loads": {}, "info_seconds": []}
     write_json(path, run)
-    neighbours = Neighbours(lambda: ())
+    other_load = OtherLoad(lambda: ())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_files(folder, options.megabytes)
@@ -50,7 +51,7 @@ def main() -> int:
             run["info_seconds"].append(info_seconds(folder / "checkpoint.pt"))
     run["info_seconds"] = run["info_seconds"][1:]
     run["import_seconds"] = import_seconds("gatecell")
-    run["busy_cpus"] = round(neighbours.busy(), 2)
+    run["busy_cpus"] = round(other_load.busy_cpus(), 2)
     write_json(path, run)
     print("\n\n".join([report(run), *notes(run), f"Kept in {path}"]))
     if torch := [title for title, load in run["loads"].items() if "torch" in load["gatecell"][0]["imported"]]:
@@ -59,25 +60,28 @@ def main() -> int:
 
 
 def measure(case: Case, folder: Path, rounds: int) -> dict[str, list[dict[str, Any]]]:
-    """Each loader's turns, A B A B, in fresh processes, after one that warms the disk's cache."""
+    """Loads the file with both loaders in turns, A B A B, each time in a fresh process.
+
+    An additional first round fills the disk cache and does not count.
+    """
     loaders = ("gatecell", case.loader)
     turns: dict[str, list[dict[str, Any]]] = {loader: [] for loader in loaders}
     for _ in range(rounds + 1):
         for loader in loaders:
             command = ["-m", "suite.loading_worker", loader, str(folder / case.file), case.prefix]
-            turns[loader].append(json.loads(python(*command)))
+            turns[loader].append(json.loads(run_python(*command)))
     return {loader: results[1:] for loader, results in turns.items()}
 
 
 def info_seconds(path: Path) -> float:
-    """The whole process."""
+    """The time of the whole process `gatecell info`."""
     start = time.perf_counter()
-    python("-m", "gatecell", "info", str(path))
+    run_python("-m", "gatecell", "info", str(path))
     return time.perf_counter() - start
 
 
-def python(*arguments: str) -> str:
-    here = Path(__file__).parent  # not where the user is: Python would look for modules there
+def run_python(*arguments: str) -> str:
+    here = Path(__file__).parent  # not the current folder: Python would look for modules there
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=here, check=False)
     if done.returncode:
         raise SystemExit(f"python {' '.join(arguments)}: {done.stderr.strip().splitlines()[-1]}")
@@ -87,15 +91,15 @@ def python(*arguments: str) -> str:
 def report(run: dict[str, Any]) -> str:
     rows = [row for case in CASES for row in rows_of(case, run["loads"][case.title])]
     for what, seconds, aim in (
-        ("import gatecell, beside NumPy's", run["import_seconds"], IMPORT_AIM),
+        ("import gatecell, in addition to NumPy's", run["import_seconds"], IMPORT_AIM),
         ("gatecell info", median(run["info_seconds"]), INFO_AIM),
     ):
         rows.append([what, duration(seconds), "-", "-", duration(aim), reached(seconds, aim)])
-    return table(rows, ["", "gatecell", "beside", "ratio", "aim", "reached"])
+    return table(rows, ["", "gatecell", "compared with", "ratio", "aim", "reached"])
 
 
 def rows_of(case: Case, load: dict[str, list[dict[str, Any]]]) -> list[list[str]]:
-    """Time, with the ratio taken within each round, and peak memory beside the tensors used."""
+    """Two lines of the table: time, with ratios computed within the rounds; and peak memory / size of the tensors."""
     ours, theirs = load["gatecell"], load[case.loader]
     ratios = sorted(one["seconds"] / other["seconds"] for one, other in zip(ours, theirs, strict=True))
     ratio, (low, high) = median(ratios), (ratios[0], ratios[-1])
@@ -121,8 +125,8 @@ def reached(figure: float, aim: float | None) -> str:
 
 
 def notes(run: dict[str, Any]) -> list[str]:
-    return ["NOT QUIET: other programs were at work."] if run["busy_cpus"] > MOST_BUSY else []
+    return ["NOT QUIET: other programs were at work."] if run["busy_cpus"] > LARGEST_OTHER_LOAD else []
 
 
 if __name__ == "__main__":
-    end(main)
+    exit_with(main)

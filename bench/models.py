@@ -1,15 +1,15 @@
-"""A whole model: the text classifier of tests/models, ported to gatecell.nn and as it was in PyTorch.
+"""Times a whole model, the text classifier of tests/models, in its gatecell.nn port and in the PyTorch original.
 
     python bench/models.py [--threads 1]
 
-Aim: PyTorch takes at least 1.5 times as long. First the sizes that tests/models has trained, then those of tutorials.
-Keeps all as JSON.
+Aim: PyTorch takes at least 1.5 times as long. The first cases have the sizes of the trained models in tests/models, the
+others sizes that tutorials use. The results go to a JSON file.
 """
 
 from __future__ import annotations
 
-from suite.contest import contest
-from suite.options import end
+from suite.fixed_cases import run_fixed_cases
+from suite.options import exit_with
 from suite.results import CaseResult, Run
 from suite.tables import duration, ratio, table
 
@@ -19,15 +19,15 @@ CASES = tuple(f"{cell},{sizes},{CLASSIFIER}" for sizes in SIZES for cell in ("ls
 PORTED, TWIN = "gatecell.classifier", "torch.classifier"
 
 
-def row(result: CaseResult) -> list[str]:
-    """Case, the time of each, and how many times as long PyTorch takes."""
+def table_row(result: CaseResult) -> list[str]:
+    """A line of the table: case, both times, PyTorch / gatecell."""
     times = [duration(result.seconds(name).median) if name in result.timed else "-" for name in (PORTED, TWIN)]
     return [str(result.case), *times, ratio(result, TWIN, PORTED)]
 
 
-def times(run: Run) -> str:
-    return table([row(result) for result in run.cases], ["case", "gatecell", "PyTorch", "PyTorch / gatecell"])
+def times_table(run: Run) -> str:
+    return table([table_row(result) for result in run.cases], ["case", "gatecell", "PyTorch", "PyTorch / gatecell"])
 
 
 if __name__ == "__main__":
-    end(lambda: contest(__doc__ or "", CASES, (PORTED, TWIN), times))
+    exit_with(lambda: run_fixed_cases(__doc__ or "", CASES, (PORTED, TWIN), times_table))

@@ -13,10 +13,10 @@ import html
 import io
 from pathlib import Path
 
-from suite.options import end
+from suite.options import exit_with
 from suite.plots import pictures
 from suite.results import Run
-from suite.tables import comparison, counted, summary
+from suite.tables import comparison, pluralize, summary
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -44,7 +44,7 @@ def section(run: Run) -> str:
     ]
     state = "" if run.valid else ' class="invalid"'
     return (
-        f"<h2>{counted(run.threads, 'thread')}</h2>"
+        f"<h2>{pluralize(run.threads, 'thread')}</h2>"
         + "".join(f"<p>{html.escape(fact)}</p>" for fact in facts)
         + f"<pre{state}>{html.escape(summary(run))}</pre>"
         + f'<div class="wide">{comparison(run, "html")}</div>'
@@ -82,4 +82,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    end(main)
+    exit_with(main)

@@ -1,6 +1,7 @@
-"""The libraries that are compared, one module each. A module's `build` makes a network from PyTorch's weights.
+"""The libraries that are compared, one module each. The function `build` of a module makes a network from weights.
 
-Modules are imported in a process of their own only, so that a process loads one library.
+Weights have PyTorch's names and layout. Each module is imported in a process of its own, so that a process loads only
+one library.
 """
 
 from __future__ import annotations
@@ -15,31 +16,32 @@ from typing import Any
 
 import numpy as np
 
-from suite.cases import Arrays, Case, make_lengths
+from suite.arrays import Arrays, make_lengths
+from suite.cases import Case
 
-NOT_GIVEN = np.empty(0)  # in place of an output that a library does not give
+NO_OUTPUT = np.empty(0)  # takes the place of an output that a library does not compute
 
 
 class UnsupportedError(Exception):
-    """The library has nothing for this case; the message says what is missing."""
+    """The library cannot run this case. The message says what it lacks."""
 
 
-def only_plain(case: Case) -> None:
-    """For a library that has PyTorch's cells and no others. Raises UnsupportedError."""
+def require_plain_cell(case: Case) -> None:
+    """Raises UnsupportedError for an extended cell. For a library that has only PyTorch's cells."""
     if case.variant:
         raise UnsupportedError(f"no {case.cell.upper()} with {case.variant}")
 
 
 @dataclass(frozen=True)
-class Built:
+class ReadyNetwork:
     """A network and its input, ready to run."""
 
-    call: Callable[[], Any]  # one forward pass as a user would write it; returns when the results are there
-    read: Callable[[Any], list[np.ndarray]]  # what `call` returned, as y, h_n and for LSTM c_n in PyTorch's shapes
+    call: Callable[[], Any]  # one forward pass, as a user would write it; returns when the results are ready
+    read: Callable[[Any], list[np.ndarray]]  # converts the result of `call` to y, h_n and, for an LSTM, c_n of PyTorch
 
 
-def valid(case: Case, y: np.ndarray) -> np.ndarray:
-    """y with zeros past each row's length."""
+def zero_padding(case: Case, y: np.ndarray) -> np.ndarray:
+    """y with zeros after the last step of each row."""
     mask = np.arange(case.steps)[:, None] < make_lengths(case)
     return np.where((mask.T if case.batch_first else mask)[..., None], y, 0)
 
@@ -47,32 +49,32 @@ def valid(case: Case, y: np.ndarray) -> np.ndarray:
 @dataclass(frozen=True)
 class Contestant:
     title: str
-    distribution: str  # its name on PyPI
-    module: str  # the library's own, and that of this package which builds with it
-    function: str = "build"  # in it: (case, model, inputs, threads) -> Built
-    from_onnx: bool = False  # its model is what contestants/onnx_model.py makes, otherwise the weights
+    distribution: str  # the name of the library on PyPI
+    module: str  # the name that Python imports; the module of contestants/ for this library has the same name
+    function: str = "build"  # the function of that module: (case, model, inputs, threads) -> ReadyNetwork
+    from_onnx: bool = False  # if true, `model` is an ONNX model of contestants/onnx_model.py, else it is the weights
 
     @property
     def installed(self) -> bool:
         return find_spec(self.module) is not None
 
     def version(self) -> str | None:
-        """None where there is no such distribution."""
+        """None if the distribution is not installed."""
         try:
             return version(self.distribution)
         except PackageNotFoundError:
             return None
 
     def prepare(self, case: Case, weights: Arrays) -> Any:
-        """The model as a user has it before it is loaded. Raises UnsupportedError."""
+        """The model in the form that the library loads. Raises UnsupportedError."""
         return import_module("contestants.onnx_model").make_model(case, weights) if self.from_onnx else weights
 
     def import_library(self) -> ModuleType:
         return import_module(f"contestants.{self.module}")
 
-    def build(self, case: Case, model: Any, inputs: Arrays, threads: int) -> Built:
-        """Raises UnsupportedError."""
-        built: Built = getattr(self.import_library(), self.function)(case, model, inputs, threads)
+    def build(self, case: Case, model: Any, inputs: Arrays, threads: int) -> ReadyNetwork:
+        """The network, ready to run. Raises UnsupportedError."""
+        built: ReadyNetwork = getattr(self.import_library(), self.function)(case, model, inputs, threads)
         return built
 
 
@@ -97,5 +99,5 @@ CONTESTANTS = {
     "onnxruntime.vad": Contestant("ONNX Runtime", "onnxruntime", "onnxruntime", "build_vad"),
     "onnxruntime.vad_at_once": Contestant("ONNX Runtime at once", "onnxruntime", "onnxruntime", "build_vad_at_once"),
 }
-# Other ways of a library than the one it is judged by.
+# Other ways to run a network with a library. They only run if they are named on the command line.
 ON_REQUEST = tuple(name for name in CONTESTANTS if "." in name)

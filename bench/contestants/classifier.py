@@ -1,6 +1,7 @@
-"""The text classifier of tests/models for bench/models.py: the ported class or its PyTorch twin, end to end.
+"""The text classifier of tests/models for bench/models.py: the ported class or the PyTorch class.
 
-A case says the layer, its sizes and the lengths of the rows; words and weights are random, on which nothing depends.
+The case gives the layer, its sizes and the lengths of the rows. Words and weights are random; the time does not depend
+on them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from suite.cases import Arrays, Case
+from suite.arrays import Arrays
+from suite.cases import Case
 
 from . import UnsupportedError
 
@@ -21,7 +23,7 @@ WORDS, LABELS = 2001, 3
 
 
 def make(module: str, case: Case) -> Any:
-    """The model, without weights. Raises UnsupportedError for a case that it is not."""
+    """The model without its weights. Raises UnsupportedError if the case is not one of the classifiers."""
     layer = case.num_layers == 2 and case.bidirectional and not (case.variant or case.proj_size or case.float64)
     if case.cell not in CLASSES or not (layer and case.batch_first and case.no_hx and case.ragged):
         raise UnsupportedError("only for lstm or gru with layers=2,bidirectional,batch_first,no_hx,ragged")
@@ -44,6 +46,6 @@ def state_dict(case: Case, weights: Arrays) -> Arrays:
 
 
 def words(case: Case, lengths: np.ndarray) -> np.ndarray:
-    """(B, T), 0 past a row's end."""
+    """Word numbers (B, T), 0 after the end of a row."""
     drawn = np.random.default_rng(4).integers(1, WORDS, (case.batch, case.steps))
     return np.where(np.arange(case.steps) < lengths[:, None], drawn, 0)

@@ -8,26 +8,27 @@ from typing import Any
 import numpy as np
 
 import gatecell
-from suite.cases import Arrays, Case
+from suite.arrays import Arrays
+from suite.cases import Case
 
-from . import NOT_GIVEN, Built, UnsupportedError, vad, valid
+from . import NO_OUTPUT, ReadyNetwork, UnsupportedError, vad, zero_padding
 
 LAYERS = {"lstm": gatecell.LSTM, "gru": gatecell.GRU, "rnn": gatecell.RNN}
 
 
-def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """A ragged batch with its lengths; streams in a pool."""
+def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """The network as it is. A ragged batch is called with `lengths`; streams run in a StreamPool."""
     net, x, hx = _network(case, weights, inputs, threads)
     if case.streams:
         return _pool(case, net, x)
     if case.ragged:
         lengths = inputs["lengths"]
-        return Built(lambda: net(x, hx, lengths=lengths), partial(_read, case))
-    return Built(lambda: net(x, hx), partial(_read, case))
+        return ReadyNetwork(lambda: net(x, hx, lengths=lengths), partial(_read, case))
+    return ReadyNetwork(lambda: net(x, hx), partial(_read, case))
 
 
-def build_packed(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """A ragged batch as a packed sequence, from the padded batch and back to it."""
+def build_packed(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """A ragged batch: the call packs the padded batch, runs the network and pads the result."""
     if not case.ragged:
         raise UnsupportedError("only for ragged cases")
     net, x, hx = _network(case, weights, inputs, threads)
@@ -39,31 +40,31 @@ def build_packed(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> B
         padded, _ = gatecell.pad_packed_sequence(y, batch_first, total_length=case.steps)
         return padded, hidden
 
-    return Built(call, partial(_read, case))
+    return ReadyNetwork(call, partial(_read, case))
 
 
-def build_full(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """A ragged batch with its padding as if that were input: what the lengths save is measured against it."""
+def build_full(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """A ragged batch without its lengths: the padding is computed, too. It shows how much time the lengths save."""
     if not case.ragged or case.bidirectional:
         raise UnsupportedError("only for ragged cases of one direction")
     net, x, hx = _network(case, weights, inputs, threads)
 
     def read(result: Any) -> list[np.ndarray]:
         y, *states = _read(case, result)
-        return [valid(case, y), *(NOT_GIVEN for _ in states)]
+        return [zero_padding(case, y), *(NO_OUTPUT for _ in states)]
 
-    return Built(lambda: net(x, hx), read)
+    return ReadyNetwork(lambda: net(x, hx), read)
 
 
-def build_accelerated(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """A PyTorch model with the layer in it, by accelerate."""
-    from . import model  # here, as it needs PyTorch
+def build_accelerated(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """A PyTorch model that contains the layer, with `gatecell.accelerate`."""
+    from . import model  # not at the top, because it imports PyTorch
 
     return model.build(case, weights, inputs, threads, lambda network: gatecell.accelerate(network)[0])
 
 
-def build_own(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """The same by hand: a call with arrays in the layer's place."""
+def build_own(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """The same model with a direct call of gatecell, with arrays, in place of the layer."""
     import torch
 
     from . import model
@@ -75,23 +76,23 @@ def build_own(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Buil
         return packed._replace(data=torch.from_numpy(y.data)), hidden
 
     if not case.ragged:
-        return model.run(case, net, inputs)
+        return model.with_inputs(case, net, inputs)
     torch.set_num_threads(threads)
-    return model.run(case, model.Tagger(case, layer).eval(), model.tensors(inputs))
+    return model.with_inputs(case, model.Tagger(case, layer).eval(), model.tensors(inputs))
 
 
-def build_classifier(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """A whole model; its layers take their number of threads from the CPUs of the process."""
+def build_classifier(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """The text classifier. Its layers use as many threads as the process has CPUs."""
     from . import classifier
 
     model = classifier.make("text_classifier", case)
     model.load_state_dict(classifier.state_dict(case, weights))
     words, lengths = classifier.words(case, inputs["lengths"]), inputs["lengths"]
-    return Built(lambda: model(words, lengths), lambda logits: [logits])
+    return ReadyNetwork(lambda: model(words, lengths), lambda logits: [logits])
 
 
-def build_vad(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """Silero VAD as in gatecell.examples; its LSTM takes its number of threads from the CPUs of the process."""
+def build_vad(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """Silero VAD of gatecell.examples. Its LSTM uses as many threads as the process has CPUs."""
     from gatecell.examples import silero_vad
 
     frames = vad.frames(case)
@@ -107,14 +108,14 @@ def build_vad(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Buil
             probabilities, state = model(chunk, state)
             return [probabilities[:, None], *state]
 
-        return Built(run, lambda outputs: outputs)
+        return ReadyNetwork(run, lambda outputs: outputs)
     streams = silero_vad.Streams(model, case.batch)
     ids = np.array([streams.pool.open() for _ in range(case.batch)])
 
     def step() -> list[np.ndarray]:
         return [streams.step(ids, frame) for frame in frames]
 
-    return Built(step, lambda steps: [np.stack(steps), *(state[0] for state in streams.pool.state(ids))])
+    return ReadyNetwork(step, lambda steps: [np.stack(steps), *(state[0] for state in streams.pool.state(ids))])
 
 
 def _network(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> tuple[Any, np.ndarray, Any]:
@@ -125,7 +126,7 @@ def _network(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> tuple
     return net, inputs["x"], hx
 
 
-def _pool(case: Case, net: Any, x: np.ndarray) -> Built:
+def _pool(case: Case, net: Any, x: np.ndarray) -> ReadyNetwork:
     pool = gatecell.StreamPool(net, capacity=case.batch)
     ids = np.array([pool.open() for _ in range(case.batch)])
     steps = list(x)
@@ -133,7 +134,7 @@ def _pool(case: Case, net: Any, x: np.ndarray) -> Built:
     def call() -> list[np.ndarray]:
         return [pool.step(ids, x_t) for x_t in steps]
 
-    return Built(call, lambda ys: _read(case, (np.stack(ys), pool.state(ids))))
+    return ReadyNetwork(call, lambda ys: _read(case, (np.stack(ys), pool.state(ids))))
 
 
 def _read(case: Case, result: Any) -> list[np.ndarray]:

@@ -1,7 +1,7 @@
-"""A PyTorch model with a recurrent layer in it, for bench/accelerate.py: the layer as it is, or something in its place.
+"""A PyTorch model that contains a recurrent layer or its replacement, for bench/accelerate.py.
 
-A ragged case is a tagger: linear, the layer on a packed sequence, linear. Other cases are the layer alone, with streams
-stepped one frame at a time. But for the number of threads all is as in a program that does not think of speed.
+A ragged case is a tagger: linear, the layer on a packed sequence, linear. Other cases are the layer alone. In a case of
+streams a call passes one frame. The code sets the number of threads and is not optimised otherwise.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from suite.cases import Arrays, Case
+from suite.arrays import Arrays
+from suite.cases import Case
 
-from . import Built, only_plain, valid
+from . import ReadyNetwork, require_plain_cell, zero_padding
 
 LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 TAGS = 20
@@ -36,19 +37,21 @@ class Tagger(nn.Module):
         return self.after(pad_packed_sequence(y, total_length=len(x))[0])
 
 
-def build(case: Case, weights: Arrays, inputs: Arrays, threads: int, change: Callable[[nn.Module], Any]) -> Built:
-    """`change` gives what takes the layer's place. Raises UnsupportedError."""
-    only_plain(case)
+def build(
+    case: Case, weights: Arrays, inputs: Arrays, threads: int, replace: Callable[[nn.Module], Any]
+) -> ReadyNetwork:
+    """The model with `replace(layer)` in place of the layer. Raises UnsupportedError."""
+    require_plain_cell(case)
     torch.set_num_threads(threads)
     options = {"num_layers": case.num_layers, "bidirectional": case.bidirectional}
     layer = LAYERS[case.cell](case.input_size, case.hidden_size, **options)
     layer.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-    model = change(layer.eval())
-    return run(case, Tagger(case, model).eval() if case.ragged else model, tensors(inputs))
+    model = replace(layer.eval())
+    return with_inputs(case, Tagger(case, model).eval() if case.ragged else model, tensors(inputs))
 
 
-def run(case: Case, model: Callable[..., Any], inputs: dict[str, Any]) -> Built:
-    """The model called with these inputs, tensors or arrays."""
+def with_inputs(case: Case, model: Callable[..., Any], inputs: dict[str, Any]) -> ReadyNetwork:
+    """The model together with its inputs, which are tensors or arrays."""
     x, state = inputs["x"], None
     hx = (inputs["h_0"], inputs["c_0"]) if "c_0" in inputs else inputs.get("h_0")
     frames = list(x[:, None])
@@ -65,7 +68,7 @@ def run(case: Case, model: Callable[..., Any], inputs: dict[str, Any]) -> Built:
         with torch.inference_mode():
             return model(x, inputs["lengths"]) if case.ragged else step() if case.streams else model(x, hx)
 
-    return Built(call, lambda result: _read(case, result))
+    return ReadyNetwork(call, lambda result: _read(case, result))
 
 
 def tensors(arrays: Arrays) -> dict[str, torch.Tensor]:
@@ -74,7 +77,7 @@ def tensors(arrays: Arrays) -> dict[str, torch.Tensor]:
 
 def _read(case: Case, result: Any) -> list[np.ndarray]:
     if case.ragged:
-        return [valid(case, result.numpy())]
+        return [zero_padding(case, result.numpy())]
     y, hidden = result
     y = np.concatenate(y) if case.streams else np.asarray(y)
     return [y, *(np.asarray(state) for state in (hidden if case.cell == "lstm" else [hidden]))]

@@ -1,7 +1,7 @@
-"""The case as an ONNX model, for ONNX Runtime and OpenVINO: one LSTM, GRU or RNN node per layer.
+"""Writes a case as an ONNX model for ONNX Runtime and OpenVINO: one LSTM, GRU or RNN node for each layer.
 
-Each layer's states are inputs and outputs of their own, as its node has them, and y keeps the node's axis of
-directions: splitting, joining and moving them in the graph would cost copies.
+The states of each layer are separate inputs and outputs of the model, in the shapes of its node, and y keeps the node's
+axis of directions. Nodes that split, join or transpose them would cost copies.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 from onnx import helper, numpy_helper
 
-from suite.cases import Arrays, Case
+from suite.arrays import Arrays
+from suite.cases import Case
 
 from . import UnsupportedError
 
-GATES = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}  # PyTorch's order of the blocks of gate rows
+GATES = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}  # PyTorch's order of the gates in a weight matrix
 ONNX_GATES = {"lstm": "iofg", "gru": "zrn", "rnn": "h"}
-OPSET, IR_VERSION = 17, 8  # of 2022, which all versions in use can read
+OPSET, IR_VERSION = 17, 8  # versions of 2022, which current libraries can read
 
 
 def make_model(case: Case, weights: Arrays) -> bytes:
-    """Inputs by name as `split_inputs`, outputs in the order of `join_outputs`; for streams one step of any number.
+    """The serialised model. Its inputs have the names of `split_inputs`, its outputs the order of `join_outputs`.
 
-    Raises UnsupportedError.
+    For streams it is one step of any number of streams. Raises UnsupportedError.
     """
     if case.proj_size:
         raise UnsupportedError("no LSTM with a projection")
@@ -33,12 +34,12 @@ def make_model(case: Case, weights: Arrays) -> bytes:
     attributes: dict[str, Any] = {"direction": "bidirectional" if case.bidirectional else "forward"}
     attributes["hidden_size"] = case.hidden_size
     if case.cell == "gru":
-        attributes["linear_before_reset"] = int(case.reset == "after")  # of the product, as PyTorch does
+        attributes["linear_before_reset"] = int(case.reset == "after")  # 1: reset after the product, as PyTorch does
     if case.coupled_gates:
         attributes["input_forget"] = 1
     constants: Arrays = {}
     nodes = []
-    steps, batch = case.chunk, "B" if case.streams else case.batch
+    steps, batch = case.input_steps, "B" if case.streams else case.batch
 
     def add(operator: str, operands: list[str], results: list[str], **attributes: Any) -> str:
         nodes.append(helper.make_node(operator, operands, results, **attributes))
@@ -54,7 +55,7 @@ def make_model(case: Case, weights: Arrays) -> bytes:
             value = add("Reshape", [value, "joined"], [f"x{layer}"])
         of_layer = _node_weights(case, weights, layer)
         states = [f"{name}{layer}" for name in ("hc" if case.cell == "lstm" else "h")]
-        lengths = "lengths" if case.ragged else ""  # "": all rows have all steps
+        lengths = "lengths" if case.ragged else ""  # "" means that all rows have T steps
         initial = [""] * len(states) if case.no_hx else states
         w, r, b, *peepholes = of_layer
         operands = [value, w, r, b, lengths, *initial, *peepholes]
@@ -85,8 +86,11 @@ def make_model(case: Case, weights: Arrays) -> bytes:
 
 
 def _node_weights(case: Case, weights: Arrays, layer: int) -> Arrays:
-    """W (directions, gates * H, inputs), R (directions, gates * H, H), B (directions, 2 * gates * H); peepholes P
-    (directions, 3 * H). Each has rows for f even where f = 1 - i: zeros here, which nobody uses.
+    """The weights of a node by name, each with a first axis of directions:
+
+    W (gates * H, inputs), R (gates * H, H), B (2 * gates * H) and, with peepholes, P (3 * H).
+
+    ONNX requires matrix rows for gate f even if f = 1 - i. They are zeros and are not used.
     """
 
     def reorder(array: np.ndarray, gates: str, onnx_gates: str) -> np.ndarray:
@@ -104,7 +108,7 @@ def _node_weights(case: Case, weights: Arrays, layer: int) -> Arrays:
 
 
 def split_inputs(case: Case, inputs: Arrays) -> Arrays:
-    """x, lengths, h0, c0, h1, ...: the states of a layer (directions, B, H)."""
+    """The model's inputs by name: x, lengths, h0, c0, h1, ... Each layer has states of shape (directions, B, H)."""
     feeds = {"x": inputs["x"]}
     if case.ragged:
         feeds["lengths"] = inputs["lengths"].astype(np.int32)
@@ -115,7 +119,7 @@ def split_inputs(case: Case, inputs: Arrays) -> Arrays:
 
 
 def join_outputs(case: Case, outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """y, h_n and for an LSTM c_n in PyTorch's shapes."""
+    """y, h_n and, for an LSTM, c_n in PyTorch's shapes."""
     y, *finals = outputs
     if not case.batch_first:
         y = y.swapaxes(1, 2)

@@ -7,14 +7,15 @@ import threading
 import numpy as np
 import onnxruntime
 
-from suite.cases import Arrays, Case
+from suite.arrays import Arrays
+from suite.cases import Case
 
-from . import Built, UnsupportedError, vad
+from . import ReadyNetwork, UnsupportedError, vad
 from .onnx_model import join_outputs, split_inputs
 
 
 class Binding(threading.local):
-    """A thread's own input and output arrays. With them a step takes 6 us where `session.run` takes 9."""
+    """Input and output arrays of one thread, bound in advance. A step takes 6 us with them, 9 us with `session.run`."""
 
     def __init__(self, session: onnxruntime.InferenceSession, inputs: Arrays) -> None:
         self.binding = session.io_binding()
@@ -25,10 +26,10 @@ class Binding(threading.local):
             self.binding.bind_output(output.name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
 
 
-def build(case: Case, model: bytes, inputs: Arrays, threads: int) -> Built:
-    """Streams one by one."""
+def build(case: Case, model: bytes, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """Streams run one by one."""
     if case.streams:
-        # On one thread: a second finds nothing to do in a step of one row, and two that wait cost as much as the step.
+        # On one thread: a second thread has no work in a step of one row, and the waiting takes as long as the step.
         return _streams(case, _session(case, model, 1), inputs["x"], size=1)
     session = _session(case, model, threads)
     local = Binding(session, split_inputs(case, inputs))
@@ -37,29 +38,29 @@ def build(case: Case, model: bytes, inputs: Arrays, threads: int) -> Built:
         session.run_with_iobinding(local.binding)
         return local.outputs
 
-    return Built(call, lambda outputs: join_outputs(case, outputs))
+    return ReadyNetwork(call, lambda outputs: join_outputs(case, outputs))
 
 
-def build_batch(case: Case, model: bytes, inputs: Arrays, threads: int) -> Built:
-    """All streams as one batch."""
+def build_batch(case: Case, model: bytes, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """All streams run as one batch."""
     if not case.streams:
         raise UnsupportedError("only for streams")
     return _streams(case, _session(case, model, threads), inputs["x"], size=case.batch)
 
 
-def build_vad(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """Silero VAD stream by stream and frame by frame."""
+def build_vad(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """Silero VAD with one call for each stream and frame."""
     return _vad(case, _session(case, vad.model("silero_vad"), threads), vad.frames(case), size=1)
 
 
-def build_vad_at_once(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """All streams as one batch; of a single stream all frames of a call, by the package's model for that."""
+def build_vad_at_once(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """Silero VAD with all streams as one batch. A single stream runs all its frames in the package's sequence model."""
     if case.batch > 1:
         return _vad(case, _session(case, vad.model("silero_vad"), threads), vad.frames(case), size=case.batch)
     session = _session(case, vad.model("silero_vad_16k_sequence"), threads)
     states = {name: np.zeros((1, 1, 128), np.float32) for name in ("h", "c")}
     outputs = {"speech_probs": np.empty(case.steps, np.float32)} | {f"{name}n": a.copy() for name, a in states.items()}
-    binding = _bound(session, {"input": vad.frames(case)[:, 0], **states}, outputs)
+    binding = _bind(session, {"input": vad.frames(case)[:, 0], **states}, outputs)
 
     def call() -> list[np.ndarray]:
         session.run_with_iobinding(binding)
@@ -67,18 +68,18 @@ def build_vad_at_once(case: Case, weights: Arrays, inputs: Arrays, threads: int)
             state[:] = outputs[f"{name}n"]
         return list(outputs.values())
 
-    return Built(call, lambda found: [found[0][:, None], *(state[0] for state in found[1:])])
+    return ReadyNetwork(call, lambda found: [found[0][:, None], *(state[0] for state in found[1:])])
 
 
-def _vad(case: Case, session: onnxruntime.InferenceSession, frames: np.ndarray, size: int) -> Built:
-    """A call of the session for each step and each group of `size` streams, all bound beforehand as in `_streams`."""
+def _vad(case: Case, session: onnxruntime.InferenceSession, frames: np.ndarray, size: int) -> ReadyNetwork:
+    """Calls the session for each step and each group of `size` streams. All arrays are bound in advance."""
     groups = case.batch // size
     frames = frames.reshape(case.steps, groups, size, -1)
     probabilities = np.empty((case.steps, groups, size, 1), np.float32)
     states = np.zeros((case.steps + 1, groups, 2, size, 128), np.float32)
     rate = np.array(16_000)
     bindings = [
-        _bound(
+        _bind(
             session,
             {"input": frames[step, group], "state": states[step, group], "sr": rate},
             {"output": probabilities[step, group], "stateN": states[step + 1, group]},
@@ -96,14 +97,14 @@ def _vad(case: Case, session: onnxruntime.InferenceSession, frames: np.ndarray, 
     def read(found: list[np.ndarray]) -> list[np.ndarray]:
         return [found[0].reshape(case.steps, -1), *(state.reshape(-1, 128) for state in found[1:])]
 
-    return Built(call, read)
+    return ReadyNetwork(call, read)
 
 
-def _bound(session: onnxruntime.InferenceSession, inputs: Arrays, outputs: Arrays) -> onnxruntime.IOBinding:
-    """Reads and writes these arrays, without copies."""
+def _bind(session: onnxruntime.InferenceSession, inputs: Arrays, outputs: Arrays) -> onnxruntime.IOBinding:
+    """A binding with which a session reads and writes these arrays without copies."""
     binding = session.io_binding()
     for name, array in inputs.items():
-        binding.bind_cpu_input(name, array)  # keeps the array
+        binding.bind_cpu_input(name, array)  # this keeps a reference to the array
     for name, array in outputs.items():
         binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
     return binding
@@ -113,17 +114,18 @@ def _session(case: Case, model: bytes | str, threads: int) -> onnxruntime.Infere
     if case.float64:
         raise UnsupportedError(f"no float64 {case.cell.upper()} on CPUs")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads  # they spin, as by default: without it B=1 gains nothing from a second
+    options.intra_op_num_threads = threads  # they spin while they wait (default): else B=1 gains nothing from a second
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _streams(case: Case, session: onnxruntime.InferenceSession, x: np.ndarray, size: int) -> Built:
-    """A call of the session for each step and each group of `size` streams.
+def _streams(case: Case, session: onnxruntime.InferenceSession, x: np.ndarray, size: int) -> ReadyNetwork:
+    """Calls the session for each step and each group of `size` streams.
 
-    All are bound beforehand, where a step writes its states the next one reads them: half the time of `session.run`.
+    All arrays are bound in advance, and a step reads its states where the step before wrote them. This takes half the
+    time of `session.run`.
     """
     groups = case.batch // size
     y_name, *finals = (output.name for output in session.get_outputs())
@@ -135,7 +137,7 @@ def _streams(case: Case, session: onnxruntime.InferenceSession, x: np.ndarray, s
         inputs, outputs = {"x": x[step, group]}, {y_name: y[step, group]}
         for final, array in states.items():
             inputs[final.removesuffix("_n")], outputs[final] = array[step, group], array[step + 1, group]
-        return _bound(session, inputs, outputs)
+        return _bind(session, inputs, outputs)
 
     bindings = [bind(step, group) for step in range(case.steps) for group in range(groups)]
 
@@ -151,4 +153,4 @@ def _streams(case: Case, session: onnxruntime.InferenceSession, x: np.ndarray, s
         rows = (1, case.batch, case.hidden_size)
         return join_outputs(case, [y.reshape(case.steps, *rows), *(final.reshape(rows) for final in finals)])
 
-    return Built(call, read)
+    return ReadyNetwork(call, read)

@@ -1,4 +1,4 @@
-"""OpenVINO, from the ONNX model: its CPU plugin makes one fused sequence of every node, as from its own operations."""
+"""OpenVINO with the ONNX model. Its CPU plugin makes one fused sequence operation of each node."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from collections.abc import Mapping
 import numpy as np
 import openvino
 
-from suite.cases import Arrays, Case
+from suite.arrays import Arrays
+from suite.cases import Case
 
-from . import Built, UnsupportedError
+from . import ReadyNetwork, UnsupportedError
 from .onnx_model import join_outputs, split_inputs
 
 SETTINGS = {
     "PERFORMANCE_HINT": "LATENCY",
     "NUM_STREAMS": 1,
-    "INFERENCE_PRECISION_HINT": "f32",  # where a CPU has bfloat16 the plugin would choose that
+    "INFERENCE_PRECISION_HINT": "f32",  # else the plugin uses bfloat16 on a CPU that has it
 }
 
 
 class Request(threading.local):
-    """A thread's own request, which reads the input arrays where they are."""
+    """The inference request of one thread. It reads the input arrays without copies."""
 
     def __init__(self, model: openvino.CompiledModel, inputs: Arrays) -> None:
         self.request = model.create_infer_request()
@@ -29,11 +30,11 @@ class Request(threading.local):
             self.request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
 
 
-def build(case: Case, model: bytes, inputs: Arrays, threads: int) -> Built:
+def build(case: Case, model: bytes, inputs: Arrays, threads: int) -> ReadyNetwork:
     if case.streams:
         raise UnsupportedError("not written for streams")
     if case.peepholes or case.coupled_gates:
-        raise UnsupportedError("leaves the ONNX model's peepholes and coupled gates out and says nothing")
+        raise UnsupportedError("ignores peepholes and coupled gates of an ONNX model without an error")
     if case.float64:
         raise UnsupportedError("computes float64 networks in float32")
     settings = {**SETTINGS, "INFERENCE_NUM_THREADS": threads}
@@ -44,4 +45,4 @@ def build(case: Case, model: bytes, inputs: Arrays, threads: int) -> Built:
         return join_outputs(case, [outputs[i] for i in range(len(compiled.outputs))])
 
     # share_outputs: the results are views of the request's memory, not copies
-    return Built(lambda: local.request.infer(share_outputs=True), read)
+    return ReadyNetwork(lambda: local.request.infer(share_outputs=True), read)

@@ -1,4 +1,4 @@
-"""PyTorch: eager, and compiled by `torch.jit` and `torch.compile`."""
+"""PyTorch in eager mode, and compiled by `torch.jit` and `torch.compile`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from suite.cases import Arrays, Case
+from suite.arrays import Arrays
+from suite.cases import Case
 
-from . import NOT_GIVEN, Built, UnsupportedError, model, only_plain, valid
+from . import NO_OUTPUT, ReadyNetwork, UnsupportedError, model, require_plain_cell, zero_padding
 
 LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 CELLS = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
@@ -21,8 +22,8 @@ Arguments = tuple[Any, ...]
 Compiler = Callable[[nn.Module, Arguments], Callable[..., Any]]
 
 
-def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """A ragged batch as a packed sequence, from the padded batch and back to it; streams as one batch."""
+def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """Eager mode. For a ragged batch the call packs, runs the network and pads again; streams run as one batch."""
     if not case.ragged:
         return _build(case, weights, inputs, threads, lambda network, arguments: network)
     network = _network(case, weights, threads)
@@ -34,12 +35,12 @@ def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
             y, final = network(packed, *hx)
             return pad_packed_sequence(y, case.batch_first, total_length=case.steps)[0], final
 
-    return Built(call, lambda result: _read(case, result))
+    return ReadyNetwork(call, lambda result: _read(case, result))
 
 
-def build_full(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """A ragged batch with its padding as if that were input; each row's final h is then picked from y."""
-    if not case.ragged or case.num_layers * case.directions > 1:
+def build_full(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """A ragged batch without its lengths: the padding is computed, too. Each row's h_n is then read from y."""
+    if not case.ragged or case.direction_runs > 1:
         raise UnsupportedError("only for ragged cases of one layer and direction")
     network = _network(case, weights, threads)
     (x, *hx), lengths = _arguments(case, inputs), torch.from_numpy(inputs["lengths"])
@@ -52,18 +53,18 @@ def build_full(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Bui
 
     def read(result: Any) -> list[np.ndarray]:
         y, h_n = (tensor.numpy() for tensor in result)
-        return [valid(case, y), h_n[None], *([NOT_GIVEN] if case.cell == "lstm" else [])]
+        return [zero_padding(case, y), h_n[None], *([NO_OUTPUT] if case.cell == "lstm" else [])]
 
-    return Built(call, read)
+    return ReadyNetwork(call, read)
 
 
-def build_model(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """The layer inside a model, as it comes."""
+def build_model(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """The unchanged PyTorch layer inside a model."""
     return model.build(case, weights, inputs, threads, lambda network: network)
 
 
-def build_classifier(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    """A whole model, which packs its rows."""
+def build_classifier(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """The text classifier, which packs its rows."""
     from . import classifier
 
     torch.set_num_threads(threads)
@@ -76,21 +77,21 @@ def build_classifier(case: Case, weights: Arrays, inputs: Arrays, threads: int) 
         with torch.inference_mode():
             return twin(words, lengths)
 
-    return Built(call, lambda logits: [logits.numpy()])
+    return ReadyNetwork(call, lambda logits: [logits.numpy()])
 
 
-def build_jit(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
+def build_jit(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
     return _build(case, weights, inputs, threads, _trace)
 
 
-def build_compile(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Built:
-    import torch._inductor.config  # here, as it is slow and the others do without
+def build_compile(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    import torch._inductor.config  # not at the top: this import is slow, and only this function needs it
 
-    torch._dynamo.reset()  # else the last case counts as the same network, to be compiled again for other shapes
+    torch._dynamo.reset()  # else it takes the last case for the same network and compiles it for dynamic shapes
     torch._dynamo.config.allow_rnn = True
-    torch._inductor.config.freezing = True  # the weights as constants, packed once
-    # A GRU becomes T copies of a step, which compile for minutes: half as long with the wrapper in C++ (2 us a call).
-    torch._inductor.config.cpp_wrapper = case.chunk > 1
+    torch._inductor.config.freezing = True  # makes the weights constants, which are packed once
+    # A GRU becomes T copies of a step and compiles for minutes. The C++ wrapper halves this and costs 2 us per call.
+    torch._inductor.config.cpp_wrapper = case.input_steps > 1
     return _build(case, weights, inputs, threads, _compile)
 
 
@@ -104,7 +105,7 @@ def _compile(network: nn.Module, arguments: Arguments) -> Callable[..., Any]:
     return compiled
 
 
-def _build(case: Case, weights: Arrays, inputs: Arrays, threads: int, compile_: Compiler) -> Built:
+def _build(case: Case, weights: Arrays, inputs: Arrays, threads: int, compile_: Compiler) -> ReadyNetwork:
     if case.ragged:
         raise UnsupportedError("not written for ragged cases")
     if case.streams:
@@ -117,17 +118,17 @@ def _build(case: Case, weights: Arrays, inputs: Arrays, threads: int, compile_: 
         with torch.inference_mode():
             return compiled(*arguments)
 
-    return Built(call, lambda result: _read(case, result))
+    return ReadyNetwork(call, lambda result: _read(case, result))
 
 
-def _streams(case: Case, weights: Arrays, x: np.ndarray, threads: int, compile_: Compiler) -> Built:
+def _streams(case: Case, weights: Arrays, x: np.ndarray, threads: int, compile_: Compiler) -> ReadyNetwork:
     network = _network(case, weights, threads)
     sizes = {"h_0": case.output_size} | ({"c_0": case.hidden_size} if case.cell == "lstm" else {})
     zeros = {name: np.zeros((case.num_layers, case.batch, size), x.dtype) for name, size in sizes.items()}
     steps = [_arguments(case, {"x": x_t[None], **zeros}) for x_t in x]
     with torch.inference_mode():
         compiled = compile_(network, steps[0])
-    state, by_cell = steps[0][1], _by_cell(case)
+    state, uses_cell = steps[0][1], _uses_cell(case)
 
     def call() -> list[Any]:
         nonlocal state
@@ -135,33 +136,34 @@ def _streams(case: Case, weights: Arrays, x: np.ndarray, threads: int, compile_:
         with torch.inference_mode():
             for x_t, _ in steps:
                 results.append(compiled(x_t, state))
-                state = results[-1] if by_cell else results[-1][1]
+                state = results[-1] if uses_cell else results[-1][1]
         return results
 
     def read(results: list[Any]) -> list[np.ndarray]:
         outputs = [_read(case, result) for result in results]
         return [np.concatenate([y for y, *_ in outputs]), *outputs[-1][1:]]
 
-    return Built(call, read)
+    return ReadyNetwork(call, read)
 
 
-def _by_cell(case: Case) -> bool:
-    """One step of one layer is what the cells are for: at H=64 a third less time than the layer's.
+def _uses_cell(case: Case) -> bool:
+    """Whether the case runs as nn.LSTMCell, GRUCell or RNNCell: one step of one layer.
 
-    But they do without oneDNN's LSTM, which is faster from some 40 rows on, and at 1000 in a third of the time.
+    At H=64 a cell takes a third less time than the layer. But LSTMCell does not use oneDNN's LSTM, which is faster from
+    about 40 rows on and takes a third of the time at 1000 rows.
     """
-    one_step = case.chunk == case.num_layers == case.directions == 1 and not case.proj_size and not case.ragged
+    one_step = case.input_steps == case.num_layers == case.directions == 1 and not case.proj_size and not case.ragged
     return one_step and (case.cell != "lstm" or case.batch < 40)
 
 
 def _network(case: Case, weights: Arrays, threads: int) -> nn.Module:
-    only_plain(case)
+    require_plain_cell(case)
     torch.set_num_threads(threads)
-    # oneDNN packs an LSTM's weights in every call: T=1 takes two to four times as long with it.
-    torch.backends.mkldnn.set_flags(case.batch * case.chunk > 8)
+    # oneDNN packs the weights of an LSTM in every call. For T=1 the call takes two to four times as long with it.
+    torch.backends.mkldnn.set_flags(case.batch * case.input_steps > 8)
     named = {name: torch.from_numpy(array) for name, array in weights.items()}
     sizes = {"input_size": case.input_size, "hidden_size": case.hidden_size, "dtype": named["weight_hh_l0"].dtype}
-    if _by_cell(case):
+    if _uses_cell(case):
         named = {name.removesuffix("_l0"): tensor for name, tensor in named.items()}
         network: nn.Module = CELLS[case.cell](**sizes)
     else:
@@ -173,18 +175,18 @@ def _network(case: Case, weights: Arrays, threads: int) -> nn.Module:
 
 
 def _arguments(case: Case, inputs: Arrays) -> Arguments:
-    """x and, unless there is none, hx."""
+    """The arguments of a call: x and, if there is one, hx."""
     x = torch.from_numpy(inputs["x"])
     states = [torch.from_numpy(inputs[name]) for name in ("h_0", "c_0") if name in inputs]
-    if _by_cell(case):
+    if _uses_cell(case):
         x, states = x.squeeze(int(case.batch_first)), [state.squeeze(0) for state in states]
     return (x, *([tuple(states) if len(states) > 1 else states[0]] if states else []))
 
 
 def _read(case: Case, result: Any) -> list[np.ndarray]:
-    y, final = (None, result) if _by_cell(case) else result
+    y, final = (None, result) if _uses_cell(case) else result
     finals = list(final) if case.cell == "lstm" else [final]
-    if _by_cell(case):
+    if _uses_cell(case):
         finals = [state.unsqueeze(0) for state in finals]
         y = finals[0].movedim(0, int(case.batch_first))
     return [tensor.numpy() for tensor in (y, *finals)]

@@ -1,6 +1,6 @@
-"""Silero VAD for bench/silero_vad.py: its frames of speech, and the files of its package, which is never imported.
+"""Silero VAD for bench/silero_vad.py: frames of speech, and the ONNX files of its package, which is never imported.
 
-A case says how many streams there are (B) and how many frames of each come in a call (T): lstm,B=1,T=8,H=128,streams.
+A case has B streams and T frames of each stream per call, for example lstm,B=1,T=8,H=128,streams.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FRAME, CONTEXT = 512, 64
 
 
 def model(name: str) -> str:
-    """The path of an ONNX model of the package. Raises UnsupportedError."""
+    """The path of an ONNX model of the package. Raises UnsupportedError if the package is not installed."""
     try:
         return str(distribution(PACKAGE).locate_file(f"silero_vad/data/{name}.onnx"))
     except PackageNotFoundError:
@@ -29,7 +29,7 @@ def model(name: str) -> str:
 
 
 def frames(case: Case) -> np.ndarray:
-    """Frames (T, B, 576) of gatecell's recording, of each stream from another place on."""
+    """Frames (T, B, 576) of gatecell's recording. Each stream starts at a different sample."""
     if (case.cell, case.hidden_size, case.num_layers, case.streams) != ("lstm", 128, 1, True):
         raise UnsupportedError("only for lstm,H=128,streams")
     spec = find_spec("gatecell")

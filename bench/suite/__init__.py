@@ -1,1 +1,1 @@
-"""What the programs of bench/ share: cases, processes, limits, results."""
+"""The modules that the programs of bench/ share: cases, processes, limits, results."""

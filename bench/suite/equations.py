@@ -1,15 +1,17 @@
-"""A case computed in NumPy and float64, straight from the equations: the reference of cells that PyTorch has not.
+"""Computes a case in NumPy and float64 directly from the equations: the reference for extended cells.
 
-Slow and plain on purpose, and nothing of any library that is compared. s() is the sigmoid; a layer's biases are summed.
+It is slow and simple on purpose, and uses no code of a library that is compared. In the equations s() is the sigmoid
+and b the sum of both biases.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from suite.cases import Arrays, Case, make_lengths
+from suite.arrays import Arrays, make_lengths
+from suite.cases import Case
 
-State = tuple[np.ndarray, ...]  # h (B, H or P), of an LSTM h and c (B, H)
+State = tuple[np.ndarray, ...]  # h (B, H or P); for an LSTM h and c (B, H)
 
 
 def sigmoid(a: np.ndarray) -> np.ndarray:
@@ -22,9 +24,9 @@ def blocks(names: str, array: np.ndarray, axis: int = 0) -> Arrays:
 
 
 def lstm(case: Case, w: Arrays, x: np.ndarray, state: State) -> State:
-    """i = s(a_i), f = s(a_f) or coupled 1 - i, g = tanh(a_g), c' = f c + i g, o = s(a_o), h' = o tanh(c').
+    """i = s(a_i), f = s(a_f) or, if coupled, 1 - i, g = tanh(a_g), c' = f c + i g, o = s(a_o), h' = o tanh(c').
 
-    With a diagonal p a_i and a_f also have p * c, a_o has p * c'; with matrices P all three have P c.
+    Diagonal peepholes add p * c to a_i and a_f, and p * c' to a_o. Full peepholes add P c to all three.
     """
     h, c = state
     sums = x @ w["weight_ih"].T + w["bias_ih"] + h @ w["weight_hh"].T + w["bias_hh"]
@@ -33,9 +35,9 @@ def lstm(case: Case, w: Arrays, x: np.ndarray, state: State) -> State:
     p = blocks("io" if case.coupled_gates else "ifo", w["weight_peephole"]) if case.peepholes else {}
 
     def gate(name: str, cell: np.ndarray) -> np.ndarray:
-        """Which sees this of the cell."""
-        seen = 0 if not p else p[name] * cell if case.peepholes == "diagonal" else cell @ p[name].T
-        return sigmoid(a[name] + seen)
+        """The value of the gate. Its peepholes read `cell`."""
+        peephole = 0 if not p else p[name] * cell if case.peepholes == "diagonal" else cell @ p[name].T
+        return sigmoid(a[name] + peephole)
 
     i = gate("i", c)
     f = 1 - i if case.coupled_gates else gate("f", c)
@@ -46,9 +48,9 @@ def lstm(case: Case, w: Arrays, x: np.ndarray, state: State) -> State:
 
 
 def gru(case: Case, w: Arrays, x: np.ndarray, state: State) -> State:
-    """r = s(a_r), z = s(a_z), h' = (1 - z) n + z h, where n is
+    """r = s(a_r), z = s(a_z), h' = (1 - z) n + z h. The option `reset` decides what n is:
 
-    after: tanh(W x + b_in + r * (U h + b_hn)), before: tanh(W x + b_in + b_hn + U (r * h)), none: the same without r.
+    after: tanh(W x + b_in + r * (U h + b_hn)); before: tanh(W x + b_in + b_hn + U (r * h)); none: the same without r.
     """
     (h,) = state
     names = "zn" if case.reset == "none" else "rzn"
@@ -68,11 +70,10 @@ def rnn(case: Case, w: Arrays, x: np.ndarray, state: State) -> State:
 
 
 def forward(case: Case, weights: Arrays, inputs: Arrays) -> list[np.ndarray]:
-    """y with zeros past a row's length, h_n and for an LSTM c_n, float64 in PyTorch's shapes."""
+    """y with zeros after each row's last step, h_n and, for an LSTM, c_n: float64, in PyTorch's shapes."""
     step = {"lstm": lstm, "gru": gru, "rnn": rnn}[case.cell]
     sizes = [case.output_size, case.hidden_size] if case.cell == "lstm" else [case.output_size]
-    chains = case.num_layers * case.directions
-    zeros = [np.zeros((chains, case.batch, size)) for size in sizes]
+    zeros = [np.zeros((case.direction_runs, case.batch, size)) for size in sizes]
     initial = [inputs.get(name, zero).astype(float) for name, zero in zip(("h_0", "c_0"), zeros, strict=False)]
     lengths = make_lengths(case)
     y = inputs["x"].astype(float)

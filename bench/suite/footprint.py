@@ -1,4 +1,4 @@
-"""What a library costs before it computes: its import and the disk it takes with all it requires."""
+"""Measures the time of a library's import, and the disk space of the library and the packages it requires."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ NOT_COUNTED = {"numpy"}  # every contestant needs it
 
 
 def import_seconds(module: str) -> float:
-    """Median over fresh processes that have NumPy already, after one that warms the disk's cache.
+    """Seconds that the import takes: median over fresh processes, each of which has imported NumPy before.
 
-    Raises subprocess.CalledProcessError when the module cannot be imported.
+    An additional first process fills the disk cache and does not count. Raises subprocess.CalledProcessError if the
+    module cannot be imported.
     """
     code = (
         "import time, numpy; start = time.perf_counter();"
         f"import {module}; seconds = time.perf_counter() - start; print(); print(seconds)"
     )
     command = [sys.executable, "-c", code]
-    here = Path(__file__).parents[1]  # not where the user is: Python would look for the module there
+    here = Path(__file__).parents[1]  # not the current folder: Python would look for the module there
     runs = [subprocess.run(command, capture_output=True, text=True, cwd=here, check=True) for _ in range(IMPORTS + 1)]
     return median(float(run.stdout.split()[-1]) for run in runs[1:])
 
 
-def required(name: str, path: list[str] | None = None) -> dict[str, Distribution]:
-    """The distribution and everything it requires here, without extras nobody asks for, by normalised name.
+def required_distributions(name: str, path: list[str] | None = None) -> dict[str, Distribution]:
+    """The distribution and all distributions it requires on this machine, by normalised name.
 
-    `path` is where to look (default sys.path). Raises PackageNotFoundError when one is not installed.
+    Requirements of an extra count only if some distribution asks for that extra. `path` are the folders to search
+    (default sys.path). Raises PackageNotFoundError if a required distribution is not installed.
     """
     found: dict[str, Distribution] = {}
     seen, waiting = set(), [(canonicalize_name(name), "")]
@@ -55,7 +57,10 @@ def required(name: str, path: list[str] | None = None) -> dict[str, Distribution
 
 
 def installed_bytes(distributions: dict[str, Distribution]) -> int:
-    """The files that their records name, each once. Raises FileNotFoundError when one has no record."""
+    """Bytes of all files in the distributions' records; a file in two records counts once.
+
+    Raises FileNotFoundError if a distribution has no record.
+    """
     files: set[Path] = set()
     for name, distribution in distributions.items():
         if distribution.files is None:

@@ -1,4 +1,4 @@
-"""A run of latency.py as text: a table per topic, a row per contestant."""
+"""Formats a run of latency.py as text: one table for each topic, one line for each contestant."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from statistics import median
 from typing import Any
 
 from contestants import CONTESTANTS
-from suite.sampling import PERCENTILES
-from suite.tables import counted, duration, table
+from suite.call_times import PERCENTILES
+from suite.tables import duration, pluralize, table
 
 Entry = dict[str, Any]
 
@@ -26,7 +26,7 @@ def _megabytes(size: float) -> str:
 
 
 def _topic(run: Entry, title: str, headers: list[str], cells: Callable[[Entry], list[str]]) -> str:
-    """`cells` raises KeyError where the entry has no such figures; then the row says why."""
+    """A table. If `cells` raises KeyError, the contestant has no such figures, and its line says why."""
     rows = []
     for name, entry in run["contestants"].items():
         try:
@@ -44,7 +44,7 @@ def loading(run: Entry) -> str:
         usual = entry["alone"]["p50"]
         return [duration(load), duration(first), duration(usual), f"{first / usual:,.0f}"]
 
-    title = "Loading: making the network from weights in memory, the library imported before; medians."
+    title = "Loading: medians of the time to make the network from weights in memory; the library is already imported."
     return _topic(run, title, ["load", "first call", "later call", "first / later"], cells)
 
 
@@ -52,28 +52,31 @@ def one_caller(run: Entry) -> str:
     names = list(PERCENTILES)
 
     def cells(entry: Entry) -> list[str]:
-        return [cell for where in ("alone", "beside") for cell in _times(entry[where], names)]
+        return [cell for where in ("alone", "with_busy_thread") for cell in _times(entry[where], names)]
 
-    title = "A call, alone and beside a busy Python thread in the same process (-: too few calls for this percentile)."
-    return _topic(run, title, [*names, *(f"beside: {name}" for name in names)], cells)
+    title = (
+        "Time of a call, alone and while another Python thread of the process is busy (-: too few calls for this "
+        "percentile)."
+    )
+    return _topic(run, title, [*names, *(f"busy: {name}" for name in names)], cells)
 
 
 def _labels(run: Entry) -> list[str]:
-    return [counted(count, "thread") for count in run["callers"]]
+    return [pluralize(count, "thread") for count in run["callers"]]
 
 
 def rates(run: Entry) -> str:
     def cells(entry: Entry) -> list[str]:
         return [f"{entry['callers'][str(count)]['calls_per_second']:,.0f}" for count in run["callers"]]
 
-    return _topic(run, "Python threads calling one network: calls per second of all together.", _labels(run), cells)
+    return _topic(run, "Several Python threads call one network: calls per second of all of them.", _labels(run), cells)
 
 
 def several_callers(run: Entry) -> str:
     def cells(entry: Entry) -> list[str]:
         return [" / ".join(_times(entry["callers"][str(count)], list(PERCENTILES))) for count in run["callers"]]
 
-    return _topic(run, f"The same: {' / '.join(PERCENTILES)} of a call.", _labels(run), cells)
+    return _topic(run, f"The same: {' / '.join(PERCENTILES)} of the time of a call.", _labels(run), cells)
 
 
 def footprint(run: Entry) -> str:
@@ -87,18 +90,18 @@ def footprint(run: Entry) -> str:
     baselines = [_median(entry, "baseline_bytes") for entry in run["contestants"].values() if "loads" in entry]
     numpy = f"{_megabytes(min(baselines))}; " if baselines else ""
     title = (
-        f"Import; resident memory after one call, above that of Python with NumPy and the weights ({numpy}with onnx"
-        " where that made the model); installed files, with those of all required packages but NumPy."
+        f"Import; resident memory after one call, minus that of Python with NumPy and the weights ({numpy}with onnx"
+        " if that made the model); installed files, with those of all required packages except NumPy."
     )
     return _topic(run, title, ["import", "memory", "disk", "packages"], cells)
 
 
 def failures(run: Entry) -> list[str]:
-    """Contestants that broke, as sentences."""
+    """A sentence for each contestant that failed."""
     return [f"{CONTESTANTS[n].title}: {e['missing']}" for n, e in run["contestants"].items() if e.get("failed")]
 
 
 def report(run: Entry) -> str:
-    threads = counted(run["threads"], "thread")
+    threads = pluralize(run["threads"], "thread")
     head = f"{run['case']}, {threads}, {run['machine']['cpus']} CPUs ({run['machine']['cpu']})."
     return "\n\n".join([head, *(topic(run) for topic in (loading, one_caller, rates, several_callers, footprint))])

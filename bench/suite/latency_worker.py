@@ -1,13 +1,16 @@
-"""One contestant in a process of its own, as a program feels it that calls one network; driven by latency.py.
+"""Runs one contestant in a process of its own and times single calls; latency.py sends the requests.
 
     python -m suite.latency_worker NAME THREADS
 
-{"load": case}      makes the network, calls once; answers {"load_seconds", "first_call_seconds", "baseline_bytes",
-                    "resident_bytes"} (resident memory before and after), or {"unsupported": why}
-{"alone": limits}   calls; answers {"calls": how many, "p50": seconds, "p99", "p99.9", "max"}; limits as in `sample`
-{"beside": limits}  the same while another Python thread is busy
-{"callers": n, "seconds": s}  n Python threads call for s seconds; answers the same and "calls_per_second" of all
-An exception is answered as {"error": text}.
+{"load": case}                makes the network and calls it once. Answers {"load_seconds", "first_call_seconds",
+                              "baseline_bytes", "resident_bytes"}, the last two being the resident memory before and
+                              after; or {"unsupported": reason}
+{"alone": limits}             calls the network. Answers {"calls": number, "p50": seconds, "p99", "p99.9", "max"};
+                              `limits` are the arguments of `time_calls`
+{"with_busy_thread": limits}  does the same while another Python thread is busy
+{"callers": n, "seconds": s}  calls from n Python threads for s seconds. Answers the same, and "calls_per_second" of all
+                              threads together
+The answer to an exception is {"error": text}.
 """
 
 from __future__ import annotations
@@ -22,14 +25,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from contestants import CONTESTANTS, Built, UnsupportedError
-from suite.cases import Case, make_input, make_weights
-from suite.sampling import clock, percentiles, sample
+from contestants import CONTESTANTS, ReadyNetwork, UnsupportedError
+from suite.arrays import make_input, make_weights
+from suite.call_times import clock, percentiles, time_calls
+from suite.cases import Case
 from suite.serve import serve
 
 
 def resident_bytes() -> int:
-    """Without what malloc keeps: most of that is left from making the weights, which a user does not do."""
+    """Resident memory after malloc has returned its free pages to the system.
+
+    Most of those pages were used to make random weights, which a user's program does not do.
+    """
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     status = Path("/proc/self/status").read_text()
@@ -40,32 +47,33 @@ class Worker:
     def __init__(self, name: str, threads: int) -> None:
         self.contestant = CONTESTANTS[name]
         self.threads = threads
-        self.built: Built | None = None
+        self.built: ReadyNetwork | None = None
 
     def load(self, case: Case) -> dict[str, Any]:
         model, inputs = self.contestant.prepare(case, make_weights(case)), make_input(case)
         baseline = resident_bytes()
         cpus = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, sorted(cpus)[: self.threads])  # for a library that counts CPUs, whatever it is told
-        self.contestant.import_library()  # its time is another figure
+        # Some libraries make one thread for each CPU in the affinity mask and ignore the number that they get.
+        os.sched_setaffinity(0, sorted(cpus)[: self.threads])
+        self.contestant.import_library()  # the time of the import is measured elsewhere
         start = clock()
         self.built = self.contestant.build(case, model, inputs, self.threads)
         built = clock()
         self.built.call()
         called = clock()
-        for thread in os.listdir("/proc/self/task"):  # nobody pins a process that does other work as well
-            with suppress(ProcessLookupError):  # it has ended meanwhile
+        for thread in os.listdir("/proc/self/task"):  # a process that also does other work is usually not pinned
+            with suppress(ProcessLookupError):  # the thread has ended since the folder was listed
                 os.sched_setaffinity(int(thread), cpus)
         seconds = {"load_seconds": built - start, "first_call_seconds": called - built}
         return {**seconds, "baseline_bytes": baseline, "resident_bytes": resident_bytes()}
 
     def alone(self, limits: dict[str, Any]) -> dict[str, Any]:
         assert self.built
-        samples = sample(self.built.call, **limits)
+        samples = time_calls(self.built.call, **limits)
         return {"calls": len(samples), **percentiles(samples)}
 
-    def beside(self, limits: dict[str, Any]) -> dict[str, Any]:
-        """The other thread never waits: only the interpreter takes the lock from it, every 5 ms."""
+    def with_busy_thread(self, limits: dict[str, Any]) -> dict[str, Any]:
+        """The other thread never waits, so it holds the interpreter's lock until Python takes it away, after 5 ms."""
         stop = threading.Event()
 
         def work() -> None:
@@ -83,12 +91,12 @@ class Worker:
     def callers(self, count: int, seconds: float) -> dict[str, Any]:
         assert self.built
         call = self.built.call
-        start = threading.Barrier(count, timeout=600)  # a thread whose call fails never comes
+        start = threading.Barrier(count, timeout=600)  # a thread never arrives if its call fails
 
         def work(_: int) -> list[float]:
             call()
             start.wait()
-            return sample(call, seconds)
+            return time_calls(call, seconds)
 
         with ThreadPoolExecutor(count) as pool:
             results = list(pool.map(work, range(count)))
@@ -104,8 +112,8 @@ class Worker:
                 return {"unsupported": str(why)}
         if "alone" in request:
             return self.alone(request["alone"])
-        if "beside" in request:
-            return self.beside(request["beside"])
+        if "with_busy_thread" in request:
+            return self.with_busy_thread(request["with_busy_thread"])
         return self.callers(request["callers"], request["seconds"])
 
 

@@ -1,4 +1,4 @@
-"""The least time a case can take, from what `Machine.measure` gave: arithmetic only."""
+"""Computes the least time that a case can take, from the result of `Machine.measure`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from suite.cases import Case, make_lengths
+from suite.arrays import make_lengths
+from suite.cases import Case
 
 Limits = dict[str, Any]  # see Machine.measure
-LEAST_READ, MOST_READ = 4096, 512 * 2**20  # bytes read to measure a bandwidth; the most by all threads together
+# Bytes that are read to measure a bandwidth: at least LEAST_READ in one thread, at most MOST_READ in all together.
+LEAST_READ, MOST_READ = 4096, 512 * 2**20
 
 
 def _weights(case: Case) -> tuple[int, int]:
-    """Input weights of all layers and directions; recurrent, peephole and projection weights of one direction."""
+    """The number of input weights of all direction runs, and the number of all other weights of one direction run.
+
+    A direction run is one direction of one layer. The other weights are recurrent, peephole and projection weights.
+    """
     gate_rows = case.gates * case.hidden_size
     inputs = sum(gate_rows * case.layer_input(layer) for layer in range(case.num_layers)) * case.directions
     peepholes = math.prod(case.peephole_shape) if case.peepholes else 0
@@ -21,10 +26,12 @@ def _weights(case: Case) -> tuple[int, int]:
 
 
 def shares(case: Case, threads: int) -> tuple[int, int]:
-    """Bytes of a thread's share of all weights, and of one direction's recurrent ones; sizes that can be measured."""
+    """Bytes of one thread's share: of all weights, and of the recurrent weights of one direction run.
+
+    Both are clipped to sizes for which a bandwidth can be measured.
+    """
     inputs, direction = _weights(case)
-    chains = case.num_layers * case.directions
-    weights = (inputs + direction * chains, direction)
+    weights = (inputs + direction * case.direction_runs, direction)
     network, recurrent = (
         min(max(n * case.dtype.itemsize // threads, LEAST_READ), MOST_READ // threads) for n in weights
     )
@@ -33,9 +40,10 @@ def shares(case: Case, threads: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Seconds a call takes at the machine's limits, in three parts, and what binds the first two: "FMA" or a level.
+    """The least time of a call in three parts, and the limits of the first two parts.
 
-    Of the steps after the first, the second tells what binds; in a ragged batch fewer rows remain for later ones.
+    `input_binds` and `recurrent_binds` are "FMA" if arithmetic takes longest, or the name of the memory level that is
+    read. `recurrent_binds` is the limit of the second step; in a ragged batch later steps have fewer rows.
     """
 
     input_seconds: float
@@ -49,28 +57,32 @@ class Prediction:
         return self.input_seconds + self.recurrent_seconds + self.activation_seconds
 
 
-# B_t rows that have a step t (all B unless ragged), N their sum over the steps, n threads, s bytes a number; F
-# multiply-add rate; b(w) bandwidth of threads each reading w / n bytes again and again: that of the level of cache
-# where they lie, measured at this very size, because a level's edge is not sharp and part of what just exceeds it is
-# still found there
+# The formulas of `predict`:
 #
-#   W_x   input weights of all layers and directions
-#   W_h   recurrent weights of all layers and directions, with peepholes and projection; w_h those of one direction
-#         of one layer
+#   B_t   number of rows that have a step t (B unless ragged)
+#   N     sum of B_t over all steps
+#   n     number of threads
+#   s     bytes of a number
+#   F     multiply-add rate of all threads together
+#   b(w)  bandwidth of all threads together if each of them reads its own w / n bytes again and again. It is measured
+#         for exactly this size, because a cache that is slightly too small still holds a part of the data.
+#   W_x   input weights of all direction runs
+#   W_h   recurrent weights of all direction runs, with peepholes and projection
+#   w_h   recurrent weights of one direction run, with peepholes and projection
 #
-#   products(W, rows, b) = max(2 W rows / F, W s / b)               each weight is used for all rows or read again
+#   products(W, rows, b) = max(2 W rows / F, W s / b)               each weight is read once and used for all rows
 #
-#   input      = products(W_x, N, b(W_x + W_h))                     from where the last call left the network
+#   input      = products(W_x, N, b(W_x + W_h))                     the weights are where the call before left them
 #   recurrent  = products(W_h, B_1, b(W_x + W_h))                   the first step, likewise
-#              + sum over t > 1 of products(W_h, B_t, b(w_h))       the others read one direction again and again
-#   activation = units of all layers and directions * N * seconds a unit
+#              + sum over t > 1 of products(W_h, B_t, b(w_h))       later steps read one direction run again and again
+#   activation = hidden units of all direction runs * N * seconds per unit
 #
-# A step of streams is a call of one step: the next one's x is not there yet.
-# F, b and seconds a unit are those of all threads together: the work is split without loss, nobody waits for anybody.
-# Biases, x, h and y are left out; activations are those of the plain cell, of which coupled gates and reset=none save
-# one. Layers and directions have w_h of the same size, so one comparison decides for all.
+# A step of streams counts as a call of one step, because the x of the next step does not exist yet.
+# The formulas assume that the threads split the work without loss and never wait for each other.
+# Biases, x, h and y are left out. Activations are those of the plain cell; coupled gates and reset=none need one less.
+# w_h has the same size in all direction runs, so one comparison decides for all.
 def predict(case: Case, limits: Limits) -> Prediction:
-    """The least time for a call of `case`, from what `Machine.measure` gave for its number of threads."""
+    """The least time for a call of `case`. `limits` is the result of `Machine.measure`."""
     if case.streams:
         step = predict(replace(case, steps=1, streams=False), limits)
         parts = ("input_seconds", "recurrent_seconds", "activation_seconds")
@@ -79,22 +91,21 @@ def predict(case: Case, limits: Limits) -> Prediction:
     itemsize = case.dtype.itemsize
 
     def products(weights: int, rows: int, share: int) -> tuple[float, str]:
-        """`share`: what a thread reads before it reads the same again."""
+        """The time of these products and its limit. `share`: bytes that a thread reads before it reads them again."""
         level = next(level for level in limits["levels"] if level["bytes"] is None or share <= level["bytes"])
         arithmetic = 2 * weights * rows / limits["fma"][dtype]
         reading = weights * itemsize / limits["reads"][str(share)]
         return max((arithmetic, "FMA"), (reading, level["name"]))
 
-    chains = case.num_layers * case.directions
     inputs, direction = _weights(case)
-    recurrent = direction * chains
+    recurrent = direction * case.direction_runs
     network_share, direction_share = shares(case, threads)
 
     lengths = make_lengths(case)
     live = [int((lengths > step).sum()) for step in range(lengths.max())]  # B_t
     input_seconds, input_binds = products(inputs, sum(live), network_share)
     steps = [products(recurrent, rows, direction_share if step else network_share) for step, rows in enumerate(live)]
-    units = chains * case.hidden_size * sum(live)
+    units = case.direction_runs * case.hidden_size * sum(live)
     return Prediction(
         input_seconds=input_seconds,
         recurrent_seconds=sum(seconds for seconds, _ in steps),

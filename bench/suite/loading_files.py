@@ -1,4 +1,4 @@
-"""The files that loading.py reads: a checkpoint of an LSTM and its optimizer, in every format."""
+"""Writes the files that loading.py reads: a checkpoint of an LSTM and its optimizer, in every format."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-LAYERS = 6  # of the model; the optimizer has as many
+LAYERS = 6  # layers of the model; the optimizer's state has the same number
 
 
 @dataclass(frozen=True)
 class Case:
     title: str
     file: str
-    loader: str  # the peer's, of suite/loading_worker.py
-    prefix: str = ""  # of what is used
-    aim: float | None = None  # for gatecell's time over the peer's
-    memory_aim: float = 1.3  # for the peak over the tensors used
+    loader: str  # a peer in LOADERS of suite/loading_worker.py
+    prefix: str = ""  # names of the tensors that are loaded begin with it
+    aim: float | None = None  # upper limit for gatecell's time / the peer's time
+    memory_aim: float = 1.3  # upper limit for peak memory / bytes of the loaded tensors
 
 
 CASES = (
@@ -32,7 +32,7 @@ CASES = (
 
 
 def arrays(megabytes: float) -> Iterator[tuple[str, np.ndarray]]:
-    """`megabytes` of float32 (10^6 bytes) by name, but for rounding."""
+    """Names and float32 arrays of about `megabytes` * 10^6 bytes in total."""
     rng = np.random.default_rng(0)
     hidden = max(1, round((megabytes * 1e6 / (2 * LAYERS * 8 * 4)) ** 0.5))
     shapes = {"weight_ih": (4 * hidden, hidden), "weight_hh": (4 * hidden, hidden)}

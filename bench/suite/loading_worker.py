@@ -1,9 +1,9 @@
-"""Loads one file in a fresh process, reads from every page of every tensor, and tells what that took.
+"""Loads one file in a fresh process, reads from every page of every tensor, and prints the time and memory it took.
 
     python -m suite.loading_worker LOADER FILE [PREFIX]
 
-Prints {"seconds", "bytes": of the tensors used, "peak_bytes": of resident memory above what it was before,
-"imported": which of torch and gatecell were}. The library is imported before the clock starts.
+Prints {"seconds", "bytes": size of the loaded tensors, "peak_bytes": growth of resident memory at its peak, "imported":
+those of torch and gatecell that are imported}. The library is imported before the clock starts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def gatecell_load(path: str, prefix: str) -> Callable[[], Iterator[np.ndarray]]:
 
 
 def torch_load(path: str, prefix: str, **options: Any) -> Callable[[], Iterator[np.ndarray]]:
-    """As the user of float32 arrays needs them: bfloat16 is widened. Such tensors have no bytes in NumPy otherwise."""
+    """Gives float32 arrays: bfloat16 tensors are converted, because NumPy has no such type."""
     import torch
 
     def load() -> Iterator[np.ndarray]:
@@ -66,7 +66,7 @@ def resident_bytes(field: str) -> int:
 
 def main(loader: str, path: str, prefix: str = "") -> None:
     load = LOADERS[loader](path, prefix)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak from here on
+    Path("/proc/self/clear_refs").write_text("5")  # VmHWM is the peak from here on
     before = resident_bytes("VmRSS")
     start = time.perf_counter()
     kept = list(load())

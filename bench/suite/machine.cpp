@@ -1,14 +1,16 @@
-// What this machine can do: multiply-adds, reads, activations and a flag between two CPUs. `limits.py` compiles it for
-// the machine it runs on and reads the line of JSON it prints. Vectors are the kernels' own, so that a limit is one of
-// the hardware and not of another way of writing it.
+// Measures this machine's limits: multiply-adds, reads, activations and a round trip between two CPUs. `machine.py`
+// compiles it for this machine and reads the line of JSON that it prints. It uses the vector types of the kernels, so
+// that the limits are those of the hardware and not of different code.
 //
-//   machine fma T          {"float32": operations/s, "float64": ...}, a multiply-add being 2; takes 50 ms
-//   machine read BYTES T   {"bandwidth": bytes/s}, each thread reading BYTES of its own again and again, in the better
-//                          order: around, or back and forth, which finds the last read part in the level before
-//   machine activations T  {"lstm": {"float32": seconds, "float64": seconds}, ...}: to finish one hidden unit of a row
-//   machine flag           {"flag_round_trip": seconds} between the first two CPUs; null with one CPU
+//   machine fma T          {"float32": operations/s, "float64": ...}; a multiply-add counts as 2; takes 50 ms
+//   machine read BYTES T   {"bandwidth": bytes/s}; each thread reads its own BYTES again and again. The result is that
+//                          of the faster order: always forward, or forward and backward in turns. The latter finds the
+//                          data that was read last in the next smaller cache.
+//   machine activations T  {"lstm": {"float32": seconds, "float64": seconds}, ...}: for one hidden unit, one row, one
+//   step machine round-trip     {"core_round_trip": seconds} between the first two CPUs; null if there is one CPU
 //
-// T threads work at the same time, each pinned on a CPU of its own from the affinity mask; figures are of all together.
+// T threads work at the same time, each pinned to its own CPU of the affinity mask. Figures are those of all threads
+// together.
 #include <sched.h>
 
 #include <algorithm>
@@ -40,13 +42,14 @@ std::vector<int> usable_cpus() {
   return cpus;
 }
 
-// Makes the compiler believe that a vector is needed. By value: the address of an accumulator would keep it in memory.
+// Prevents the compiler from removing the computation of a vector. Takes it by value, because an accumulator whose
+// address is taken would stay in memory.
 template <class P>
 GATECELL_INLINE void use(P vector) {
   asm volatile("" : : "m"(vector));
 }
 
-// f(i) for i below `threads`, each on a thread pinned on the i-th usable CPU.
+// Calls f(i) for each i below `threads`, on a thread that is pinned to the i-th usable CPU.
 template <class F>
 void on_threads(int threads, const F& f) {
   const std::vector<int> cpus = usable_cpus();
@@ -54,9 +57,9 @@ void on_threads(int threads, const F& f) {
     throw std::runtime_error("expected 1 to " + std::to_string(cpus.size()) + " threads, got " +
                              std::to_string(threads));
   }
-  std::vector<std::thread> team;
+  std::vector<std::thread> workers;
   for (int i = 0; i < threads; ++i) {
-    team.emplace_back([&f, i, cpu = cpus[i]] {
+    workers.emplace_back([&f, i, cpu = cpus[i]] {
       cpu_set_t one;
       CPU_ZERO(&one);
       CPU_SET(cpu, &one);
@@ -64,13 +67,15 @@ void on_threads(int threads, const F& f) {
       f(i);
     });
   }
-  for (std::thread& thread : team) thread.join();
+  for (std::thread& worker : workers) worker.join();
 }
 
-// What all threads do in a second: the best of several windows that they start together. The best, because a neighbour
-// on a shared machine takes away, and for moments; a change of the machine's speed shows in all windows. A window lasts
-// from the first start to the last end: a thread held up at the start would otherwise do its part alone, and faster.
-// `make_work()` is called on each thread and gives a function that works some microseconds and returns how much it did.
+// Returns the amount of work that all threads do in a second: the best of several windows, which they start together.
+// It takes the best because other programs on a shared machine slow down single windows, whereas a change of the
+// machine's speed changes all of them. A window lasts from the first start to the last end: else a thread that starts
+// late would work alone at the end, and faster.
+// `make_work()` is called in each thread. It returns a function that works for some microseconds and returns the
+// amount.
 template <class MakeWork>
 double rate(double window_seconds, int threads, const MakeWork& make_work) {
   constexpr int windows = 20;
@@ -104,7 +109,8 @@ double rate(double window_seconds, int threads, const MakeWork& make_work) {
   return best;
 }
 
-// Independent chains that fill the registers like a kernel's tile: more than the units need (2 with 4 cycles latency).
+// As many independent chains of multiply-adds as a kernel's tile has. The processor needs at least 8 to be busy: two
+// units with a latency of 4 cycles.
 template <class T>
 double fma_rate(int threads) {
   constexpr int chains = kRegisters * 3 / 4, repeats = 1024;
@@ -126,7 +132,8 @@ double fma_rate(int threads) {
   });
 }
 
-// Ones in huge pages: small ones would measure the TLB, and their random places evict each other from L2.
+// An array of ones in huge pages. With small pages the TLB would limit the rate, and pages at random addresses would
+// evict each other from L2.
 class Ones {
  public:
   explicit Ones(std::size_t count)
@@ -141,11 +148,12 @@ class Ones {
   float* data_;
 };
 
-enum class Order { around, back_and_forth };  // from the end to the beginning, or turning there
+enum class Order { forward, back_and_forth };  // at the end: start again at the beginning, or read backward
 
 double read_rate(std::size_t bytes, int threads, Order order) {
-  constexpr std::size_t chains = 8, step = chains * kLanes<float>;  // enough additions at once to wait for loads alone
-  constexpr std::size_t stretch = 65536;                            // floats between two looks at the clock
+  constexpr std::size_t chains = 8,
+                        step = chains * kLanes<float>;  // so many additions at once that only loads limit it
+  constexpr std::size_t stretch = 65536;                // floats between two readings of the clock
   const std::size_t count = bytes / sizeof(float), pieces = (count + stretch - 1) / stretch;
   const std::size_t piece = count / std::max(pieces, std::size_t{1}) / step * step;
   if (piece == 0) throw std::runtime_error("expected at least " + std::to_string(step * sizeof(float)) + " bytes");
@@ -162,7 +170,7 @@ double read_rate(std::size_t bytes, int threads, Order order) {
           GATECELL_UNROLL
           for (std::size_t i = 0; i < chains; ++i) sum[i] = ei::padd(sum[i], load(p + i * kLanes<float>));
         }
-        if (order == Order::around) {
+        if (order == Order::forward) {
           at = (at + 1) % pieces;
         } else if (at == (back ? 0 : pieces - 1)) {
           back = !back;
@@ -177,7 +185,8 @@ double read_rate(std::size_t bytes, int threads, Order order) {
   });
 }
 
-// A step of one row without its products: pre-activations in, h and c out, all in the L1 cache. An RNN's is tanh.
+// The activations of a step of one row: computes h and c from pre-activations. All data is in the L1 cache. The RNN
+// uses tanh.
 template <class T, class Cell>
 class Finish {
  public:
@@ -187,8 +196,8 @@ class Finish {
   }
 
   double operator()() {
-    T* gates = reinterpret_cast<T*>(block_.get());
-    T *c = gates + G * kUnits, *h = c + kUnits, *h_next = h + kUnits;
+    T* sums = reinterpret_cast<T*>(block_.get());
+    T *c = sums + G * kUnits, *h = c + kUnits, *h_next = h + kUnits;
     StepArgs<T> step{};
     step.c = c;
     for (int n = 0; n < kRepeats; ++n, std::swap(h, h_next)) {
@@ -196,8 +205,8 @@ class Finish {
       for (int unit = 0; unit < kUnits; unit += W) {
         Packet<T> a[G];
         GATECELL_UNROLL
-        for (int g = 0; g < G; ++g) a[g] = load(gates + unit * G + g * W);
-        ei::pstore(h_next + unit, Cell::finish(step, a, gates + unit * G, 0, unit));
+        for (int g = 0; g < G; ++g) a[g] = load(sums + unit * G + g * W);
+        ei::pstore(h_next + unit, Cell::finish(step, a, sums + unit * G, 0, unit));
       }
     }
     return double(kUnits) * kRepeats;
@@ -208,14 +217,15 @@ class Finish {
   Block block_;
 };
 
-// Seconds for all threads together to finish one unit of one row.
+// Seconds for the activations of one hidden unit, one row and one step, with all threads together.
 template <class T, class Cell>
 double finish_seconds(int threads) {
   return 1 / rate(1e-3, threads, [] { return Finish<T, Cell>(); });
 }
 
-// Each of two threads stores its own cache line and waits for the other's; the median of many windows.
-double flag_round_trip() {
+// Two threads send each other numbers: each stores to its own cache line and waits for the other's. The result is the
+// median over the windows.
+double core_round_trip() {
   constexpr std::uint32_t rounds = 100, windows = 200;
   struct alignas(kCacheLine) Line {
     std::atomic<std::uint32_t> value{0};
@@ -252,21 +262,21 @@ void run(const std::vector<std::string>& words) {
     const std::size_t bytes = std::stoul(words[1]);
     const int threads = std::stoi(words[2]);
     std::printf("{\"bandwidth\": %.6g}\n",
-                std::max(read_rate(bytes, threads, Order::around), read_rate(bytes, threads, Order::back_and_forth)));
+                std::max(read_rate(bytes, threads, Order::forward), read_rate(bytes, threads, Order::back_and_forth)));
   } else if (command == "activations" && words.size() == 2) {
     const int threads = std::stoi(words[1]);
     std::printf("{");
     print_finish<Lstm>("lstm", threads, ", ");
     print_finish<Gru>("gru", threads, ", ");
     print_finish<Rnn>("rnn", threads, "}\n");
-  } else if (command == "flag" && words.size() == 1) {
+  } else if (command == "round-trip" && words.size() == 1) {
     if (usable_cpus().size() < 2) {
-      std::puts("{\"flag_round_trip\": null}");
+      std::puts("{\"core_round_trip\": null}");
     } else {
-      std::printf("{\"flag_round_trip\": %.6g}\n", flag_round_trip());
+      std::printf("{\"core_round_trip\": %.6g}\n", core_round_trip());
     }
   } else {
-    throw std::runtime_error("expected fma T, read BYTES T, activations T or flag");
+    throw std::runtime_error("expected fma T, read BYTES T, activations T or round-trip");
   }
 }
 

@@ -1,4 +1,4 @@
-"""The pictures of a report: ratio to the fastest peer, time against H, thread scaling, share of the limit."""
+"""Draws the plots of a report: ratio to the fastest peer, time against H, scaling with threads, share of the limit."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 
 from contestants import CONTESTANTS
 from suite.results import OURS, CaseResult, Run
-from suite.tables import counted
+from suite.tables import pluralize
 
-# Colours that those who see fewer of them tell apart (Okabe and Ito), one for each library in every picture.
+# One colour for each library in all plots. Colour-blind readers can distinguish them (Okabe and Ito).
 LIBRARIES = {
     "gatecell": "#d55e00",
     "torch": "#0072b2",
@@ -26,14 +26,14 @@ LIBRARIES = {
 }
 COLOURS = {name: LIBRARIES[name.partition(".")[0]] for name in CONTESTANTS}
 TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 50, 100)
-MARKERS = dict(zip(CONTESTANTS, cycle("os^DvphXP<>8d*"), strict=False))  # the colour tells libraries apart
+MARKERS = dict(zip(CONTESTANTS, cycle("os^DvphXP<>8d*"), strict=False))  # contestants may share a marker
 
 mpl.rcParams.update({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True, "savefig.dpi": 130})
 mpl.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 
 
 def _by_case(ax: Axes, results: Sequence[CaseResult]) -> np.ndarray:
-    """Cases from top to bottom; their heights."""
+    """Labels the y axis with the cases from top to bottom. Returns the y coordinate of each case."""
     heights = np.arange(len(results))[::-1]
     ax.set_yticks(heights, [str(result.case) for result in results])
     ax.set_ylim(-0.7, len(results) - 0.3)
@@ -46,33 +46,33 @@ def _tall(results: Sequence[CaseResult]) -> tuple[Figure, Axes]:
 
 
 def _legend(figure: Figure, ax: Axes, columns: int = 7) -> None:
-    """Outside, where it covers no point."""
+    """Adds a legend outside the axes, where it covers no points."""
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower right", ncols=min(len(labels), columns))
 
 
 def _points(ax: Axes, name: str, points: Sequence[tuple[float, float]], line: float = 0) -> None:
-    """A contestant's; ours lies on top."""
+    """Draws the points of a contestant, those of gatecell on top."""
     style = {"marker": MARKERS[name], "color": COLOURS[name], "markersize": 5, "zorder": 4 if name == OURS else 3}
     if points:
         ax.plot(*zip(*points, strict=True), **style, linestyle="-" if line else "", label=CONTESTANTS[name].title)
 
 
 def _ratio_ticks(low: float, high: float) -> list[float]:
-    """1, and round numbers on both sides of it as far apart as their labels need."""
-    apart = math.log(max(high, 1.05) / min(low, 0.95)) / 22
+    """1 and round numbers on both sides of it, with enough distance for their labels."""
+    distance = math.log(max(high, 1.05) / min(low, 0.95)) / 22
     ticks = [1.0]
     for side in (TICKS, TICKS[::-1]):
         last = 1.0
         for tick in side:
             outward = tick > 1 if side is TICKS else tick < 1
-            if outward and low <= tick <= high and abs(math.log(tick / last)) >= apart:
+            if outward and low <= tick <= high and abs(math.log(tick / last)) >= distance:
                 ticks.append(last := tick)
     return ticks
 
 
 def ratios(run: Run) -> Figure | None:
-    """Fastest peer / gatecell for each case, with the spread over the rounds; the colour names the peer."""
+    """Fastest peer / gatecell for each case, with the spread over the rounds. The colour is that of the peer."""
     results = [r for r in run.cases if r.fastest_peer and OURS in r.timed]
     if not results:
         return None
@@ -91,13 +91,13 @@ def ratios(run: Run) -> Figure | None:
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.set_xticks([], minor=True)
     ax.set_xlabel("time of the fastest peer / time of gatecell (right of 1: gatecell is faster)")
-    ax.set_title(f"Fastest peer beside gatecell, {counted(run.threads, 'thread')}")
+    ax.set_title(f"Fastest peer compared with gatecell, {pluralize(run.threads, 'thread')}")
     _legend(figure, ax)
     return figure
 
 
 def shares(run: Run) -> Figure | None:
-    """Limit / time of every contestant for each case."""
+    """Limit / time for each case and contestant."""
     results = [r for r in run.cases if r.timed]
     if not results:
         return None
@@ -109,13 +109,13 @@ def shares(run: Run) -> Figure | None:
     ax.set_xlim(0, None)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.set_xlabel("share of the predicted limit (right is better)")
-    ax.set_title(f"Share of the limit, {counted(run.threads, 'thread')}")
+    ax.set_title(f"Share of the limit, {pluralize(run.threads, 'thread')}")
     _legend(figure, ax)
     return figure
 
 
 def _series(run: Run) -> Iterator[tuple[str, list[CaseResult]]]:
-    """Cases that differ in H alone (I = H), three or more of them."""
+    """Series of at least three cases that differ only in H, with I = H: a title and the cases by H."""
     groups: dict[str, list[CaseResult]] = {}
     for result in run.cases:
         case = result.case
@@ -128,7 +128,7 @@ def _series(run: Run) -> Iterator[tuple[str, list[CaseResult]]]:
 
 
 def sizes(run: Run) -> Figure | None:
-    """Time against H, a panel for each series, with the predicted limit."""
+    """Time against H with the predicted limit, in one panel for each series."""
     series = list(_series(run))
     if not series:
         return None
@@ -150,20 +150,20 @@ def sizes(run: Run) -> Figure | None:
         ax.set_title(title)
         ax.set_xlabel("H (I = H)")
     figure.supylabel("median of a call, us")
-    figure.suptitle(f"Time against H, {counted(run.threads, 'thread')}")
+    figure.suptitle(f"Time against H, {pluralize(run.threads, 'thread')}")
     _legend(figure, axes.flat[0])
     return figure
 
 
-def scaling(one: Run, many: Run) -> Figure | None:
-    """Time of the run with fewer threads / time of the run with more, for each case and contestant."""
-    before = {str(r.case): r for r in one.cases}
-    results = [r for r in many.cases if set(r.timed) & set(before[str(r.case)].timed if str(r.case) in before else ())]
+def scaling(small: Run, large: Run) -> Figure | None:
+    """Time of the run with fewer threads (`small`) / time of the run with more, for each case and contestant."""
+    before = {str(r.case): r for r in small.cases}
+    results = [r for r in large.cases if set(r.timed) & set(before[str(r.case)].timed if str(r.case) in before else ())]
     if not results:
         return None
     figure, ax = _tall(results)
     heights = _by_case(ax, results)
-    for name in many.raw["contestants"]:
+    for name in large.raw["contestants"]:
         points = [
             (before[str(r.case)].seconds(name).median / r.seconds(name).median, height)
             for r, height in zip(results, heights, strict=True)
@@ -171,22 +171,25 @@ def scaling(one: Run, many: Run) -> Figure | None:
         ]
         _points(ax, name, points)
     ax.axvline(1, color="black", linewidth=1)
-    ax.axvline(many.threads / one.threads, color="grey", linewidth=1, linestyle="--")
+    ax.axvline(large.threads / small.threads, color="grey", linewidth=1, linestyle="--")
     ax.set_xlim(0, None)
-    fewer, more = counted(one.threads, "thread"), counted(many.threads, "thread")
+    fewer, more = pluralize(small.threads, "thread"), pluralize(large.threads, "thread")
     ax.set_xlabel(f"time with {fewer} / time with {more} (dashed: perfect)")
     ax.set_title(f"From {fewer} to {more}")
     _legend(figure, ax)
     return figure
 
 
-def pictures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
-    """(file name without suffix, figure): three for each run, and scaling between runs of different thread counts."""
+def figures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
+    """Pairs of a file name without suffix and a figure.
+
+    There are three figures for each run, and one for each pair of consecutive runs with different numbers of threads.
+    """
     kinds: tuple[Callable[[Run], Figure | None], ...] = (ratios, sizes, shares)
     for number, run in enumerate(runs, 1):
         for kind in kinds:
             if figure := kind(run):
                 yield f"{number}-{kind.__name__}-{run.threads}-threads", figure
-    for one, many in pairwise(runs):
-        if one.threads < many.threads and (figure := scaling(one, many)):
-            yield f"scaling-{one.threads}-to-{many.threads}-threads", figure
+    for small, large in pairwise(runs):
+        if small.threads < large.threads and (figure := scaling(small, large)):
+            yield f"scaling-{small.threads}-to-{large.threads}-threads", figure

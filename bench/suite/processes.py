@@ -1,4 +1,4 @@
-"""A contestant's process, seen from the program that drives it: one line of JSON there, one back (see worker.py)."""
+"""Starts the process of a contestant, sends requests to it and reads its answers; each is a line of JSON."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any
 
 
 class ProcessError(Exception):
-    """The process ended, or took longer than it may; a new one is needed."""
+    """The process has ended or has exceeded the time limit. The caller must start a new one."""
 
 
 class Process:
-    """Runs suite.<module> with NAME and THREADS; `env` adds to the environment."""
+    """A process that runs `python -m suite.<module> NAME THREADS`. The variables `env` are added to its environment."""
 
     def __init__(self, name: str, threads: int, module: str = "worker", env: dict[str, str] | None = None) -> None:
         numbers = {variable: str(threads) for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -26,13 +26,13 @@ class Process:
             [sys.executable, "-m", f"suite.{module}", name, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # so that it ends with its children, compilers for example
+            start_new_session=True,  # `close` then also ends its children, for example compilers
             cwd=Path(__file__).parents[1],
             env={**os.environ, **numbers, **(env or {})},
         )
 
     def ask(self, request: dict[str, Any], limit: float) -> dict[str, Any]:
-        """The answer; raises ProcessError when there is none within `limit` seconds."""
+        """The answer to a request. Raises ProcessError if there is none within `limit` seconds."""
         assert self.process.stdin
         assert self.process.stdout
         try:

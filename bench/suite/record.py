@@ -1,4 +1,4 @@
-"""What every JSON file says of its run: command, machine, versions, commit; and how it is written."""
+"""Describes a run for its JSON file (command, machine, versions, commit), and writes the file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import platform
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 from contestants import CONTESTANTS
 
 # Environment variables that change what a contestant does.
-MATTERS = (
+RELEVANT_VARIABLES = (
     *(
         "GATECELL_",
         "OMP_",
@@ -46,13 +44,13 @@ def _output(*command: str) -> str | None:
 
 
 def gatecell_build(env: dict[str, str] | None = None) -> dict[str, Any]:
-    """`build_info()` of the gatecell that a process with this environment imports, with its version and default ISA."""
+    """`build_info()`, version and default ISA of the gatecell that a process with the variables `env` imports."""
     code = (
         "import json, gatecell; print(json.dumps({**gatecell.build_info(), 'version': gatecell.__version__,"
         " 'isa': gatecell.LSTM(1, 1).isa}))"
     )
     command = [sys.executable, "-c", code]
-    here = Path(__file__).parents[1]  # not where the user is: Python would look for gatecell there
+    here = Path(__file__).parents[1]  # not the current folder: Python would look for gatecell there
     environment = {**os.environ, **(env or {})}
     done = subprocess.run(command, capture_output=True, text=True, cwd=here, env=environment, check=False)
     if done.returncode:
@@ -62,7 +60,7 @@ def gatecell_build(env: dict[str, str] | None = None) -> dict[str, Any]:
 
 
 def describe_run() -> dict[str, Any]:
-    """Where and with what this program runs: for every JSON file."""
+    """The command, machine, versions and commit of this run."""
     cpuinfo = dict(
         (part.strip() for part in line.split(":", 1))
         for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
@@ -73,7 +71,9 @@ def describe_run() -> dict[str, Any]:
         "command": shlex.join(["python", f"bench/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": _output("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"),
-        "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith(MATTERS)},
+        "environment": {
+            name: value for name, value in sorted(os.environ.items()) if name.startswith(RELEVANT_VARIABLES)
+        },
         "machine": {
             "cpu": cpuinfo.get("model name", platform.machine()),
             "family": [cpuinfo.get("cpu family"), cpuinfo.get("model")],
@@ -86,40 +86,11 @@ def describe_run() -> dict[str, Any]:
     }
 
 
-def _busy_seconds() -> float:
-    """Of all CPUs since the machine started, what its host took from it included."""
-    user, nice, system, _idle, _iowait, *interrupts_and_steal = (
-        Path("/proc/stat").read_text().split("\n")[0].split()[1:9]
-    )
-    return sum(map(int, (user, nice, system, *interrupts_and_steal))) / os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid: int) -> float:
-    """Of a process, all its threads and the children that it waited for; 0 when it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-
-
-class Neighbours:
-    """How many CPUs others keep busy, from one look to the next; `own` gives the processes that are not others."""
-
-    def __init__(self, own: Callable[[], Iterable[int]]) -> None:
-        self.own = own
-        self.last = self._now()
-
-    def _now(self) -> tuple[float, float]:
-        return time.monotonic(), _busy_seconds() - sum(map(cpu_seconds, (os.getpid(), *self.own())))
-
-    def busy(self) -> float:
-        (before, busy_before), self.last = self.last, self._now()
-        return max(0.0, (self.last[1] - busy_before) / (self.last[0] - before))
-
-
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Programs write once before they measure, so that a path that cannot be written ends them at once."""
+    """Writes `content` as JSON. Exits with a message if the path cannot be written.
+
+    Programs also call it before they measure, so that a wrong path ends them immediately.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,7 +1,7 @@
-"""What a run measured, as kept in its JSON file, and the figures drawn from it.
+"""Reads the JSON file of a run and computes figures from it.
 
-The file holds the median of each turn; every ratio is made here. A ratio is taken within a round, where both sides ran
-within seconds of each other, so a machine that changes its speed cancels out; then comes the median over the rounds.
+The file has the median of each turn. A ratio is computed within each round, where both sides ran within seconds of each
+other, so that a machine that changes its speed does not change the ratio. The result is the median over the rounds.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 from contestants import CONTESTANTS
 from suite.cases import Case
 
-LARGEST_DRIFT = 0.1  # of the machine's FMA rate in a run that counts
-MOST_BUSY = 0.1  # CPUs
+LARGEST_DRIFT = 0.1  # of the machine's FMA rate in a valid run
+LARGEST_OTHER_LOAD = 0.1  # CPUs that other programs may keep busy
 OURS = "gatecell"
 
 
 class Spread(NamedTuple):
-    """Median over the rounds, and the first and last tenth."""
+    """The median over the rounds, and the quantiles 0.1 and 0.9."""
 
     median: float
     low: float
@@ -55,7 +55,7 @@ class CaseResult:
         return [name for name, entry in self.raw["contestants"].items() if "turns" in entry]
 
     def why_not(self, name: str) -> str | None:
-        """Why a contestant has no time here."""
+        """The reason why a contestant has no time in this case; None if it has one."""
         why: str | None = self.raw["contestants"][name].get("missing")
         return why
 
@@ -63,18 +63,18 @@ class CaseResult:
         return Spread.of(self.raw["contestants"][name]["turns"])
 
     def ratio(self, slow: str, fast: str = OURS) -> Spread:
-        """How many times longer `slow` takes than `fast`."""
+        """The time of `slow` divided by that of `fast`."""
         turns = self.raw["contestants"]
         return Spread.of(np.array(turns[slow]["turns"]) / np.array(turns[fast]["turns"]))
 
     def share(self, name: str) -> float:
-        """Of the limit: 1 is as fast as the machine can be."""
+        """The predicted limit divided by the time. 1 means that the machine cannot be faster."""
         return self.limit / self.seconds(name).median
 
     @property
     def fastest_peer(self) -> str | None:
-        peers = [name for name in self.timed if name.partition(".")[0] != OURS]  # gatecell.full is none
-        if OURS in self.timed:  # as the ratio is shown, which is not always that of the median times
+        peers = [name for name in self.timed if name.partition(".")[0] != OURS]  # without gatecell.full and the like
+        if OURS in self.timed:  # by the ratio that the table shows; the ratio of the median times may differ
             return min(peers, key=lambda name: self.ratio(name).median, default=None)
         return min(peers, key=lambda name: self.seconds(name).median, default=None)
 
@@ -85,7 +85,7 @@ class Run:
 
     @classmethod
     def load(cls, path: Path) -> Run:
-        """Raises OSError, and ValueError for another file."""
+        """Raises OSError, and ValueError if the file is not a result of compare.py."""
         try:
             raw = json.loads(path.read_text())
         except ValueError:
@@ -104,7 +104,7 @@ class Run:
 
     @property
     def drift(self) -> float:
-        """Largest deviation of the machine's FMA rate from its median in this run."""
+        """Largest relative deviation of the machine's FMA rate from its median in this run."""
         rates = np.array(self.raw["fma_readings"])
         return float(np.abs(rates / np.median(rates) - 1).max())
 
@@ -115,11 +115,14 @@ class Run:
     @property
     def disturbed(self) -> int:
         """Cases during which other programs kept more than a tenth of a CPU busy."""
-        return sum(busy > MOST_BUSY for busy in self.raw["busy_cpus"])
+        return sum(busy > LARGEST_OTHER_LOAD for busy in self.raw["busy_cpus"])
 
     @property
     def failures(self) -> list[str]:
-        """Contestants that broke or disagreed, as sentences; those not installed or without the feature are none."""
+        """A sentence for each contestant that failed or gave wrong outputs.
+
+        A contestant that is not installed or lacks the cell has not failed.
+        """
         return [
             f"{case.raw['case']}: {CONTESTANTS[name].title} {entry['missing']}"
             for case in self.cases
@@ -128,10 +131,11 @@ class Run:
         ]
 
     @property
-    def beside_plain(self) -> list[tuple[CaseResult, float]]:
-        """Cases of cells that PyTorch has not, and how many times as long gatecell takes as with PyTorch's.
+    def ratios_to_plain(self) -> list[tuple[CaseResult, float]]:
+        """Cases of extended cells, each with the ratio of gatecell's time to its time for PyTorch's cell.
 
-        Both must be in the run. Not taken within a round, so it counts only where the two follow each other.
+        Both cases must be in the run. The ratio is not computed within a round, so it is reliable only if the two cases
+        follow each other.
         """
         seconds = {case.case: case.seconds(OURS).median for case in self.cases if OURS in case.timed}
         return [
@@ -141,7 +145,7 @@ class Run:
         ]
 
     def geometric_mean(self, slow: str | None = None) -> tuple[float, int]:
-        """Of `slow` (None: each case's fastest peer) over gatecell, and over how many cases."""
+        """The geometric mean of `ratio(slow)` over all cases, and their number. None: each case's fastest peer."""
         ratios = []
         for case in self.cases:
             name = slow or case.fastest_peer

@@ -1,7 +1,8 @@
-"""A case measured: every contestant builds it, outputs are compared, then each is timed in turn, A B C A B C.
+"""Measures a case: all contestants build it, their outputs are compared, then they are timed in turns, A B C A B C.
 
-Each turn builds anew: where weights happen to lie in memory makes a tenth, and a spread must show it. Only one process
-works at a time, and a pause after each turn lets the pool of the last one stop spinning.
+Each turn builds the network again, because the addresses of the weights change the time by up to a tenth, and the
+spread must show this. Only one process works at a time. After each turn there is a pause, in which the threads of that
+process stop spinning.
 """
 
 from __future__ import annotations
@@ -14,31 +15,32 @@ from typing import Any
 
 import numpy as np
 
-from suite.cases import Case, make_input, make_weights
+from suite.arrays import make_input, make_weights
+from suite.cases import Case
 from suite.equations import forward
 from suite.processes import Process, ProcessError
 
 PAUSE = 0.02  # seconds
-LARGEST_DIFFERENCE = {"float32": 1e-5, "float64": 1e-12}  # of any number in y, h_n and c_n
+LARGEST_DIFFERENCE = {"float32": 1e-5, "float64": 1e-12}  # that is allowed for any number in y, h_n and c_n
 
 
-def difference(outputs: list[np.ndarray], reference: list[np.ndarray]) -> float:
-    """Largest absolute difference; infinite where shapes differ or a number is not finite.
+def largest_difference(outputs: list[np.ndarray], reference: list[np.ndarray]) -> float:
+    """The largest absolute difference of two numbers. It is infinite if shapes differ or a number is not finite.
 
-    An empty array is an output that is not given; the others count.
+    An empty array stands for an output that the library does not compute. It is not compared.
     """
-    given = [(a, b) for a, b in zip(outputs, reference, strict=False) if a.size]
-    if len(outputs) != len(reference) or any(a.shape != b.shape for a, b in given):
+    pairs = [(a, b) for a, b in zip(outputs, reference, strict=False) if a.size]
+    if len(outputs) != len(reference) or any(a.shape != b.shape for a, b in pairs):
         return float("inf")
-    largest = max((float(np.abs(a - b).max()) for a, b in given), default=float("inf"))
+    largest = max((float(np.abs(a - b).max()) for a, b in pairs), default=float("inf"))
     return largest if np.isfinite(largest) else float("inf")
 
 
-class Field:
-    """The contestants of a run, each with its process, which is made anew when it broke.
+class ContestantProcesses:
+    """The processes of the contestants of a run. A process that has failed is replaced by a new one.
 
-    Outputs are compared with those of the contestant `reference`; where it has none with the first's that has any, but
-    for a cell that PyTorch has not with the equations.
+    Outputs are compared with those of the contestant `reference`. If it has none, they are compared with the equations
+    for an extended cell, else with the outputs of the first contestant that has some.
     """
 
     def __init__(self, start: Mapping[str, Callable[[], Process]], reference: str) -> None:
@@ -63,10 +65,12 @@ class Field:
         return [process.process.pid for process in self.processes.values()]
 
     def measure(self, case: Case, rounds: int, budget: float, limit: float) -> dict[str, dict[str, Any]]:
-        """Per contestant {"build_seconds", "first_call_seconds", "difference", "turns": [seconds], "calls": [n]}, or
-        {"missing": why}, with "failed" where that is nothing the library owns up to.
+        """Builds and times the case with all contestants. The result has an entry for each of them:
 
-        A turn lasts `budget` seconds, at least one call; no request may take longer than `limit` seconds.
+        {"build_seconds", "first_call_seconds", "difference", "turns": [seconds], "calls": [number]}, or
+        {"missing": reason}, with "failed" unless the library is not installed or says itself that it lacks the cell.
+
+        A turn lasts `budget` seconds and at least one call. No request may take longer than `limit` seconds.
         """
         entries = self.build(case, limit)
         running = {name: entry for name, entry in entries.items() if "missing" not in entry}
@@ -103,7 +107,7 @@ class Field:
         if case.variant and outputs and reference != self.reference:
             reference, expected = "the equations", forward(case, make_weights(case), make_input(case))
         for name, arrays in outputs.items():
-            entries[name]["difference"] = wrong = difference(arrays, expected)
+            entries[name]["difference"] = wrong = largest_difference(arrays, expected)
             if wrong > LARGEST_DIFFERENCE[case.dtype.name]:
                 entries[name] = {"missing": f"differs from {reference} by {wrong:.1e}", "failed": True}
         return entries

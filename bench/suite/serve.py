@@ -1,4 +1,4 @@
-"""A worker's end of processes.py: requests from standard input, a line of JSON each, answers to standard output."""
+"""The worker's side of processes.py: reads requests from standard input and writes answers to standard output."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 
 def serve(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Until there are no more requests. An exception of `answer` is answered as {"error": text}."""
+    """Answers requests, one line of JSON each, until there are no more. An exception gives {"error": text}."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # output that a library prints goes to standard error, not among the answers
     for line in sys.stdin:
         try:
             result = answer(json.loads(line))
-        except Exception as error:  # whatever a library throws is a result of the comparison
+        except Exception as error:  # any exception of a library is a result of the comparison
             result = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(result), file=answers, flush=True)

@@ -1,4 +1,4 @@
-"""Results as text: tables in the form that README files take."""
+"""Formats results as text, with tables in Markdown."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from suite.results import LARGEST_DRIFT, OURS, CaseResult, Run
 
 
 def duration(seconds: float) -> str:
-    """Three digits in the unit that suits."""
+    """The time with three digits, in s, ms, us or ns."""
     units = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
     unit, size = next((u for u in units if seconds >= 0.9995 * u[1]), ("ns", 1e-9))  # 999.6 us is 1.00 ms
     return f"{seconds / size:#.3g}".rstrip(".") + f" {unit}"
 
 
-def counted(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
+    """For example "1 thread" or "2 threads"."""
     return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
@@ -31,14 +32,14 @@ def _cell(result: CaseResult, name: str) -> str:
 
 
 def ratio(result: CaseResult, slow: str | None, fast: str = OURS, scale: float = 1) -> str:
-    """`scale` times the time of `slow` over that of `fast`, with the spread."""
+    """`scale` * time of `slow` / time of `fast`, with the spread over the rounds."""
     if slow not in result.timed or fast not in result.timed:
         return "-"
     return "{:.2f} ({:.2f} to {:.2f})".format(*(scale * value for value in result.ratio(slow, fast)))
 
 
 def comparison(run: Run, form: str = "github") -> str:
-    """A row per case: each contestant's median time with its share of the limit, and fastest peer / gatecell."""
+    """A table with one line per case: each contestant's median time and share of the limit, fastest peer / gatecell."""
     names = list(run.raw["contestants"])
     titles = [CONTESTANTS[name].title for name in names]
     headers = ["case", "limit", *titles, "fastest peer / gatecell"]
@@ -50,7 +51,7 @@ def comparison(run: Run, form: str = "github") -> str:
 
 
 def _missing(run: Run) -> list[str]:
-    """Why there is no time, once for all cases with the same reason."""
+    """Reasons why contestants have no time. Cases with the same reason share a line."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for result in run.cases:
         for name in run.raw["contestants"]:
@@ -69,32 +70,32 @@ def _rate(rate: float, unit: str) -> str:
 def limits(run: Run) -> str:
     limits = run.raw["limits"]
     reads = ", ".join(f"{level['name']} {_rate(level['bandwidth'], 'GB/s')}" for level in limits["levels"])
-    flag = limits["flag_round_trip"]
-    meeting = f"; flag between two cores and back {duration(flag)}" if flag else ""
+    seconds = limits["core_round_trip"]
+    round_trip = f"; round trip between two cores {duration(seconds)}" if seconds else ""
     fma = ", ".join(f"{_rate(limits['fma'][t], 'GFLOP/s')} {t}" for t in ("float32", "float64"))
-    return f"Limits, {counted(run.threads, 'thread')}: {fma}; reading {reads}{meeting}."
+    return f"Limits, {pluralize(run.threads, 'thread')}: {fma}; reading {reads}{round_trip}."
 
 
 def notes(run: Run) -> list[str]:
-    """What is missing, and whether others were at work."""
+    """Lines about missing times, missing cases, and other programs that were at work."""
     lines = [f"No time: {reason}" for reason in _missing(run)]
     if len(run.cases) < run.raw["planned"]:
-        lines.append(f"NOT COMPLETE: {len(run.cases)} of {counted(run.raw['planned'], 'case')}.")
+        lines.append(f"NOT COMPLETE: {len(run.cases)} of {pluralize(run.raw['planned'], 'case')}.")
     if run.disturbed:
         lines.append(
-            f"NOT QUIET: other programs were at work during {run.disturbed} of {counted(len(run.cases), 'case')}."
+            f"NOT QUIET: other programs were at work during {run.disturbed} of {pluralize(len(run.cases), 'case')}."
         )
     return lines
 
 
 def summary(run: Run) -> str:
-    """Means, limits, what is missing, and whether the run counts."""
+    """Geometric means, limits, notes, and whether the run is valid."""
     lines = []
     for title, name in (("fastest peer", None), *((CONTESTANTS[n].title, n) for n in run.raw["contestants"])):
         mean, count = run.geometric_mean(name)
         if count and name != OURS:
-            lines.append(f"Geometric mean of {title} / gatecell: {mean:.2f} over {counted(count, 'case')}.")
-    for result, times in run.beside_plain:
+            lines.append(f"Geometric mean of {title} / gatecell: {mean:.2f} over {pluralize(count, 'case')}.")
+    for result, times in run.ratios_to_plain:
         lines.append(f"gatecell takes {times:.2f} times as long for {result.case} as for the plain cell.")
     lines.append(limits(run))
     lines += notes(run)

@@ -1,12 +1,12 @@
-"""One contestant in a process of its own, driven by `processes.py` with a line of JSON per request.
+"""Runs one contestant in a process of its own. Each request from `processes.py` is a line of JSON.
 
     python -m suite.worker NAME THREADS
 
-{"build": case, "outputs": file}: builds, calls once and, if a file is named, writes what `read` gives as .npz.
-    Answers {"build_seconds", "first_call_seconds"}, or {"unsupported": why}.
-{"time": seconds}: calls for so long, at least once, after one call to warm up.
-    Answers {"seconds": median of a call, "calls": how many}.
-An exception is answered as {"error": text}.
+{"build": case, "outputs": file}: builds the network and calls it once. If there is a file, writes the outputs to it, as
+    .npz. Answers {"build_seconds", "first_call_seconds"}, or {"unsupported": reason}.
+{"time": seconds}: calls the network once to warm up, then at least once and for this time.
+    Answers {"seconds": median of a call, "calls": number of calls}.
+The answer to an exception is {"error": text}.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from contestants import CONTESTANTS, Built, UnsupportedError
-from suite.cases import Case, make_input, make_weights
-from suite.sampling import clock, sample
+from contestants import CONTESTANTS, ReadyNetwork, UnsupportedError
+from suite.arrays import make_input, make_weights
+from suite.call_times import clock, time_calls
+from suite.cases import Case
 from suite.serve import serve
 
 
@@ -27,16 +28,16 @@ class Worker:
     def __init__(self, name: str, threads: int) -> None:
         self.contestant = CONTESTANTS[name]
         self.threads = threads
-        self.built: Built | None = None
+        self.built: ReadyNetwork | None = None
 
     def build(self, case: Case, outputs: str | None) -> dict[str, Any]:
-        self.built = None  # the last network goes first: two would share the caches
+        self.built = None  # frees the last network first, so that two networks never share the caches
         if not self.contestant.installed:
             return {"unsupported": "not installed"}
         inputs = make_input(case)
         try:
             model = self.contestant.prepare(case, make_weights(case))
-            self.contestant.import_library()  # which is no part of building
+            self.contestant.import_library()  # before the clock starts
             start = clock()
             self.built = self.contestant.build(case, model, inputs, self.threads)
         except UnsupportedError as why:
@@ -51,7 +52,7 @@ class Worker:
     def time(self, budget: float) -> dict[str, Any]:
         assert self.built
         self.built.call()
-        samples = sample(self.built.call, budget)
+        samples = time_calls(self.built.call, budget)
         return {"seconds": float(np.median(samples)), "calls": len(samples)}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -62,6 +63,6 @@ class Worker:
 
 if __name__ == "__main__":
     threads = int(sys.argv[2])
-    # As many CPUs as threads, the same for every contestant, before a library counts them.
+    # The process may use as many CPUs as threads, the same for every contestant. Libraries read this when they load.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     serve(Worker(sys.argv[1], threads).answer)

@@ -1,4 +1,4 @@
-"""Cases: their text form, and weights and input in the shapes that PyTorch's modules have."""
+"""Tests of cases: their text form, the named lists, and weights and inputs with the shapes of PyTorch's modules."""
 
 import re
 
@@ -8,7 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.cases import GRIDS, Case, make_input, make_lengths, make_weights
+from suite.arrays import make_input, make_lengths, make_weights
+from suite.cases import Case
+from suite.grids import GRIDS
 
 SIZES = st.integers(1, 2000)
 
@@ -29,13 +31,13 @@ CELLS += [("lstm", {"peepholes": kind, "coupled_gates": c}) for kind in (None, "
         st.sets(st.sampled_from(["streams", "float64"])),
     ),
 )
-def test_text_gives_the_case_back(cell, hidden, features, batch, steps, layers, flags):
+def test_parsing_the_text_of_a_case_gives_the_case(cell, hidden, features, batch, steps, layers, flags):
     name, options = cell
     case = Case(name, hidden, features, batch, steps, layers, **options, **dict.fromkeys(flags, True))
     assert Case.parse(str(case)) == case
 
 
-def test_what_is_left_out():
+def test_defaults():
     assert Case.parse("lstm,H=8") == Case("lstm", hidden_size=8, input_size=8, batch=1, steps=100)
     assert Case.parse("lstm,proj=3,I=5,H=8") == Case("lstm", hidden_size=8, input_size=5, proj_size=3)
     assert Case.parse("gru,reset=after,H=8") == Case.parse("gru,H=8")
@@ -49,7 +51,7 @@ def test_what_is_left_out():
         ("lstm,H=8,coupled_gates,peepholes=full", "peepholes=full,coupled_gates", "lstm,H=8"),
     ],
 )
-def test_a_cell_that_pytorch_has_not(text, variant, plain):
+def test_extended_cells(text, variant, plain):
     case = Case.parse(text)
     assert case.variant == variant
     assert case.plain == Case.parse(plain)
@@ -94,7 +96,7 @@ def test_grids_hold_each_case_once(grid):
     assert [str(case) for case in cases] == GRIDS[grid]
 
 
-def test_std_has_the_promised_points():
+def test_std_has_the_documented_points():
     std = [Case.parse(text) for text in GRIDS["std"]]
     for cell in ("lstm", "gru"):
         plain = [c for c in std if c == Case(cell, c.hidden_size, c.hidden_size, c.batch, c.steps)]
@@ -116,18 +118,18 @@ def test_std_has_the_promised_points():
     assert sum(bool(c.proj_size) for c in std) == 1
 
 
-def test_textbook_has_the_shapes_of_std_and_plain_cells_beside():
+def test_extended_has_the_shapes_of_std_and_some_plain_cells():
     std = {Case.parse(text) for text in GRIDS["std"]}
-    textbook = [Case.parse(text) for text in GRIDS["textbook"]]
+    extended = [Case.parse(text) for text in GRIDS["extended"]]
     layouts = {case for case in std if not case.float64 and not case.proj_size}
     for cell, variant in (("lstm", "peepholes=diagonal"), ("gru", "reset=before")):
         shapes = {case for case in layouts if case.cell == cell}
-        assert {case.plain for case in textbook if case.cell == cell and case.variant == variant} == shapes
+        assert {case.plain for case in extended if case.cell == cell and case.variant == variant} == shapes
     for batch in (1, 32):
-        beside = [f"lstm,B={batch},T=100,H=128{words}" for words in ("", ",peepholes=diagonal", ",coupled_gates")]
-        first = GRIDS["textbook"].index(beside[0])
-        assert GRIDS["textbook"][first : first + 3] == beside  # one after the other
-    assert len(textbook) == len(layouts) + 4
+        neighbours = [f"lstm,B={batch},T=100,H=128{words}" for words in ("", ",peepholes=diagonal", ",coupled_gates")]
+        first = GRIDS["extended"].index(neighbours[0])
+        assert GRIDS["extended"][first : first + 3] == neighbours
+    assert len(extended) == len(layouts) + 4
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_textbook_has_the_shapes_of_std_and_plain_cells_beside():
         ("gru,I=3,H=8,reset=none", 16, None),
     ],
 )
-def test_weights_of_other_cells(text, gate_rows, peephole):
+def test_weights_of_extended_cells(text, gate_rows, peephole):
     case = Case.parse(text)
     shapes = {"weight_ih_l0": (gate_rows, 3), "weight_hh_l0": (gate_rows, case.proj_size or 8)}
     shapes |= {"bias_ih_l0": (gate_rows,), "bias_hh_l0": (gate_rows,)}
@@ -150,7 +152,7 @@ def test_weights_of_other_cells(text, gate_rows, peephole):
     shapes |= {"weight_hr_l0": (5, 8)} if case.proj_size else {}
     weights = make_weights(case)
     assert {name: array.shape for name, array in weights.items()} == shapes
-    assert list(weights) == list(shapes)  # and in this order
+    assert list(weights) == list(shapes)  # the order also agrees
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
@@ -185,14 +187,14 @@ def test_lengths():
     case = Case.parse("gru,B=500,T=40,H=1,ragged")
     lengths = make_input(case)["lengths"]
     assert lengths.dtype == np.int64
-    assert set(lengths) == set(range(4, 41))  # T/10..T, each of which 500 draws hit
+    assert set(lengths) == set(range(4, 41))  # T/10..T: 500 rows have each of these lengths at least once
     assert np.array_equal(lengths, make_lengths(case))
     assert set(make_lengths(Case.parse("gru,B=50,T=5,H=1,ragged"))) == {1, 2, 3, 4, 5}
     assert np.array_equal(make_lengths(Case.parse("gru,B=3,T=5,H=1")), [5, 5, 5])
     assert "lengths" not in make_input(Case.parse("gru,B=3,T=5,H=1"))
 
 
-def test_streams_begin_with_zeros():
+def test_streams_have_no_initial_state():
     inputs = make_input(Case.parse("lstm,B=3,T=5,I=2,H=4,streams"))
     assert {name: array.shape for name, array in inputs.items()} == {"x": (5, 3, 2)}
 

@@ -1,6 +1,7 @@
-"""Contestants run ragged batches and streams: the outputs are those of PyTorch for each row alone.
+"""Compares the outputs of contestants for ragged batches and streams with PyTorch's outputs for each row alone.
 
-Cells that PyTorch has not are those of the equations, which give PyTorch's where it has the cell.
+Outputs of extended cells are compared with suite/equations.py. For PyTorch's cells the equations are compared with
+PyTorch.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ import torch
 
 from contestants import CONTESTANTS, UnsupportedError
 from packages import installed
-from suite.cases import Case, make_input, make_lengths, make_weights
+from suite.arrays import make_input, make_lengths, make_weights
+from suite.cases import Case
 from suite.equations import forward
-from suite.rounds import difference
+from suite.rounds import largest_difference
 
-# The environment of the tests has PyTorch and ONNX Runtime, that of the benchmarks, where CI runs this too, all others.
+# The environment of the tests has PyTorch and ONNX Runtime. CI also runs this file in that of the benchmarks, which has
+# the other libraries.
 ONNX_RUNTIME = ["onnxruntime"] if find_spec("onnxruntime") and find_spec("onnx") else []
 OPENVINO = ["openvino"] if find_spec("openvino") and find_spec("onnx") else []
 
 
 @pytest.fixture(autouse=True)
 def _torch_settings() -> Iterator[None]:
-    """As they were: a contestant has a process to itself."""
+    """Restores PyTorch's settings, because contestants change them: in the benchmarks each has its own process."""
     threads, onednn = torch.get_num_threads(), torch.backends.mkldnn.enabled
     yield
     torch.set_num_threads(threads)
@@ -33,7 +36,7 @@ def _torch_settings() -> Iterator[None]:
 
 
 def outputs(name: str, text: str) -> list[np.ndarray]:
-    """What a contestant computes in its first call."""
+    """The outputs of a contestant's first call."""
     case = Case.parse(text)
     contestant = CONTESTANTS[name]
     built = contestant.build(case, contestant.prepare(case, make_weights(case)), make_input(case), 1)
@@ -41,7 +44,7 @@ def outputs(name: str, text: str) -> list[np.ndarray]:
 
 
 def alone(text: str) -> list[np.ndarray]:
-    """Each row by itself through PyTorch's module, up to its length: y, zeros after it, h_n and for an LSTM c_n."""
+    """PyTorch's outputs for each row alone, without padding: y with zeros after the row's end, h_n and maybe c_n."""
     case = Case.parse(text)
     kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[case.cell]
     module = kind(case.input_size, case.hidden_size, case.num_layers, bidirectional=case.bidirectional)
@@ -71,8 +74,8 @@ STREAMS = ["lstm,B=4,T=3,I=5,H=8,streams", "lstm,B=50,T=3,I=5,H=8,streams", "gru
 
 @pytest.mark.parametrize("text", [*RAGGED, *STREAMS])
 @pytest.mark.parametrize("name", ["gatecell", "torch", *ONNX_RUNTIME])
-def test_ragged_batches_and_streams_are_their_rows_alone(name: str, text: str) -> None:
-    assert difference(outputs(name, text), alone(text)) < 1e-5
+def test_ragged_batches_and_streams_equal_their_rows_alone(name: str, text: str) -> None:
+    assert largest_difference(outputs(name, text), alone(text)) < 1e-5
 
 
 WAYS = [(name, text) for name in ("gatecell.packed", "gatecell.full", "torch.full") for text in RAGGED[:2]]
@@ -81,7 +84,7 @@ WAYS += [(f"{name}.batch", STREAMS[0]) for name in ONNX_RUNTIME]
 
 @pytest.mark.parametrize(("name", "text"), WAYS)
 def test_other_ways(name: str, text: str) -> None:
-    assert difference(outputs(name, text), alone(text)) < 1e-5
+    assert largest_difference(outputs(name, text), alone(text)) < 1e-5
 
 
 CLASSIFIERS = [f"{cell},B=5,T=20,I=3,H=8,layers=2,bidirectional,batch_first,no_hx,ragged" for cell in ("lstm", "gru")]
@@ -89,7 +92,7 @@ CLASSIFIERS = [f"{cell},B=5,T=20,I=3,H=8,layers=2,bidirectional,batch_first,no_h
 
 @pytest.mark.parametrize("text", CLASSIFIERS)
 def test_classifiers_agree(text: str) -> None:
-    assert difference(outputs("gatecell.classifier", text), outputs("torch.classifier", text)) < 1e-6
+    assert largest_difference(outputs("gatecell.classifier", text), outputs("torch.classifier", text)) < 1e-6
 
 
 @pytest.mark.parametrize("name", ["gatecell.classifier", "torch.classifier"])
@@ -104,14 +107,14 @@ def equations(text: str) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("text", [*RAGGED, *STREAMS, "rnn,B=3,T=5,I=4,H=8,layers=2,ragged"])
-def test_equations_are_pytorchs(text: str) -> None:
-    assert difference(equations(text), alone(text)) < 1e-6
+def test_equations_agree_with_pytorch(text: str) -> None:
+    assert largest_difference(equations(text), alone(text)) < 1e-6
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 def test_equations_with_a_projection() -> None:
     text = "lstm,B=2,T=5,I=4,H=8,layers=2,proj=3,bidirectional,float64"
-    assert difference(equations(text), outputs("torch", text)) < 1e-14
+    assert largest_difference(equations(text), outputs("torch", text)) < 1e-14
 
 
 GRUS = [
@@ -139,8 +142,8 @@ CELLS += [(name, text) for name in OPENVINO for text in GRUS]
 
 
 @pytest.mark.parametrize(("name", "text"), CELLS)
-def test_cells_that_pytorch_has_not(name: str, text: str) -> None:
-    assert difference(outputs(name, text), equations(text)) < 1e-5
+def test_extended_cells(name: str, text: str) -> None:
+    assert largest_difference(outputs(name, text), equations(text)) < 1e-5
 
 
 NONE = [("torch", text) for text in ("gru,H=8,reset=before", "lstm,H=8,peepholes=diagonal", "lstm,H=8,coupled_gates")]
@@ -150,14 +153,14 @@ NONE += [(name, text) for name in OPENVINO for text in ("lstm,H=8,peepholes=diag
 
 
 @pytest.mark.parametrize(("name", "text"), NONE)
-def test_who_has_not_the_cell_says_so(name: str, text: str) -> None:
-    """And does not run another."""
+def test_a_cell_that_a_library_lacks_is_an_error(name: str, text: str) -> None:
+    """The library does not run another cell instead."""
     with pytest.raises(UnsupportedError):
         outputs(name, text)
 
 
 @pytest.mark.parametrize("name", ["gatecell", "torch"])
-def test_streams_go_on_from_call_to_call(name: str) -> None:
+def test_streams_keep_their_state_from_call_to_call(name: str) -> None:
     long, short = Case.parse("lstm,B=4,T=6,I=5,H=8,streams"), Case.parse("lstm,B=4,T=3,I=5,H=8,streams")
     weights, x = make_weights(short), make_input(short)["x"]
     once, twice = (
@@ -166,7 +169,7 @@ def test_streams_go_on_from_call_to_call(name: str) -> None:
     )
     twice.call()
     y, *hidden = once.read(once.call())
-    assert difference(twice.read(twice.call()), [y[3:], *hidden]) < 1e-6
+    assert largest_difference(twice.read(twice.call()), [y[3:], *hidden]) < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -174,13 +177,13 @@ def test_streams_go_on_from_call_to_call(name: str) -> None:
     [
         ("gatecell.packed", "lstm,H=8"),
         ("gatecell.full", "lstm,H=8"),
-        ("gatecell.full", "lstm,H=8,bidirectional,ragged"),  # backwards it would begin in the padding
+        ("gatecell.full", "lstm,H=8,bidirectional,ragged"),  # the reverse direction would start in the padding
         ("torch.full", "lstm,H=8"),
         ("torch.full", "lstm,H=8,layers=2,ragged"),
         ("torch.jit", "lstm,H=8,ragged"),
     ],
 )
-def test_what_a_contestant_has_nothing_for(name: str, text: str) -> None:
+def test_unsupported_cases(name: str, text: str) -> None:
     with pytest.raises(UnsupportedError):
         outputs(name, text)
 
@@ -195,29 +198,29 @@ def test_what_a_contestant_has_nothing_for(name: str, text: str) -> None:
     ],
 )
 def test_models_agree(text):
-    """The model of bench/accelerate.py as it is, accelerated and by hand."""
+    """The model of bench/accelerate.py: unchanged, accelerated, and with direct calls of gatecell."""
     expected = outputs("torch.model", text)
     assert len(expected) == (1 if "ragged" in text else 3 if "lstm" in text else 2)
     for name in ("gatecell.accelerate", "gatecell.own"):
-        for got, wanted in zip(outputs(name, text), expected, strict=True):
-            np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-6)
+        for actual, desired in zip(outputs(name, text), expected, strict=True):
+            np.testing.assert_allclose(actual, desired, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["onnxruntime.vad", "onnxruntime.vad_at_once"])
 @pytest.mark.parametrize("text", ["lstm,B=1,T=5,H=128,streams", "lstm,B=3,T=2,H=128,streams"])
 def test_voice_activity_detectors_agree(name: str, text: str) -> None:
-    """In their second call, which goes on from the first."""
+    """Compares the second calls, which start from the states after the first calls."""
     installed("silero_vad")
     found = []
     for contestant in (CONTESTANTS["gatecell.vad"], CONTESTANTS[name]):
         built = contestant.build(Case.parse(text), {}, {}, 1)
         built.call()
         found.append(built.read(built.call()))
-    assert difference(*found) < 1e-5
+    assert largest_difference(*found) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["gatecell.vad", "onnxruntime.vad", "onnxruntime.vad_at_once"])
-def test_other_cases_are_no_voice_activity_detectors(name: str) -> None:
+def test_voice_activity_detectors_reject_other_cases(name: str) -> None:
     installed("silero_vad")
     with pytest.raises(UnsupportedError, match="only for lstm,H=128,streams"):
         outputs(name, STREAMS[0])

@@ -1,4 +1,4 @@
-"""latency.py: percentiles, what a distribution takes on disk, the tables; a worker with gatecell in it."""
+"""Tests of latency.py: percentiles, disk space of a distribution, tables, and a worker that runs gatecell."""
 
 import json
 import subprocess
@@ -13,11 +13,11 @@ import pytest
 import latency
 from contestants import CONTESTANTS, Contestant
 from helpers.fresh_process import HANG
-from suite import sampling
-from suite.footprint import IMPORTS, import_seconds, installed_bytes, required
+from suite import call_times
+from suite.call_times import percentiles, time_calls
+from suite.footprint import IMPORTS, import_seconds, installed_bytes, required_distributions
 from suite.latency_tables import failures, report
 from suite.processes import Process
-from suite.sampling import percentiles, sample
 
 BENCH = Path(latency.__file__).parent
 
@@ -39,26 +39,26 @@ def test_no_percentile_of_too_few_samples(count: int, known: set[str]) -> None:
 @pytest.mark.parametrize(
     ("limits", "count"),
     [
-        ({"seconds": 3}, 3),  # so long
-        ({"seconds": 0}, 1),  # once at least
-        ({"seconds": 3, "calls": 5, "limit": 100}, 5),  # and on until there are enough calls
-        ({"seconds": 3, "calls": 5, "limit": 4}, 4),  # which may not take longer than this
+        ({"seconds": 3}, 3),  # until the seconds have passed
+        ({"seconds": 0}, 1),  # at least one call
+        ({"seconds": 3, "calls": 5, "limit": 100}, 5),  # longer, until there are enough calls
+        ({"seconds": 3, "calls": 5, "limit": 4}, 4),  # not longer than the limit
         ({"seconds": 3, "calls": 2, "limit": 100}, 3),
     ],
 )
-def test_how_long_calls_are_sampled(monkeypatch: pytest.MonkeyPatch, limits: dict[str, float], count: int) -> None:
+def test_how_long_calls_are_timed(monkeypatch: pytest.MonkeyPatch, limits: dict[str, float], count: int) -> None:
     now = 100.0
 
     def call() -> None:
         nonlocal now
         now += 1
 
-    monkeypatch.setattr(sampling, "clock", lambda: now)
-    assert sample(call, **limits) == [1.0] * count
+    monkeypatch.setattr(call_times, "clock", lambda: now)
+    assert time_calls(call, **limits) == [1.0] * count
 
 
 def install(folder: Path, name: str, requires: list[str], files: dict[str, int], record: bool = True) -> None:
-    """What an installer leaves: files of so many bytes, dist-info with METADATA and RECORD."""
+    """Writes the files of an installed distribution: `files` with their sizes in bytes, METADATA and RECORD."""
     info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
     info.mkdir()
     metadata = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {r}" for r in requires)]
@@ -69,7 +69,7 @@ def install(folder: Path, name: str, requires: list[str], files: dict[str, int],
         (info / "RECORD").write_text("".join(f"{file},,{size}\n" for file, size in files.items()))
 
 
-def test_disk_of_a_distribution_and_what_it_requires(tmp_path: Path) -> None:
+def test_disk_space_of_a_distribution_and_its_requirements(tmp_path: Path) -> None:
     install(
         tmp_path,
         "app",
@@ -81,7 +81,7 @@ def test_disk_of_a_distribution_and_what_it_requires(tmp_path: Path) -> None:
     install(tmp_path, "accel", ["lib-b"], {"accel.py": 10_000})
     for name in ("numpy", "other", "tests", "slow"):
         install(tmp_path, name, [], {f"{name}.py": 1_000_000})
-    found = required("App", [str(tmp_path)])
+    found = required_distributions("App", [str(tmp_path)])
     assert set(found) == {"app", "lib-a", "lib-b", "accel"}
     assert installed_bytes(found) == 11_111
 
@@ -89,10 +89,10 @@ def test_disk_of_a_distribution_and_what_it_requires(tmp_path: Path) -> None:
 def test_disk_unknown(tmp_path: Path) -> None:
     install(tmp_path, "app", ["lib"], {"app.py": 1})
     with pytest.raises(PackageNotFoundError, match="lib"):
-        required("app", [str(tmp_path)])
+        required_distributions("app", [str(tmp_path)])
     install(tmp_path, "lib", [], {"lib.py": 1}, record=False)
     with pytest.raises(FileNotFoundError, match="lib has no record"):
-        installed_bytes(required("app", [str(tmp_path)]))
+        installed_bytes(required_distributions("app", [str(tmp_path)]))
 
 
 def test_import_in_fresh_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_worker() -> None:
         assert load["load_seconds"] > 0
         assert load["first_call_seconds"] > 0
         assert 0 < load["baseline_bytes"] < load["resident_bytes"]
-        for where in ("alone", "beside"):
+        for where in ("alone", "with_busy_thread"):
             sampled = process.ask({where: {"seconds": 0, "calls": 250, "limit": HANG}}, HANG)
             assert sampled["calls"] == 250
             assert 0 < sampled["p50"] <= sampled["p99"]
@@ -132,17 +132,17 @@ def test_worker() -> None:
         assert "KeyError" in process.ask({"nonsense": 1}, HANG)["error"]
 
 
-def test_failed_contestant_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_contestant_keeps_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency, "measure_import", lambda module: {"import_seconds": 0.25})
     monkeypatch.setitem(CONTESTANTS, "stranger", Contestant("Stranger", "no-such-distribution", "no_such_module"))
     entry: dict[str, object] = {}
-    with pytest.raises(latency.MissingError, match="process ended"):  # the worker does not know it
-        latency.measure("stranger", latency.case("lstm,H=4"), 1, entry)
+    with pytest.raises(latency.MissingError, match="process ended"):  # the worker does not know this contestant
+        latency.measure("stranger", latency.parse_case("lstm,H=4"), 1, entry)
     assert entry["import_seconds"] == 0.25
     assert "no-such-distribution" in str(entry["size_unknown"])
 
 
-# As latency.py wrote it, digits cut.
+# A result that latency.py wrote, with rounded numbers.
 LOADS = [
     {"load_seconds": 0.0012, "first_call_seconds": 7.1e-05, "baseline_bytes": 38_000_000, "resident_bytes": 40_100_000},
     {"load_seconds": 0.0011, "first_call_seconds": 7.0e-05, "baseline_bytes": 38_000_000, "resident_bytes": 40_000_000},
@@ -160,7 +160,7 @@ RECORDED = {
             "size_unknown": "No package metadata was found for gatecell",
             "loads": LOADS,
             "alone": {"calls": 199590, "p50": 6.0e-06, "p99": 1.1e-05, "p99.9": 9.3e-05, "max": 0.004},
-            "beside": {"calls": 1500, "p50": 6.1e-06, "p99": 0.00417, "p99.9": None, "max": 0.0051},
+            "with_busy_thread": {"calls": 1500, "p50": 6.1e-06, "p99": 0.00417, "p99.9": None, "max": 0.0051},
             "callers": {
                 "1": {"calls_per_second": 97710.4, "p50": 5.9e-06, "p99": 1.2e-05, "p99.9": 1e-4, "max": 0.01},
                 "2": {"calls_per_second": 105307.6, "p50": 6e-06, "p99": 9.8e-06, "p99.9": 0.0041, "max": 0.02},

@@ -1,6 +1,6 @@
-"""The predicted limits against figures worked out by hand, and what stands around the compiled program.
+"""Compares predicted limits with figures computed by hand, and tests the code that compiles and runs machine.cpp.
 
-Nothing is measured here: bench/compare.py's quick run does that, where Eigen's headers are installed.
+These tests measure nothing. CI runs bench/compare.py, which measures, where Eigen's headers are installed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from suite.caches import buffer_sizes, cache_capacities
 from suite.cases import Case
 from suite.limits import predict, shares
-from suite.machine import Machine, buffer_sizes, cache_capacities
+from suite.machine import Machine
 
 
 def limits(threads: int, flops: float, bandwidths: list[float], seconds_per_unit: dict[str, float]) -> dict[str, Any]:
@@ -27,15 +28,15 @@ def limits(threads: int, flops: float, bandwidths: list[float], seconds_per_unit
         "fma": {"float32": flops, "float64": flops / 2},
         "levels": [{"name": n, "bytes": b, "bandwidth": w} for n, b, w in zip(names, sizes, bandwidths, strict=True)],
         "activations": {cell: {"float32": s, "float64": 3 * s} for cell, s in seconds_per_unit.items()},
-        "flag_round_trip": 1e-7,
+        "core_round_trip": 1e-7,
     }
 
 
-# A weight and row cost 20 ps to multiply; 4 bytes take 25 ps from L1, 50 from L2, 100 from L3, 400 from memory.
+# One multiply-add takes 20 ps. Reading 4 bytes takes 25 ps from L1, 50 from L2, 100 from L3 and 400 from memory.
 ONE = limits(1, 100e9, [160e9, 80e9, 40e9, 10e9], {"lstm": 1e-9, "gru": 2e-9, "rnn": 0.5e-9})
 TWO = limits(2, 200e9, [320e9, 160e9, 60e9, 10e9], {"lstm": 0.5e-9, "gru": 1e-9, "rnn": 0.25e-9})
 
-# case: input, recurrent, activation seconds, what binds input and recurrent
+# case: input, recurrent and activation seconds, limits of input and recurrent part
 BY_HAND = {
     # 20,000 weights x 1,000 rows; 40,000 weights x 100 rows x 10 steps; 100 units x 1,000
     "lstm,B=100,T=10,I=50,H=100": (4e-4, 8e-4, 1e-4, "FMA", "FMA"),
@@ -43,39 +44,39 @@ BY_HAND = {
     "rnn,B=1,T=101,H=50": (5.05e-6, 6.3125e-6, 2.525e-6, "FMA", "L1"),
     # 120,000 recurrent weights (480 kB), network 720 kB
     "gru,B=1,T=11,I=100,H=200": (1.32e-5, 6.6e-5, 4.4e-6, "FMA", "L2"),
-    # two rows use what they read, three multiply longer (60 ps) than they read (50 ps)
+    # a weight is read in 50 ps: longer than the products of two rows (40 ps), shorter than those of three (60 ps)
     "gru,B=2,T=11,I=100,H=200": (2.64e-5, 6.6e-5, 8.8e-6, "FMA", "L2"),
     "gru,B=3,T=11,I=100,H=200": (3.96e-5, 7.92e-5, 1.32e-5, "FMA", "FMA"),
-    # a million weights each; two steps multiply (40 ps) faster than the input weights are read once (100 ps)
+    # a million weights each; reading an input weight once (100 ps) takes longer than its products of two steps (40 ps)
     "lstm,B=1,T=2,H=500": (1e-4, 2e-4, 1e-6, "L3", "L3"),
     # 4 million weights each, 16 MB
     "lstm,B=1,T=100,H=1000": (8e-3, 1.6e-1, 1e-4, "FMA", "memory"),
-    # the network (12 MB) comes from memory in each call, W_hh (4 MB) then stays in L3: 400 us + 10 x 100 us
+    # each call reads the network (12 MB) from memory; W_hh (4 MB) then stays in L3: 400 us + 10 x 100 us
     "lstm,B=1,T=11,I=1000,H=500": (8e-4, 1.4e-3, 5.5e-6, "memory", "L3"),
-    # one step: nothing stays, both come from memory
+    # a call of one step reads both from memory
     "lstm,B=1,T=1,I=1000,H=500": (8e-4, 4e-4, 5e-7, "memory", "memory"),
     # input weights 2 x 4,000 and 2 x 20,000, recurrent 4 x 10,000; 40 rows, 4 a step; 4 x 50 units
     "lstm,B=4,T=10,I=20,H=50,layers=2,bidirectional": (3.84e-5, 3.2e-5, 8e-6, "FMA", "FMA"),
-    # one direction (40 kB) is more than L1, all four are not more than L2
+    # one direction run (40 kB) does not fit L1; all four fit L2
     "lstm,B=1,T=10,I=20,H=50,layers=2,bidirectional": (9.6e-6, 2e-5, 2e-6, "FMA", "L2"),
-    # directions run one after the other: each, 640 kB, stays in L2 from its second step on, both together would not
+    # directions run one after the other: from its second step on each (640 kB) is in L2; both together do not fit
     "lstm,B=1,T=11,I=100,H=200,bidirectional": (3.52e-5, 1.92e-4, 4.4e-6, "FMA", "L2"),
-    # recurrent 400 x 50 and the projection's 50 x 100; input 4,000 weights, x 2 steps 40 ps, to read 50 ps
+    # recurrent 400 x 50 and projection 50 x 100; an input weight is read in 50 ps, its products of two steps take 40 ps
     "lstm,B=1,T=2,I=10,H=100,proj=50": (2e-7, 2.5e-6, 2e-7, "L2", "L2"),
-    # the second layer's input is the projected h: 4,000 + 20,000 weights, each for 10 rows
+    # the input of the second layer is the projected h: 4,000 + 20,000 weights, 10 rows
     "lstm,B=10,T=1,I=10,H=100,proj=50,layers=2": (4.8e-6, 1e-5, 2e-6, "FMA", "FMA"),
-    # three peepholes a unit beside 40,000 weights; coupled two beside 30,000; in matrices 20,000 beside 30,000
+    # 40,000 weights and three peepholes per unit; coupled: 30,000 and two per unit; full and coupled: 30,000 and 20,000
     "lstm,B=100,T=10,I=50,H=100,peepholes=diagonal": (4e-4, 8.06e-4, 1e-4, "FMA", "FMA"),
     "lstm,B=100,T=10,I=50,H=100,peepholes=diagonal,coupled_gates": (3e-4, 6.04e-4, 1e-4, "FMA", "FMA"),
     "lstm,B=100,T=10,I=50,H=100,peepholes=full,coupled_gates": (3e-4, 1e-3, 1e-4, "FMA", "FMA"),
     # the reset changes no product; without it two gates remain: 80,000 recurrent weights (320 kB)
     "gru,B=1,T=11,I=100,H=200,reset=before": (1.32e-5, 6.6e-5, 4.4e-6, "FMA", "L2"),
     "gru,B=1,T=11,I=100,H=200,reset=none": (8.8e-6, 4.4e-5, 4.4e-6, "FMA", "L2"),
-    # 8 bytes a weight: the first step from L2 (100 ps), the others from L1 (50 ps); multiplying takes 40 ps
+    # 8 bytes per weight: the first step reads from L2 (100 ps), the others from L1 (50 ps); a multiply-add takes 40 ps
     "rnn,B=1,T=101,H=50,float64": (1.01e-5, 1.275e-5, 7.575e-6, "FMA", "L1"),
-    # a step of streams comes from L2, as a call's only one: three times 25,000 weights each
+    # each step of streams reads all weights from L2, like a call of one step: three times 10,000 to 20,000 weights
     "lstm,B=1,T=3,I=100,H=50,streams": (3e-6, 1.5e-6, 1.5e-7, "L2", "L2"),
-    # neither the layout of x nor a missing state changes the work
+    # the layout of x and a missing initial state do not change the work
     "gru,B=3,T=11,I=100,H=200,batch_first,no_hx": (3.96e-5, 7.92e-5, 1.32e-5, "FMA", "FMA"),
 }
 
@@ -104,8 +105,8 @@ def test_prediction(case: str, measured: dict[str, Any], expected: tuple[float, 
     assert p.seconds == pytest.approx(sum(expected[:3]), rel=1e-12)
 
 
-def test_a_ragged_batch_counts_real_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of lengths 3, 1 and 4: rows 3, 2, 2, 1; the network (720 kB) and W_hh (480 kB) lie in L2."""
+def test_padding_of_a_ragged_batch_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of 3, 1 and 4 steps: the four steps have 3, 2, 2 and 1 rows. Network (720 kB) and W_hh (480 kB) fit L2."""
     monkeypatch.setattr("suite.limits.make_lengths", lambda case: np.array([3, 1, 4]))
     p = predict(Case.parse("gru,B=3,T=5,I=100,H=200,ragged"), {**ONE, "reads": {"720000": 80e9, "480000": 80e9}})
     assert p.input_seconds == pytest.approx(60_000 * 8 * 20e-12)
@@ -121,11 +122,11 @@ def test_shares() -> None:
     assert shares(case, 1) == (4 * network, 4 * direction)
     assert shares(case, 2) == (2 * network, 2 * direction)
     assert shares(Case.parse("lstm,I=100,H=200,peepholes=full"), 1) == (4 * 360_000, 4 * 280_000)
-    assert shares(Case.parse("rnn,H=4"), 1) == (4096, 4096)  # less cannot be measured
-    assert shares(Case.parse("lstm,H=8192"), 2) == (2**28, 2**28)  # nor need more be, to see memory
+    assert shares(Case.parse("rnn,H=4"), 1) == (4096, 4096)  # the smallest size that is measured
+    assert shares(Case.parse("lstm,H=8192"), 2) == (2**28, 2**28)  # the largest size that is measured
 
 
-def test_a_bandwidth_is_that_of_the_very_size() -> None:
+def test_bandwidth_is_that_of_the_exact_size() -> None:
     p = predict(Case.parse("lstm,B=1,T=11,I=500,H=100,layers=1"), {**ONE, "reads": {"960000": 96e9, "160000": 16e9}})
     assert p.recurrent_seconds == pytest.approx(160000 / 96e9 + 10 * 160000 / 16e9)
     assert p.recurrent_binds == "L2"
@@ -144,7 +145,7 @@ def write_caches(system: Path, cpu: int, caches: list[tuple[str, str, str, str]]
     [
         ([2], {"L1": 48 * 1024, "L2": 2**20, "L3": 32 * 2**20}),
         ([2, 3], {"L1": 48 * 1024, "L2": 2**20, "L3": 16 * 2**20}),
-        ([2, 3, 8, 9], {"L1": 48 * 1024, "L2": 2**20, "L3": 16 * 2**20}),  # 8 and 9 have another L3
+        ([2, 3, 8, 9], {"L1": 48 * 1024, "L2": 2**20, "L3": 16 * 2**20}),  # 8 and 9 use another L3
         ([2, 18], {"L1": 24 * 1024, "L2": 2**19, "L3": 16 * 2**20}),  # two threads of one core
     ],
 )
@@ -167,7 +168,7 @@ def write_program(path: Path, lines: str) -> None:
     path.chmod(0o755)
 
 
-def test_without_linux_description_the_c_library_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_sizes_of_the_c_library_without_those_of_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RuntimeError, match="sizes of the caches"):
         cache_capacities([0], tmp_path)
@@ -178,28 +179,28 @@ def test_without_linux_description_the_c_library_tells(tmp_path: Path, monkeypat
     assert cache_capacities([0, 1], tmp_path) == {"L1": 32768, "L2": 524288}
 
 
-def test_buffers_lie_in_their_level() -> None:
+def test_buffers_fit_their_level() -> None:
     caches = {"L1": 48 * 1024, "L2": 2**20, "L3": 2**24}
     assert buffer_sizes(caches, 2) == {"L1": 24 * 1024, "L2": 2**19, "L3": 2**22, "memory": 2**26}
     assert buffer_sizes({"L1": 2**15, "L2": 2**20}, 1) == {"L1": 2**14, "L2": 2**19, "memory": 2**22}
-    assert buffer_sizes({**caches, "L3": 2**28}, 4)["memory"] == 2**27  # 512 MiB together
+    assert buffer_sizes({**caches, "L3": 2**28}, 4)["memory"] == 2**27  # 512 MiB in all threads together
 
 
-# Stands for the compiler: the "program" it makes answers with what it was asked for.
+# Takes the place of the compiler. The program that it writes prints its own arguments as the results.
 FAKE_COMPILER = """
 import pathlib, sys
 program = pathlib.Path(sys.argv[-1])
 program.write_text('''#!{python}
 import json, sys
 command, *numbers = sys.argv[1:]
-words = {{"fma": ["float32", "float64"], "read": ["bandwidth"], "activations": ["lstm"], "flag": []}}
+words = {{"fma": ["float32", "float64"], "read": ["bandwidth"], "activations": ["lstm"], "round-trip": []}}
 print(json.dumps(dict(zip(words[command], map(int, numbers * 2)))))
 ''')
 program.chmod(0o755)
 """
 
 
-def test_measure_asks_for_every_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_measure_reads_every_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_program(tmp_path / "compiler", FAKE_COMPILER.format(python=sys.executable))
     monkeypatch.setenv("CXX", str(tmp_path / "compiler"))
     monkeypatch.setenv("GATECELL_EIGEN_INCLUDE", str(tmp_path))
@@ -218,7 +219,7 @@ def test_measure_asks_for_every_level(tmp_path: Path, monkeypatch: pytest.Monkey
     ("compiler", "message"),
     [(None, r"needs a C\+\+ compiler"), ("no-such-compiler", "comes from CXX"), ("false", "machine.cpp.* failed")],
 )
-def test_errors_name_what_is_missing(
+def test_errors_name_the_missing_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str | None, message: str
 ) -> None:
     monkeypatch.setenv("GATECELL_EIGEN_INCLUDE", str(tmp_path))

@@ -1,4 +1,4 @@
-"""loading.py: every loader gives the same arrays, what a turn reports, rows of the table, exit status."""
+"""Tests of loading.py: all loaders give the same arrays; the report of a turn, lines of the table, exit status."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def test_loaders_give_the_same_arrays(case, folder):
     expected = [torch.from_numpy(array) for name, array in arrays(0.5) if name.startswith(case.prefix)]
     if "bfloat16" in case.file:
         expected = [tensor.bfloat16().float() for tensor in expected]
-    content = sorted(tensor.numpy().tobytes() for tensor in expected)  # safetensors has an order of its own
+    content = sorted(tensor.numpy().tobytes() for tensor in expected)  # sorted, because safetensors has another order
     for loader in ("gatecell", case.loader):
         assert sorted(array.tobytes() for array in LOADERS[loader](str(folder / case.file), case.prefix)()) == content
 
@@ -33,7 +33,9 @@ def test_size_of_the_files():
 
 
 def test_a_turn(folder):
-    turn = json.loads(loading.python("-m", "suite.loading_worker", "gatecell", str(folder / "checkpoint.pt"), "model"))
+    turn = json.loads(
+        loading.run_python("-m", "suite.loading_worker", "gatecell", str(folder / "checkpoint.pt"), "model")
+    )
     assert turn["imported"] == ["gatecell"]
     assert turn["bytes"] == sum(array.nbytes for name, array in arrays(0.5) if name.startswith("model"))
     assert turn["seconds"] > 0
@@ -42,7 +44,7 @@ def test_a_turn(folder):
 
 def test_a_turn_that_fails(tmp_path):
     with pytest.raises(SystemExit, match=r"loading_worker gatecell .*No such file"):
-        loading.python("-m", "suite.loading_worker", "gatecell", str(tmp_path / "none.pt"))
+        loading.run_python("-m", "suite.loading_worker", "gatecell", str(tmp_path / "none.pt"))
 
 
 def turns(seconds, peak=0):
@@ -59,7 +61,7 @@ def test_rows():
 
 @pytest.mark.parametrize("imports_torch", [False, True])
 def test_program(imports_torch, tmp_path, monkeypatch, capsys):
-    """With a measurement that only adds what it is told to."""
+    """The measurement is replaced by fixed results."""
 
     def measure(case, folder, rounds):
         assert (folder / case.file).exists()
@@ -77,7 +79,7 @@ def test_program(imports_torch, tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr()
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.out.splitlines()]
     assert ["gatecell info", "400 ms", "-", "-", "300 ms", "NO"] in lines
-    assert ["import gatecell, beside NumPy's", "10.0 ms", "-", "-", "30.0 ms", "yes"] in lines
+    assert ["import gatecell, in addition to NumPy's", "10.0 ms", "-", "-", "30.0 ms", "yes"] in lines
     assert ("FAILED: gatecell imported torch: .pt; " in printed.err) == imports_torch
     saved = json.loads(output.read_text())
     assert (saved["program"], saved["megabytes"], saved["info_seconds"]) == ("loading", 1, [0.4, 0.4])

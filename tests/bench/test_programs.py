@@ -1,4 +1,4 @@
-"""The programs but for what they measure: options, rows, exit status."""
+"""Tests of the programs without their measurements: options, lines of the tables, exit status."""
 
 import argparse
 import json
@@ -14,8 +14,10 @@ import ragged
 import silero_vad
 import streams
 from suite import options
-from suite.cases import GRIDS, Case, make_lengths
-from suite.contest import contest
+from suite.arrays import make_lengths
+from suite.cases import Case
+from suite.fixed_cases import run_fixed_cases
+from suite.grids import GRIDS
 from suite.results import CaseResult
 from suite.rounds import LARGEST_DIFFERENCE
 
@@ -62,7 +64,7 @@ def test_bad_options(words, message, capsys):
 
 
 class Machine:
-    """Gives these rates in turn."""
+    """Returns these rates, one for each call of `fma`."""
 
     def __init__(self, *rates):
         self.rates = iter(rates)
@@ -74,7 +76,7 @@ class Machine:
 
 @pytest.mark.parametrize(
     ("rates", "reading"),
-    [((95.0,), 95), ((120.0,), 120), ((50.0, 97.0), 97), ((50.0, 40.0, 60.0), 60)],  # two more chances when low
+    [((95.0,), 95), ((120.0,), 120), ((50.0, 97.0), 97), ((50.0, 40.0, 60.0), 60)],  # a low rate is measured again
 )
 def test_reading_of_the_machine(rates, reading, monkeypatch):
     monkeypatch.setattr(compare.time, "sleep", lambda seconds: None)
@@ -90,7 +92,7 @@ def entry(*turns, difference=0.0):
 
 def test_row_of_ab():
     raw = {"case": "gru,H=8", "contestants": {"A": entry(3e-6, 3e-6), "B": entry(2e-6, 2e-6)}}
-    assert ab.row(CaseResult(raw)) == [
+    assert ab.table_row(CaseResult(raw)) == [
         "gru,B=1,T=100,H=8",
         "3.00 us",
         "2.00 us",
@@ -99,14 +101,14 @@ def test_row_of_ab():
         "same bits",
     ]
     raw["contestants"]["B"] = entry(2e-6, 2e-6, difference=1.5e-7)
-    assert ab.row(CaseResult(raw))[-1] == "1.5e-07"
+    assert ab.table_row(CaseResult(raw))[-1] == "1.5e-07"
     raw["contestants"]["B"] = {"missing": "process ended with status -11", "failed": True}
-    assert ab.row(CaseResult(raw))[1:] == ["-", "process ended with status -11", "-", "-", "-"]
+    assert ab.table_row(CaseResult(raw))[1:] == ["-", "process ended with status -11", "-", "-", "-"]
 
 
-def test_ab_refuses_a_commit_that_is_none():
+def test_ab_rejects_a_name_that_is_not_a_commit():
     with pytest.raises(SystemExit, match="no-such-commit"):
-        ab.resolve("no-such-commit")
+        ab.commit_hash("no-such-commit")
 
 
 @pytest.mark.parametrize(
@@ -114,16 +116,16 @@ def test_ab_refuses_a_commit_that_is_none():
     [({}, [1.0, 1.0], 0), ({}, [1.0, 1.0, 0.5], 3), ({"torch": {"missing": "broke", "failed": True}}, [1.0, 1.0], 1)],
 )
 def test_exit_status_of_compare(entries, readings, status, tmp_path, monkeypatch, capsys):
-    """With a measurement that only adds what it is told to."""
-    limits = {"fma": {"float32": 1.0, "float64": 1.0}, "levels": [], "flag_round_trip": None}
+    """The measurement is replaced by fixed results."""
+    limits = {"fma": {"float32": 1.0, "float64": 1.0}, "levels": [], "core_round_trip": None}
 
-    def measure(options, field, machine, run):
+    def measure(options, contestants, machine, run):
         gatecell = {"gatecell": {**entry(1.0), "calls": [1]}}
         case = {"case": "gru,B=1,T=100,H=8", "limit": {"seconds": 0.5}, "contestants": {**gatecell, **entries}}
         run |= {"limits": limits, "fma_readings": readings, "cases": [case]}
         yield
 
-    class Nothing:
+    class NoMachine:
         def __enter__(self):
             return self
 
@@ -134,7 +136,7 @@ def test_exit_status_of_compare(entries, readings, status, tmp_path, monkeypatch
     words = ["compare.py", "gru,H=8", "--contestants", ",".join(["gatecell", *entries]), "--output", str(output)]
     monkeypatch.setattr(sys, "argv", words)
     monkeypatch.setattr(compare, "measure", measure)
-    monkeypatch.setattr(compare, "Machine", Nothing)
+    monkeypatch.setattr(compare, "Machine", NoMachine)
     assert compare.main() == status
     printed = capsys.readouterr()
     assert "| gru,B=1,T=100,H=8 |" in printed.out
@@ -144,9 +146,9 @@ def test_exit_status_of_compare(entries, readings, status, tmp_path, monkeypatch
     assert saved["command"].startswith("python bench/compare.py gru,H=8")
 
 
-def test_output_that_cannot_be_written_ends_the_program_at_once(tmp_path, monkeypatch):
+def test_a_wrong_output_path_ends_the_program_before_it_measures(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["compare.py", "gru,H=8", "--output", str(tmp_path)])
-    monkeypatch.setattr(compare, "Machine", None)  # nothing is measured
+    monkeypatch.setattr(compare, "Machine", None)  # a measurement would fail
     with pytest.raises(SystemExit, match=r"cannot write .*: Is a directory"):
         compare.main()
 
@@ -164,30 +166,30 @@ def test_row_of_ragged():
     }
     result = CaseResult(case_of("gru,B=10,T=10,H=8,ragged", **turns))
     fill = make_lengths(result.case).sum() / 100
-    name, shown, gatecell, packed, full, pytorch, pytorch_full, *others, peer, to_full = ragged.row(result)
+    name, shown, gatecell, packed, full, pytorch, pytorch_full, *others, peer, to_full = ragged.table_row(result)
     assert (name, shown, gatecell, packed) == ("gru,B=10,T=10,H=8,ragged", f"{fill:.1%}", "4.50 ms", "-")
     assert (full, pytorch, pytorch_full, others) == ("6.00 ms", "13.5 ms", "9.00 ms", ["-", "-"])
-    assert peer == "2.00 (2.00 to 2.00)"  # gatecell.full is no peer
+    assert peer == "2.00 (2.00 to 2.00)"  # gatecell.full does not count as a peer
     assert float(to_full.split()[0]) == pytest.approx(0.75 / fill, abs=0.005)
 
 
 def test_row_of_streams():
     turns = {"gatecell": (1e-3, 2e-3), "torch": (2e-3, 4e-3), "onnxruntime": (10e-3, 20e-3)}
     result = CaseResult(case_of("lstm,B=1000,T=3,I=64,H=128,streams", **turns))
-    assert streams.row(result) == [
+    assert streams.table_row(result) == [
         *["1,000", "2,000,000", "1,000,000", "-", "200,000"],
         *["2.00 (2.00 to 2.00)", "-", "10.00 (10.00 to 10.00)"],
     ]
 
 
 @pytest.mark.parametrize(("tolerance", "status"), [(1e-5, 0), (-1, 1)])
-def test_contest_keeps_and_prints(tolerance, status, tmp_path, monkeypatch, capsys):
+def test_fixed_cases_are_written_and_printed(tolerance, status, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(LARGEST_DIFFERENCE, "float32", tolerance)
     output = tmp_path / "run.json"
     words = ["program.py", "--rounds", "2", "--budget", "0.01", "--threads", "1", "--output", str(output)]
     monkeypatch.setattr(sys, "argv", words)
     case, names = "gru,B=1,T=3,H=8", ("gatecell", "gatecell.packed")
-    assert contest("About.\n\nMore.", [case], names, lambda run: f"{len(run.cases)} case") == status
+    assert run_fixed_cases("About.\n\nMore.", [case], names, lambda run: f"{len(run.cases)} case") == status
     printed = capsys.readouterr()
     assert printed.out.startswith("1 case\n\nNo time: ")
     assert "No time: gatecell packed: only for ragged cases\n" in printed.out
@@ -198,27 +200,27 @@ def test_contest_keeps_and_prints(tolerance, status, tmp_path, monkeypatch, caps
 
 
 @pytest.mark.parametrize("program", [accelerate, models, ragged, silero_vad, streams])
-def test_fixed_cases_are_written_as_they_print(program):
+def test_texts_of_fixed_cases_are_normalised(program):
     assert [str(Case.parse(text)) for text in program.CASES] == list(program.CASES)
 
 
 def test_row_of_accelerate():
     turns = {"torch.model": (20e-6, 40e-6), "gatecell.accelerate": (5e-6, 10e-6), "gatecell.own": (3e-6, 4e-6)}
     times = ["30.0 us", "7.50 us", "3.50 us", "4.00 (4.00 to 4.00)"]
-    assert accelerate.row(CaseResult(case_of("lstm,B=1,T=1,H=8", **turns)))[1:] == [*times, "4.0 us"]
-    assert accelerate.row(CaseResult(case_of("lstm,B=1,T=10,H=8,streams", **turns)))[1:] == [*times, "0.4 us"]
-    assert accelerate.row(CaseResult(case_of("gru,B=10,T=10,H=8,ragged", **turns)))[1:] == [*times, "-"]
+    assert accelerate.table_row(CaseResult(case_of("lstm,B=1,T=1,H=8", **turns)))[1:] == [*times, "4.0 us"]
+    assert accelerate.table_row(CaseResult(case_of("lstm,B=1,T=10,H=8,streams", **turns)))[1:] == [*times, "0.4 us"]
+    assert accelerate.table_row(CaseResult(case_of("gru,B=10,T=10,H=8,ragged", **turns)))[1:] == [*times, "-"]
 
 
 def test_row_of_models():
     turns = {"gatecell.classifier": (1e-3, 2e-3), "torch.classifier": (2e-3, 4e-3)}
     result = CaseResult(case_of(models.CASES[0], **turns))
-    assert models.row(result) == [models.CASES[0], "1.50 ms", "3.00 ms", "2.00 (2.00 to 2.00)"]
+    assert models.table_row(result) == [models.CASES[0], "1.50 ms", "3.00 ms", "2.00 (2.00 to 2.00)"]
 
 
 def test_row_of_silero_vad():
     turns = {"gatecell.vad": (1e-3, 2e-3), "onnxruntime.vad": (4e-3, 8e-3)}
-    assert silero_vad.row(CaseResult(case_of("lstm,B=100,T=2,H=128,streams", **turns))) == [
+    assert silero_vad.table_row(CaseResult(case_of("lstm,B=100,T=2,H=128,streams", **turns))) == [
         *["100", "2", "133,333", "33,333", "-"],
         *["4.00 (4.00 to 4.00)", "-"],
     ]

@@ -1,4 +1,4 @@
-"""Figures drawn from a run, against numbers worked out by hand, and the tables made of them."""
+"""Tests of the figures of a run, against numbers computed by hand, and of the tables."""
 
 import json
 import math
@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from suite.record import Neighbours, cpu_seconds
+from suite.other_load import OtherLoad, cpu_seconds
 from suite.results import CaseResult, Run, Spread
 from suite.tables import comparison, duration, summary
 
@@ -20,7 +20,7 @@ def entry(*turns):
 
 @pytest.fixture
 def run():
-    """Three rounds; the machine doubles its time in the last one, which no ratio may show."""
+    """A run of three rounds. The machine takes twice as long in the last one, which must not change the ratios."""
     first = {
         "gatecell": entry(1e-3, 1e-3, 2e-3),
         "torch": entry(3e-3, 4.5e-3, 2e-3),
@@ -42,7 +42,7 @@ def run():
             {"name": "L1", "bytes": 49152, "bandwidth": 4e11},
             {"name": "memory", "bytes": None, "bandwidth": 1.5e10},
         ],
-        "flag_round_trip": 9e-8,
+        "core_round_trip": 9e-8,
     }
     return Run(
         {
@@ -66,8 +66,8 @@ def test_spread():
     assert Spread.of([3.0]) == Spread(3, 3, 3)
 
 
-def test_ratio_is_taken_within_a_round(run):
-    assert run.cases[0].ratio("torch") == pytest.approx((3, 1.4, 4.2))  # of 3, 4.5 and 1
+def test_ratio_is_computed_within_a_round(run):
+    assert run.cases[0].ratio("torch") == pytest.approx((3, 1.4, 4.2))  # the quantiles of 3, 4.5 and 1
     assert run.cases[1].ratio("torch") == pytest.approx((0.5, 0.5, 0.5))
     assert run.cases[0].ratio("onnxruntime") == pytest.approx((2, 2, 2))
     assert run.cases[0].ratio("torch", "onnxruntime").median == pytest.approx(1.5)
@@ -103,14 +103,14 @@ def test_geometric_means(run):
 def test_drift(run):
     assert run.drift == pytest.approx(0.05)
     assert run.valid
-    run.raw["fma_readings"].append(2.3e11)  # of a median of 2.05e11
+    run.raw["fma_readings"].append(2.3e11)  # the median is now 2.05e11
     assert run.drift == pytest.approx(2.3 / 2.05 - 1)
     assert not run.valid
     run.raw["fma_readings"] = [2e11, 2e11, 1.7e11]
     assert not run.valid
 
 
-def test_failures_are_what_broke_not_what_is_missing(run):
+def test_a_library_that_is_missing_is_not_a_failure(run):
     assert run.failures == ["lstm,B=1,T=100,H=256: OpenVINO process ended with status -9"]
 
 
@@ -127,7 +127,7 @@ def test_table(run):
     assert second[7] == "0.50 (0.50 to 0.50)"
 
 
-def test_summary_names_all_that_is_missing_and_whether_the_run_counts(run):
+def test_summary_names_missing_times_and_says_whether_the_run_is_valid(run):
     text = summary(run)
     assert "Geometric mean of fastest peer / gatecell: 1.00 over 2 cases." in text
     assert "Geometric mean of PyTorch / gatecell: 1.22 over 2 cases." in text
@@ -135,7 +135,7 @@ def test_summary_names_all_that_is_missing_and_whether_the_run_counts(run):
     assert "No time: ONNX Runtime: no such operator (gru,B=1,T=1,H=64)\n" in text
     assert "No time: OpenVINO: process ended with status -9 (lstm,B=1,T=100,H=256)\n" in text
     assert "200 GFLOP/s float32, 100 GFLOP/s float64; reading L1 400 GB/s, memory 15 GB/s" in text
-    assert "flag between two cores and back 90.0 ns" in text
+    assert "round trip between two cores 90.0 ns" in text
     assert text.endswith("Valid: the machine's FMA rate stayed within 5.0%.")
     run.raw["fma_readings"] = [2e11, 2e11, 1.5e11]
     assert "NOT VALID: the machine's FMA rate drifted by 25% (allowed 10%)" in summary(run)
@@ -147,7 +147,7 @@ def test_summary_names_all_that_is_missing_and_whether_the_run_counts(run):
     assert "NOT COMPLETE: 2 of 7 cases." in summary(run)
 
 
-def test_cells_beside_the_plain_one(run):
+def test_ratio_of_an_extended_cell_to_the_plain_one(run):
     times = {"B=1,H=8": 4e-6, "B=1,H=8,coupled_gates": 5e-6, "B=2,H=8,coupled_gates": 1e-6}
     cases = [
         {"case": f"lstm,{words}", "limit": {"seconds": 1e-6}, "contestants": {"gatecell": entry(t, t, 2 * t)}}
@@ -156,30 +156,30 @@ def test_cells_beside_the_plain_one(run):
     broken = {"gatecell": {"missing": "broke", "failed": True}}
     cases.append({"case": "lstm,B=1,H=8,peepholes=full", "limit": {"seconds": 1e-6}, "contestants": broken})
     beside = Run({**run.raw, "contestants": {"gatecell": "1.0"}, "cases": cases})
-    ((result, times),) = beside.beside_plain
+    ((result, times),) = beside.ratios_to_plain
     assert (str(result.case), times) == ("lstm,B=1,T=100,H=8,coupled_gates", pytest.approx(1.25))
     text = "gatecell takes 1.25 times as long for lstm,B=1,T=100,H=8,coupled_gates as for the plain cell."
     assert [line for line in summary(beside).splitlines() if "plain cell" in line] == [text]
     assert "plain cell" not in summary(run)
 
 
-def test_neighbours_are_the_others():
+def test_load_of_other_programs():
     command = [sys.executable, "-c", "while True: pass"]
     with subprocess.Popen(command) as process:
         try:
-            others, nobody = Neighbours(list), Neighbours(lambda: [process.pid])
+            others, nobody = OtherLoad(list), OtherLoad(lambda: [process.pid])
             start = time.monotonic()
             while cpu_seconds(process.pid) < 0.5:
                 time.sleep(0.05)
             share = 0.5 / (time.monotonic() - start)
-            busy = others.busy()
+            busy = others.busy_cpus()
             assert busy > 0.8 * share
-            assert nobody.busy() < busy - 0.8 * share
+            assert nobody.busy_cpus() < busy - 0.8 * share
         finally:
             process.kill()
 
 
-def test_load_refuses_other_files(run, tmp_path):
+def test_load_rejects_other_files(run, tmp_path):
     path = tmp_path / "run.json"
     path.write_text(json.dumps(run.raw))
     assert Run.load(path).raw == run.raw

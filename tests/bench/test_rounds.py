@@ -1,4 +1,7 @@
-"""Rounds: order, comparison of outputs, contestants that fail; with scripted processes, and once with real ones."""
+"""Tests of rounds: order of the turns, comparison of outputs, contestants that fail.
+
+Most tests use scripted processes, the others real ones.
+"""
 
 import os
 from functools import partial
@@ -6,20 +9,21 @@ from functools import partial
 import numpy as np
 import pytest
 
-from contestants import NOT_GIVEN, Built
+from contestants import NO_OUTPUT, ReadyNetwork
 from helpers.fresh_process import HANG
-from suite import sampling
-from suite.cases import Case, make_input, make_weights
+from suite import call_times
+from suite.arrays import make_input, make_weights
+from suite.cases import Case
 from suite.equations import forward
 from suite.processes import Process, ProcessError
-from suite.rounds import Field, difference
+from suite.rounds import ContestantProcesses, largest_difference
 from suite.worker import Worker
 
 CASE = Case.parse("lstm,B=2,T=3,I=4,H=5")
 
 
 class Scripted:
-    """Answers like a worker; `log` notes who was asked what."""
+    """Answers like a worker, and appends its name and the request to `log`."""
 
     def __init__(self, name, log, outputs=(), unsupported=None, dies_at=None, seconds=1.0):
         self.name, self.log, self.outputs, self.unsupported = name, log, outputs, unsupported
@@ -44,16 +48,16 @@ class Scripted:
         self.log.append((self.name, "close"))
 
 
-def field(log, **contestants):
+def scripted(log, **contestants):
     start = {name: partial(Scripted, name, log, **options) for name, options in contestants.items()}
-    return Field(start, reference="b")
+    return ContestantProcesses(start, reference="b")
 
 
-def test_each_is_built_and_timed_in_turn():
+def test_contestants_are_built_and_timed_in_turns():
     log, y = [], [np.ones(3, np.float32)]
-    competition = field(log, a={"outputs": y, "seconds": 2.0}, b={"outputs": y}, c={"outputs": y})
-    entries = competition.measure(CASE, rounds=2, budget=0.0, limit=1.0)
-    competition.close()
+    contestants = scripted(log, a={"outputs": y, "seconds": 2.0}, b={"outputs": y}, c={"outputs": y})
+    entries = contestants.measure(CASE, rounds=2, budget=0.0, limit=1.0)
+    contestants.close()
     assert [name for name, what in log if what == "time"] == ["a", "b", "c", "a", "b", "c"]
     assert [what for name, what in log if name == "a"] == ["start", "build", "time", "build", "time", "close"]
     assert entries["a"]["turns"] == [2.0, 4.0]
@@ -64,7 +68,7 @@ def test_each_is_built_and_timed_in_turn():
 def test_wrong_outputs_are_not_timed():
     log, y = [], np.ones(3, np.float32)
     wrong, nan = y + np.float32(1e-3), y * np.nan
-    entries = field(
+    entries = scripted(
         log, a={"outputs": [wrong]}, b={"outputs": [y]}, c={"outputs": [y + np.float32(1e-6)]}, d={"outputs": [nan]}
     ).measure(CASE, 1, 0.0, 1.0)
     assert entries["a"] == {"missing": "differs from b by 1.0e-03", "failed": True}
@@ -74,41 +78,41 @@ def test_wrong_outputs_are_not_timed():
     assert {name for name, what in log if what == "time"} == {"b", "c"}
 
 
-def test_unsupported_is_no_failure_and_the_next_is_the_reference():
+def test_an_unsupported_case_is_not_a_failure_and_the_next_contestant_is_the_reference():
     y = [np.ones(3, np.float32)]
-    entries = field([], a={"outputs": y}, b={"unsupported": "no such cell"}).measure(CASE, 1, 0.0, 1.0)
+    entries = scripted([], a={"outputs": y}, b={"unsupported": "no such cell"}).measure(CASE, 1, 0.0, 1.0)
     assert entries["b"] == {"missing": "no such cell"}
     assert entries["a"]["difference"] == 0
 
 
 @pytest.mark.parametrize("text", ["gru,B=2,T=3,H=4,reset=before", "lstm,B=2,T=3,H=4,peepholes=diagonal"])
-def test_a_cell_that_the_reference_has_not_is_compared_with_the_equations(text):
+def test_a_cell_that_the_reference_lacks_is_compared_with_the_equations(text):
     case = Case.parse(text)
     right = forward(case, make_weights(case), make_input(case))
     wrong = [array + 1e-3 for array in right]
-    entries = field([], a={"outputs": wrong}, b={"unsupported": "no such cell"}, c={"outputs": right}).measure(
+    entries = scripted([], a={"outputs": wrong}, b={"unsupported": "no such cell"}, c={"outputs": right}).measure(
         case, 1, 0.0, 1.0
     )
     assert entries["a"] == {"missing": "differs from the equations by 1.0e-03", "failed": True}
     assert entries["c"]["difference"] == 0
-    entries = field([], b={"outputs": wrong}, c={"outputs": wrong}).measure(case, 1, 0.0, 1.0)
-    assert entries["c"]["difference"] == 0  # ab.py compares two versions, whose reference is the first
+    entries = scripted([], b={"outputs": wrong}, c={"outputs": wrong}).measure(case, 1, 0.0, 1.0)
+    assert entries["c"]["difference"] == 0  # ab.py compares two commits; its reference is the first
 
 
-def test_a_process_that_dies_is_made_anew_for_the_next_case():
+def test_a_process_that_dies_is_replaced_for_the_next_case():
     log, y = [], [np.ones(3, np.float32)]
-    competition = field(log, a={"outputs": y, "dies_at": 2}, b={"outputs": y})
-    entries = competition.measure(CASE, 3, 0.0, 1.0)
+    contestants = scripted(log, a={"outputs": y, "dies_at": 2}, b={"outputs": y})
+    entries = contestants.measure(CASE, 3, 0.0, 1.0)
     assert entries["a"] == {"missing": "process ended with status -9", "failed": True}
     assert len(entries["b"]["turns"]) == 3
-    competition.measure(CASE, 1, 0.0, 1.0)
+    contestants.measure(CASE, 1, 0.0, 1.0)
     assert log.count(("a", "start")) == 2
 
 
-def test_float64_must_agree_more_closely():
+def test_the_bound_of_float64_is_smaller():
     y = np.ones(3)
     case = Case.parse("lstm,H=5,float64")
-    entries = field([], a={"outputs": [y + 1e-9]}, b={"outputs": [y]}, c={"outputs": [y + 1e-14]}).measure(
+    entries = scripted([], a={"outputs": [y + 1e-9]}, b={"outputs": [y]}, c={"outputs": [y + 1e-14]}).measure(
         case, 1, 0, 1
     )
     assert entries["a"] == {"missing": "differs from b by 1.0e-09", "failed": True}
@@ -117,12 +121,12 @@ def test_float64_must_agree_more_closely():
 
 def test_difference():
     a = np.array([1.0, 2.0])
-    assert difference([a, a], [a, a + np.array([0, 0.5])]) == 0.5
-    assert difference([a], [a[:1]]) == np.inf
-    assert difference([a], [a, a]) == np.inf
-    assert difference([np.array([1.0, np.inf])], [a]) == np.inf
-    assert difference([a, NOT_GIVEN], [a + np.array([0, 0.5]), a]) == 0.5
-    assert difference([NOT_GIVEN], [a]) == np.inf
+    assert largest_difference([a, a], [a, a + np.array([0, 0.5])]) == 0.5
+    assert largest_difference([a], [a[:1]]) == np.inf
+    assert largest_difference([a], [a, a]) == np.inf
+    assert largest_difference([np.array([1.0, np.inf])], [a]) == np.inf
+    assert largest_difference([a, NO_OUTPUT], [a + np.array([0, 0.5]), a]) == 0.5
+    assert largest_difference([NO_OUTPUT], [a]) == np.inf
 
 
 @pytest.fixture
@@ -133,18 +137,20 @@ def gatecell_process():
 
 
 def test_real_processes_agree_and_are_timed():
-    competition = Field({name: partial(Process, name, 1) for name in ("gatecell", "torch")}, reference="torch")
+    contestants = ContestantProcesses(
+        {name: partial(Process, name, 1) for name in ("gatecell", "torch")}, reference="torch"
+    )
     try:
         for text in (
             "lstm,B=2,T=3,I=4,H=5,layers=2,bidirectional",
             "gru,B=2,T=3,H=5,batch_first,no_hx",
             "lstm,H=8,proj=3,float64",
         ):
-            entries = competition.measure(Case.parse(text), 2, 0.01, HANG)
+            entries = contestants.measure(Case.parse(text), 2, 0.01, HANG)
             assert [len(entry["turns"]) for entry in entries.values()] == [2, 2]
             assert all(seconds > 0 for entry in entries.values() for seconds in entry["turns"])
     finally:
-        competition.close()
+        contestants.close()
 
 
 def test_an_exception_in_the_worker_is_an_answer(gatecell_process):
@@ -162,7 +168,7 @@ def test_a_process_has_as_many_cpus_as_threads(threads):
         process.close()
 
 
-def test_environment_reaches_the_process(tmp_path):
+def test_a_process_gets_the_environment_variables(tmp_path):
     (tmp_path / "gatecell.py").write_text("raise RuntimeError('another gatecell')")
     process = Process("gatecell", 1, env={"PYTHONPATH": str(tmp_path)})
     try:
@@ -173,12 +179,12 @@ def test_environment_reaches_the_process(tmp_path):
 
 def test_a_turn_lasts_its_budget_and_gives_the_median_of_its_calls(monkeypatch):
     times = iter([0.0, 1.0, 3.0, 4.0, 104.0, 105.0, 106.0])
-    monkeypatch.setattr(sampling, "clock", lambda: next(times))
+    monkeypatch.setattr(call_times, "clock", lambda: next(times))
     worker = Worker("gatecell", 1)
     calls = []
-    worker.built = Built(call=lambda: calls.append(None), read=list)
-    assert worker.time(104.5) == {"seconds": 1.0, "calls": 5}  # of 1, 2, 1, 100, 1
-    assert len(calls) == 6  # one to warm up
+    worker.built = ReadyNetwork(call=lambda: calls.append(None), read=list)
+    assert worker.time(104.5) == {"seconds": 1.0, "calls": 5}  # the times are 1, 2, 1, 100, 1
+    assert len(calls) == 6  # the first call warms up
 
 
 def test_time_limit(gatecell_process, tmp_path):

@@ -1,4 +1,7 @@
-"""Call times and their percentiles, each only where enough calls were timed: a p99.9 of 300 is but the slowest one."""
+"""Measures times of calls and computes their percentiles.
+
+A percentile is None if too few calls were timed: the p99.9 of 300 calls would only be the slowest call.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,17 @@ from typing import Any
 
 import numpy as np
 
-# Quantile, and how many samples it takes; for the tails, two that lie beyond.
+# Name: quantile and the least number of samples for it. For p99 and p99.9 two samples must be slower than the quantile.
 PERCENTILES = {"p50": (0.5, 1), "p99": (0.99, 200), "p99.9": (0.999, 2000), "max": (1.0, 1)}
 
 clock = time.perf_counter
 
 
-def sample(call: Callable[[], Any], seconds: float, calls: int = 1, limit: float = 0) -> list[float]:
-    """Seconds of each call, for so many seconds and until there are so many calls, which may take until the limit.
+def time_calls(call: Callable[[], Any], seconds: float, calls: int = 1, limit: float = 0) -> list[float]:
+    """The time of each call. Calls for `seconds`, then until there are `calls` times, but at most for `limit` seconds.
 
-    From one call's return to the next one's: what the interpreter waits for in between belongs to the call.
+    A time goes from the return of one call to the return of the next, so that it includes the time for which the
+    interpreter waits between them.
     """
     samples: list[float] = []
     now = clock()
@@ -31,7 +35,7 @@ def sample(call: Callable[[], Any], seconds: float, calls: int = 1, limit: float
 
 
 def percentiles(samples: Sequence[float]) -> dict[str, float | None]:
-    """In the unit of the samples, of which there is at least one; None where they are too few for it."""
+    """The percentiles of at least one sample, in its unit; None if there are too few samples for a percentile."""
     return {
         name: float(np.quantile(samples, quantile)) if len(samples) >= least else None
         for name, (quantile, least) in PERCENTILES.items()

@@ -1,4 +1,4 @@
-"""A run of fixed contestants over fixed cases, of which the program makes its table: ragged.py and streams.py."""
+"""Runs fixed contestants over fixed cases. Programs such as ragged.py and streams.py make their tables from the run."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from typing import Any
 from contestants import CONTESTANTS
 from suite.cases import Case
 from suite.options import add_turns
+from suite.other_load import OtherLoad
 from suite.processes import Process
-from suite.record import Neighbours, default_path, describe_run, write_json
+from suite.record import default_path, describe_run, write_json
 from suite.results import Run
-from suite.rounds import Field
+from suite.rounds import ContestantProcesses
 from suite.tables import notes
 
 
-def contest(
-    about: str, cases: Sequence[str], contestants: Sequence[str], table: Callable[[Run], str], threads: int = 1
+def run_fixed_cases(
+    about: str, cases: Sequence[str], names: Sequence[str], table: Callable[[Run], str], threads: int = 1
 ) -> int:
-    """Reads the command line, measures, prints and keeps the run; the exit status. `about`: what the program is for."""
+    """Reads the command line, measures, prints the table and writes the JSON file. Returns the exit status.
+
+    The first paragraph of `about` is the description in --help. `names` are the contestants; `table` formats the run.
+    """
     parser = argparse.ArgumentParser(description=about.split("\n\n")[0])
     add_turns(parser, threads)
     program = Path(parser.prog).stem
@@ -32,18 +36,18 @@ def contest(
     path = options.output or default_path(program)
     run: dict[str, Any] = {"program": program, **describe_run()}
     run |= {"threads": options.threads, "rounds": options.rounds, "budget": options.budget}
-    run |= {"contestants": {name: CONTESTANTS[name].version() for name in contestants}}
+    run |= {"contestants": {name: CONTESTANTS[name].version() for name in names}}
     run |= {"planned": len(cases), "busy_cpus": [], "cases": []}
     write_json(path, run)
-    start = {name: partial(Process, name, options.threads) for name in contestants}
-    with closing(Field(start, reference="torch")) as field:
-        neighbours = Neighbours(field.pids)
+    start = {name: partial(Process, name, options.threads) for name in names}
+    with closing(ContestantProcesses(start, reference="torch")) as contestants:
+        other_load = OtherLoad(contestants.pids)
         for case in cases:
             print(case, file=sys.stderr, flush=True)
-            entries = field.measure(Case.parse(case), options.rounds, options.budget, options.time_limit)
+            entries = contestants.measure(Case.parse(case), options.rounds, options.budget, options.time_limit)
             run["cases"].append({"case": case, "contestants": entries})
-            run["busy_cpus"].append(round(neighbours.busy(), 2))
-            write_json(path, run)  # a run that is stopped keeps what it has
+            run["busy_cpus"].append(round(other_load.busy_cpus(), 2))
+            write_json(path, run)  # after each case, so that an interrupted run keeps its results
     print("\n\n".join([table(Run(run)), *notes(Run(run)), f"Kept in {path}"]))
     for failure in Run(run).failures:
         print(f"FAILED: {failure}", file=sys.stderr)
