@@ -6,8 +6,8 @@
 //   machine read BYTES T   {"bandwidth": bytes/s}; each thread reads its own BYTES again and again. The result is that
 //                          of the faster order: always forward, or forward and backward in turns. The latter finds the
 //                          data that was read last in the next smaller cache.
-//   machine activations T  {"lstm": {"float32": seconds, "float64": seconds}, ...}: for one hidden unit, one row, one
-//   step machine round-trip     {"core_round_trip": seconds} between the first two CPUs; null if there is one CPU
+//   machine activations T  {"lstm": {"float32": seconds, "float64": seconds}, ...}, each for one unit, row and step
+//   machine round-trip     {"core_round_trip": seconds} between the first two CPUs; null if there is one CPU
 //
 // T threads work at the same time, each pinned to its own CPU of the affinity mask. Figures are those of all threads
 // together.
@@ -151,9 +151,8 @@ class Ones {
 enum class Order { forward, back_and_forth };  // at the end: start again at the beginning, or read backward
 
 double read_rate(std::size_t bytes, int threads, Order order) {
-  constexpr std::size_t chains = 8,
-                        step = chains * kLanes<float>;  // so many additions at once that only loads limit it
-  constexpr std::size_t stretch = 65536;                // floats between two readings of the clock
+  constexpr std::size_t chains = 8, step = chains * kLanes<float>;  // enough additions at once that loads are the limit
+  constexpr std::size_t stretch = 65536;                            // floats between two readings of the clock
   const std::size_t count = bytes / sizeof(float), pieces = (count + stretch - 1) / stretch;
   const std::size_t piece = count / std::max(pieces, std::size_t{1}) / step * step;
   if (piece == 0) throw std::runtime_error("expected at least " + std::to_string(step * sizeof(float)) + " bytes");
