@@ -37,6 +37,14 @@ _QUICK = [f"{cell},{point}" for cell in ("lstm", "gru") for point in _POINTS]
 
 GRIDS = {
     "quick": [*_QUICK, "lstm,B=2,T=10,I=20,H=64,layers=2,bidirectional"],
+    "speed": [
+        "lstm,B=1,T=1,H=128",
+        "lstm,B=1,T=100,H=256",
+        "gru,B=1,T=100,H=256",
+        "lstm,B=1,T=100,I=128,H=256,layers=2,bidirectional",
+        "lstm,B=8,T=100,H=256",
+        "gru,B=32,T=100,H=256",
+    ],
     "extended": _extended(),
     "std": [*_std("lstm"), *_std("gru"), "lstm,B=8,T=100,H=256,float64", "lstm,B=8,T=100,H=512,proj=128"],
 }
