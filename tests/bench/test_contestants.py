@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from contestants import CONTESTANTS, UnsupportedError
-from packages import installed
+from packages import load_example
 from suite.arrays import make_input, make_lengths, make_weights
 from suite.cases import Case
 from suite.equations import forward
@@ -210,7 +210,7 @@ def test_models_agree(text):
 @pytest.mark.parametrize("text", ["lstm,B=1,T=5,H=128,streams", "lstm,B=3,T=2,H=128,streams"])
 def test_voice_activity_detectors_agree(name: str, text: str) -> None:
     """Compares the second calls, which start from the states after the first calls."""
-    installed("silero_vad")
+    load_example("silero_vad")
     found = []
     for contestant in (CONTESTANTS["gatecell.vad"], CONTESTANTS[name]):
         built = contestant.build(Case.parse(text), {}, {}, 1)
@@ -221,6 +221,6 @@ def test_voice_activity_detectors_agree(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("name", ["gatecell.vad", "onnxruntime.vad", "onnxruntime.vad_at_once"])
 def test_voice_activity_detectors_reject_other_cases(name: str) -> None:
-    installed("silero_vad")
+    load_example("silero_vad")
     with pytest.raises(UnsupportedError, match="only for lstm,H=128,streams"):
         outputs(name, STREAMS[0])

@@ -1,4 +1,4 @@
-"""attention_torch.py's class without PyTorch: other imports, lengths instead of packing, NumPy for three functions."""
+"""The class of attention_torch.py ported to gatecell: other imports, `lengths` without packing, NumPy functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gatecell.nn import functional
 
 
 class AttentionClassifier(nn.Module):
-    """x (B, T, features), of which lengths (B) steps count -> logits (B, classes) and attention weights (B, T)."""
+    """x (B, T, features) and the rows' lengths (B) -> logits (B, classes) and attention weights (B, T)."""
 
     def __init__(self, features: int, hidden: int, classes: int) -> None:
         super().__init__()

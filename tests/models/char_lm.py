@@ -1,4 +1,4 @@
-"""char_lm_torch.py's class without PyTorch: other imports, a stream instead of calls of one step."""
+"""The class of char_lm_torch.py ported to gatecell: other imports, a stream instead of calls of one step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gatecell import nn
 
 
 class CharacterModel(nn.Module):
-    """tokens (B, T), and the state to go on from -> logits (B, T, characters) of each next one, and the state."""
+    """tokens (B, T) and the initial state -> logits (B, T, characters) of the next characters, and the final state."""
 
     def __init__(self, characters: int, embedding: int, hidden: int) -> None:
         super().__init__()
@@ -19,9 +19,9 @@ class CharacterModel(nn.Module):
         return self.linear(y), state
 
     def sample(self, first, noise):
-        """The characters after `first`, one for each row of `noise` (steps, characters).
+        """The characters that follow `first`, one for each step of `noise` (steps, characters).
 
-        For Gumbel noise they are drawn from the softmax of the logits (Gumbel, 1954).
+        With Gumbel noise they are drawn from the softmax of the logits (Gumbel, 1954).
         """
         token, stream, tokens = first, self.lstm.stream(), []
         for row in noise:

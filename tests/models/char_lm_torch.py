@@ -1,8 +1,8 @@
-"""A language model of characters, which writes docstrings. Model and training, in PyTorch.
+"""A PyTorch language model of characters that writes docstrings, and its training.
 
     python tests/models/char_lm_torch.py
 
-Two minutes. Committed result: Python 3.11.7, NumPy 2.4.6, torch 2.13.0 (CPU), seed 0, 1 thread.
+Training takes two minutes. The committed weights: Python 3.11.7, NumPy 2.4.6, torch 2.13.0 (CPU), seed 0, 1 thread.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import torch
 from torch import nn
 
 from docstrings import paragraphs
-from text import CHARACTERS, characters, labelled
+from text import CHARACTERS, characters, read_labelled
 from training import WEIGHTS, fit, save
 
 SIZES = {"characters": len(CHARACTERS), "embedding": 32, "hidden": 128}
-WORDS = range(4, 61)  # of a paragraph
+WORDS = range(4, 61)  # numbers of words of a paragraph
 STEPS, EPOCHS, BATCH, RATE = 100, 3, 32, 1e-2
 
 
 class CharacterModel(nn.Module):
-    """tokens (B, T), and the state to go on from -> logits (B, T, characters) of each next one, and the state."""
+    """tokens (B, T) and the initial state -> logits (B, T, characters) of the next characters, and the final state."""
 
     def __init__(self, characters: int, embedding: int, hidden: int) -> None:
         super().__init__()
@@ -35,9 +35,9 @@ class CharacterModel(nn.Module):
         return self.linear(y), state
 
     def sample(self, first, noise):
-        """The characters after `first`, one for each row of `noise` (steps, characters).
+        """The characters that follow `first`, one for each step of `noise` (steps, characters).
 
-        For Gumbel noise they are drawn from the softmax of the logits (Gumbel, 1954).
+        With Gumbel noise they are drawn from the softmax of the logits (Gumbel, 1954).
         """
         token, state, tokens = first, None, []
         for row in noise:
@@ -62,7 +62,7 @@ def main() -> None:
 
     fit(model, loss, len(windows), EPOCHS, BATCH, RATE, decay=0.01)
     save(model, WEIGHTS / "char_lm.pt")
-    held_out = torch.tensor(characters(labelled("paragraphs")[0]))
+    held_out = torch.tensor(characters(read_labelled("paragraphs")[0]))
     with torch.no_grad():
         guess = model(held_out[None, :-1])[0].argmax(-1)[0]
         noise = -torch.log(-torch.log(torch.rand(300, len(CHARACTERS))))

@@ -1,7 +1,7 @@
-"""English prose out of docstrings of installed packages: read as text, never imported. For the training scripts.
+"""English paragraphs from docstrings of the standard library, NumPy and PyTorch, for the training scripts.
 
-The standard library, NumPy and PyTorch: three authors whom a reader can tell apart. A file is wholly for training or
-wholly held out, so that no held-out paragraph has neighbours among the others.
+Files are read as text and not imported. Each file is used either for training or as held-out data, so that no held-out
+paragraph comes from a file that the training used.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from pathlib import Path
 
 LIBRARIES = ("python", "numpy", "torch")
 HELD_OUT = 5  # every fifth file
-LEFT_OUT = ("test", "-packages", "idlelib", "_vendor")  # in paths: other people's, or hardly prose
-PROSE = re.compile(r"(?!.*--)[A-Z`][A-Za-z0-9 ,.;:'\"()`_/*-]+[.:]")  # no headings with their underlines
+LEFT_OUT = (
+    "test",
+    "-packages",
+    "idlelib",
+    "_vendor",
+)  # files with these words in their path: other authors, little prose
+PROSE = re.compile(r"(?!.*--)[A-Z`][A-Za-z0-9 ,.;:'\"()`_/*-]+[.:]")  # excludes headings, which have an underline
 
 
 def paragraphs(held_out: bool, words: range) -> dict[str, list[str]]:
-    """By library, each paragraph once, with that many words (divided by spaces), in an order drawn from a seed."""
+    """The paragraphs of each library whose number of words is in `words`, each once, shuffled with a fixed seed."""
     found = {library: set(_prose(library, held_out)) for library in LIBRARIES}
-    if held_out:  # not a sentence that is also in another file
+    if held_out:  # without paragraphs that are also in a file for training
         for library in LIBRARIES:
             found[library] -= set(_prose(library, False))
     chosen = {}
@@ -49,7 +54,7 @@ def _prose(library: str, held_out: bool) -> Iterator[str]:
 def _docstrings(path: Path) -> Iterator[str]:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError):  # a few files are meant to be wrong
+    except (SyntaxError, UnicodeDecodeError):  # a few files are wrong on purpose
         return
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):

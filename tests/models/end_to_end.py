@@ -1,4 +1,4 @@
-"""What the tests of whole models share: a ported class and its torch twin with the same file, parity, accuracy."""
+"""Helpers for the tests of whole models: load weights into a ported class and its PyTorch twin, parity, accuracy."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import gatecell
 from helpers.parity import Outputs, assert_parity, largest_difference
 
 WEIGHTS = Path(__file__).parent / "weights"
-MARGIN = 0.1  # over who always says what is most frequent
+MARGIN = 0.1  # required difference to the accuracy of always guessing the most frequent label
 
-torch.set_num_threads(1)  # spinning OpenMP threads would disturb the tests of ours
+torch.set_num_threads(1)  # spinning OpenMP threads would disturb the tests of gatecell's threads
 
 
 def load(ported: Any, twin: torch.nn.Module, path: Path) -> tuple[Any, torch.nn.Module]:
-    """Both with the weights of that .pt file, each by its own reader."""
+    """Both models with the weights of the .pt file: the ported one reads it with gatecell, the twin with PyTorch."""
     ported.load_state_dict(gatecell.load(path))
     twin.load_state_dict(torch.load(path, weights_only=True))
     return ported.eval(), twin.eval()
 
 
 def assert_model_parity(ported: Any, twin: torch.nn.Module, *inputs: NDArray[Any]) -> Any:
-    """All outputs within the bounds of parity.py of the twin in float64, in float32 and in float64.
+    """Compares all outputs of the ported model, in float32 and in float64, with those of the twin in float64.
 
-    Returns the ported model's in float32.
+    The bounds are those of parity.py. Returns the ported model's outputs in float32.
     """
     result = ported(*inputs)
     reference, own = run_torch(twin, torch.float64, inputs), run_torch(twin, torch.float32, inputs)
@@ -44,7 +44,7 @@ def assert_model_parity(ported: Any, twin: torch.nn.Module, *inputs: NDArray[Any
 
 @torch.no_grad()
 def run_torch(twin: torch.nn.Module, dtype: torch.dtype, inputs: Sequence[NDArray[Any]]) -> Outputs:
-    """Its outputs by their paths in the result, with weights and real inputs in that dtype."""
+    """The twin's outputs by their paths in the result. Weights and floating-point inputs are converted to `dtype`."""
     tensors = [torch.from_numpy(array) for array in inputs]
     return _named(copy.deepcopy(twin).to(dtype)(*(t.to(dtype) if t.is_floating_point() else t for t in tensors)))
 

@@ -1,6 +1,6 @@
 """Writes python/gatecell/data/speech.wav: two sentences spoken by espeak-ng (`apt install espeak-ng`), 16 kHz, 8 bits.
 
-A little noise, as of a microphone, so that silence is not all zeros.
+It adds a little noise, like that of a microphone, so that the samples of silence are not all zero.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ SENTENCES = ("Is anybody there?", "Yes. The network hears me.")
 PAUSE = 0.6  # seconds
 
 
-def spoken(text: str) -> np.ndarray:
+def speak(text: str) -> np.ndarray:
     wav = subprocess.run(["espeak-ng", "-v", "en-us", "-s", "150", "--stdout", text], capture_output=True, check=True)
-    rate = int.from_bytes(wav.stdout[24:28], "little")  # the sizes in its header are wrong: it writes to a pipe
+    rate = int.from_bytes(wav.stdout[24:28], "little")  # the header's sizes are wrong, as it writes to a pipe
     samples = np.frombuffer(wav.stdout[44 : len(wav.stdout) // 2 * 2], "<i2") / 32768
     length = round(len(samples) * RATE / rate)
     spectrum = np.fft.rfft(samples)[: length // 2 + 1]
@@ -27,7 +27,7 @@ def spoken(text: str) -> np.ndarray:
 
 def main() -> None:
     pause = np.zeros(round(PAUSE * RATE))
-    audio = np.concatenate([part for text in SENTENCES for part in (pause, spoken(text))] + [pause])
+    audio = np.concatenate([part for text in SENTENCES for part in (pause, speak(text))] + [pause])
     audio += np.random.default_rng(0).normal(0, 0.004, len(audio))
     path = Path(__file__).parents[2] / "python" / "gatecell" / "data" / "speech.wav"
     with wave.open(str(path), "wb") as file:

@@ -1,4 +1,7 @@
-"""Packages that tests need beside those of the extra [test]: without them skipped, which in CI fails (conftest.py)."""
+"""Skips tests whose packages are not installed. In CI a skipped test is a failure (tests/conftest.py).
+
+These are packages that the extra [test] does not install.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,20 @@ from types import ModuleType
 import pytest
 
 
-def need(requirement: str) -> None:
-    """Skip the test, or the file of tests, unless there is this package in this version: "silero-vad==6.2.3"."""
+def require_package(requirement: str) -> None:
+    """Skips the test, or the file of tests, unless this version is installed. For example "silero-vad==6.2.3"."""
     package, _, wanted = requirement.partition("==")
     try:
         found = version(package)
     except PackageNotFoundError:
         found = None
     if found != wanted:
-        what = f"found {package} {found}: pip install --no-deps -r tests/models/requirements.txt"
-        pytest.skip(what, allow_module_level=True)
+        reason = f"found {package} {found}: pip install --no-deps -r tests/models/requirements.txt"
+        pytest.skip(reason, allow_module_level=True)
 
 
-def installed(name: str) -> ModuleType:
-    """The example of this name; the test is skipped without its package."""
+def load_example(name: str) -> ModuleType:
+    """The module gatecell.examples.<name>. Skips the test if the example's package is not installed."""
     example = import_module(f"gatecell.examples.{name}")
-    need(example.REQUIREMENT)
+    require_package(example.REQUIREMENT)
     return example

@@ -1,4 +1,4 @@
-"""sentiment_torch.py's class without PyTorch: other imports."""
+"""The class of sentiment_torch.py ported to gatecell: other imports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gatecell.nn.utils.rnn import pack_padded_sequence
 
 
 class SentimentRnn(nn.Module):
-    """letters (B, T), 0 past a word's end, and lengths (B) -> probability (B) that the word is pleasant."""
+    """letters (B, T), 0 after the end of a word, and lengths (B) -> probability (B) that the word is pleasant."""
 
     def __init__(self, letters: int, embedding: int, hidden: int) -> None:
         super().__init__()

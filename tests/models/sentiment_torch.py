@@ -1,9 +1,9 @@
-"""Is a word pleasant or unpleasant? Judged by its letters. Model and training, in PyTorch.
+"""A PyTorch model that says from the letters of a word whether it is pleasant or unpleasant, and its training.
 
     python tests/models/sentiment_torch.py vaderSentiment-3.3.2-py2.py3-none-any.whl
 
-20 seconds. Reads the lexicon in the wheel (pip download --no-deps vaderSentiment==3.3.2), which is never installed.
-Committed result: Python 3.11.7, torch 2.13.0 (CPU), seed 0, 1 thread.
+Training takes 20 seconds. It reads the lexicon in the wheel (pip download --no-deps vaderSentiment==3.3.2), which is not
+installed. The committed weights: Python 3.11.7, torch 2.13.0 (CPU), seed 0, 1 thread.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from text import DATA, labelled, letters, padded
+from text import DATA, letters, pad_rows, read_labelled
 from training import WEIGHTS, fit, save
 
 SIZES = {"letters": 27, "embedding": 16, "hidden": 64}
-HELD_OUT, KEPT = 6, 600  # every sixth word, of which so many are kept
+HELD_OUT, KEPT = 6, 600  # every sixth word is held out; 600 of them are kept
 EPOCHS, BATCH, RATE = 30, 64, 4e-3
 
 
 class SentimentRnn(nn.Module):
-    """letters (B, T), 0 past a word's end, and lengths (B) -> probability (B) that the word is pleasant."""
+    """letters (B, T), 0 after the end of a word, and lengths (B) -> probability (B) that the word is pleasant."""
 
     def __init__(self, letters: int, embedding: int, hidden: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class SentimentRnn(nn.Module):
 
 
 def lexicon(wheel: str) -> list[tuple[str, str, bool]]:
-    """(label, word, held out), words of letters alone; the label is the sign of the mean of ten people's ratings."""
+    """(label, word, held out) for words of letters only. The label is the sign of the mean of ten people's ratings."""
     with zipfile.ZipFile(wheel) as archive:
         lines = archive.read("vaderSentiment/vader_lexicon.txt").decode().splitlines()
     rated = [line.split("\t")[:2] for line in lines]
@@ -68,13 +68,13 @@ def main() -> None:
 
     def loss(numbers: torch.Tensor) -> torch.Tensor:
         rows, target = zip(*(known[i] for i in numbers), strict=True)
-        return functional.binary_cross_entropy(model(*map(torch.from_numpy, padded(rows))), torch.tensor(target))
+        return functional.binary_cross_entropy(model(*map(torch.from_numpy, pad_rows(rows))), torch.tensor(target))
 
     fit(model, loss, len(known), EPOCHS, BATCH, RATE)
     save(model, WEIGHTS / "sentiment.pt")
-    held_out, labels = labelled("words")
+    held_out, labels = read_labelled("words")
     with torch.no_grad():
-        guess = model(*map(torch.from_numpy, padded([letters(word) for word in held_out]))) > 0.5
+        guess = model(*map(torch.from_numpy, pad_rows([letters(word) for word in held_out]))) > 0.5
     right = sum((label == "pleasant") == good for label, good in zip(labels, guess, strict=True)) / len(labels)
     print(f"{len(known)} words for training, {len(labels)} held out, {right:.1%} right")
 

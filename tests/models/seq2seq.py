@@ -1,4 +1,4 @@
-"""seq2seq_torch.py's class without PyTorch: other imports, np.full, np.concatenate."""
+"""The class of seq2seq_torch.py ported to gatecell: other imports, np.full, np.concatenate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gatecell.nn.utils.rnn import pack_padded_sequence
 
 
 class Seq2Seq(nn.Module):
-    """An LSTM reads the source, its last state is another's first, which writes the target."""
+    """An encoder LSTM reads the source. Its final state is the initial state of a decoder LSTM, which writes the target."""
 
     def __init__(self, source: int, target: int, embedding: int, hidden: int) -> None:
         super().__init__()
@@ -25,12 +25,12 @@ class Seq2Seq(nn.Module):
         return state
 
     def forward(self, source, lengths, previous):
-        """source (B, S), lengths (B), the characters so far (B, T) -> logits (B, T, target) of the next ones."""
+        """source (B, S), lengths (B), previous characters (B, T) -> logits (B, T, target) of the next characters."""
         y, _ = self.decoder(self.target_embedding(previous), self.encode(source, lengths))
         return self.linear(y)
 
     def translate(self, source, lengths, start, steps):
-        """Greedily: each step's likeliest character is the next one's input. (B, steps)."""
+        """The target (B, steps), decoded greedily: the most likely character of a step is the input of the next step."""
         state = self.encode(source, lengths)
         character = np.full((len(source), 1), start)
         characters = []

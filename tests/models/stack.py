@@ -1,4 +1,4 @@
-"""stack_torch.py's class without PyTorch: other imports."""
+"""The class of stack_torch.py ported to gatecell: other imports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from gatecell.nn import functional
 
 
 class StackedLstm(nn.Module):
-    """x (B, T, features) -> logits (B, classes) from the last layer's last step."""
+    """x (B, T, features) -> logits (B, classes) from the last step of the last layer."""
 
     def __init__(self, features: int, width: int, hidden: int, classes: int) -> None:
         super().__init__()

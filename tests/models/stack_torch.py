@@ -1,6 +1,6 @@
-"""Which digit was written, by three LSTM layers of 256? Model and training, in PyTorch.
+"""A PyTorch model of three LSTM layers of 256 units that recognises a digit, and its training.
 
-Its 1.5 million weights are too many to be kept here (6 MB): the test trains it itself, for some seconds, on 240 of the
+Its 1.5 million weights (6 MB) are too large for the repository. The test trains the model for some seconds on 240 of the
 360 digits in python/gatecell/data, and scores it on the other 120.
 """
 
@@ -19,7 +19,7 @@ EPOCHS, BATCH, RATE = 15, 24, 2e-3
 
 
 class StackedLstm(nn.Module):
-    """x (B, T, features) -> logits (B, classes) from the last layer's last step."""
+    """x (B, T, features) -> logits (B, classes) from the last step of the last layer."""
 
     def __init__(self, features: int, width: int, hidden: int, classes: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ def train(x: NDArray[np.float32], labels: NDArray[np.integer]) -> StackedLstm:
     model = StackedLstm(**SIZES)
 
     def loss(rows: torch.Tensor) -> torch.Tensor:
-        # Smoothed labels keep the logits small, and so their rounding.
+        # Smoothed labels keep the logits small, and therefore also their rounding errors.
         return functional.cross_entropy(model(images[rows]), target[rows], label_smoothing=0.1)
 
     fit(model, loss, len(x), EPOCHS, BATCH, RATE)

@@ -1,4 +1,4 @@
-"""The example arabic_segmenter against a twin in torch with the package's weights, and pytorch-crf's Viterbi search."""
+"""Compares the example arabic_segmenter with a PyTorch twin that has the package's weights and pytorch-crf's Viterbi."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from torch import nn
 
 from gatecell.examples._start import package_file
 from helpers import parity
-from packages import installed, need
+from packages import load_example, require_package
 
-example = installed("arabic_segmenter")
-need("pytorch-crf==0.7.2")
+example = load_example("arabic_segmenter")
+require_package("pytorch-crf==0.7.2")
 CRF = import_module("torchcrf").CRF
 README = metadata("arabic-morph-segmenter").get_payload()
-SEGMENTED = dict(re.findall(r"^\| (\S+) \| (\S+(?: \+ \S+)*) \|$", README, re.M)[1:-1])  # between two headings
+SEGMENTED = dict(
+    re.findall(r"^\| (\S+) \| (\S+(?: \+ \S+)*) \|$", README, re.M)[1:-1]
+)  # without the headings of two tables
 
 
 class Twin(nn.Module):
-    """The model as it was trained, with lengths by a packed sequence."""
+    """The PyTorch model of the package; it packs its rows."""
 
     def __init__(self, letters: int) -> None:
         super().__init__()
@@ -49,7 +51,7 @@ def twin() -> tuple[Twin, dict[str, Any]]:
 
 @torch.inference_mode()
 def test_emissions_and_labels_agree() -> None:
-    """On the README's words and random ones, from one letter on, all at once and each alone."""
+    """Words are those of the README and random ones of one letter and more, as one batch and one by one."""
     reference, checkpoint = twin()
     exact = twin()[0].double()
     model, numbers, labels = example.load()
@@ -70,7 +72,7 @@ def test_emissions_and_labels_agree() -> None:
 
 
 def test_viterbi_search_on_scores_of_every_kind() -> None:
-    """Random scores and transitions, where the best label of a letter is often not on the best way."""
+    """Scores and transitions are random, so that the best label of a letter is often not on the best path."""
     torch.manual_seed(0)
     generator = np.random.default_rng(0)
     crf = CRF(5, batch_first=True)

@@ -1,4 +1,4 @@
-"""Attention over the steps of rows of different lengths: parity of logits and weights, and none for padding."""
+"""Tests attention over rows of different lengths: parity of logits and weights, and zero weights for padding."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import numpy as np
 from attention import AttentionClassifier
 from attention_torch import SIZES
 from attention_torch import AttentionClassifier as TorchClassifier
-from digits import inked, load_images
+from digits import inked_pixels, load_images
 from end_to_end import WEIGHTS, assert_beats_majority, assert_model_parity, load
 
 
 def test_parity_and_accuracy_on_held_out_digits() -> None:
     images, labels = load_images()
-    x, lengths = inked(images)
+    x, lengths = inked_pixels(images)
     models = load(AttentionClassifier(**SIZES), TorchClassifier(**SIZES), WEIGHTS / "attention.pt")
     logits, weights = assert_model_parity(*models, x, lengths)
     assert_beats_majority(logits.argmax(1), labels)

@@ -1,4 +1,4 @@
-"""What the examples share: versions in one place each that agree, and errors in one line."""
+"""Tests that apply to all examples: versions of their packages, command lines, errors of one line, imports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TextIO
 import pytest
 
 from gatecell.examples._start import package_file
-from packages import installed
+from packages import load_example
 
 EXAMPLES = ("silero_vad", "g2p_en", "arabic_segmenter")
 
@@ -23,13 +23,13 @@ def run(name: str, *arguments: str, stdout: int | TextIO = subprocess.PIPE) -> s
     return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, encoding="utf-8", check=False)
 
 
-def test_requirements_are_those_of_the_examples() -> None:
+def test_requirements_agree_with_those_of_the_examples() -> None:
     lines = Path(__file__).with_name("requirements.txt").read_text().splitlines()
     pinned = {line.split()[0] for line in lines if not line.startswith("#")}
     assert {import_module(f"gatecell.examples.{name}").REQUIREMENT for name in EXAMPLES} <= pinned
 
 
-def test_a_package_that_is_not_there_names_the_command() -> None:
+def test_the_error_for_a_missing_package_has_the_install_command() -> None:
     message = r"the package no-such-thing is not installed: pip install --no-deps no-such-thing==1\.0"
     with pytest.raises(FileNotFoundError, match=message):
         package_file("no-such-thing==1.0", "file.pt")
@@ -39,7 +39,7 @@ def test_a_package_that_is_not_there_names_the_command() -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_command_lines(name: str) -> None:
-    """--help works without the package; an error is one line."""
+    """--help works without the package. An error is one line."""
     shown = run(name, "--help")
     assert shown.returncode == 0
     assert shown.stdout.startswith(f"usage: python -m gatecell.examples.{name}")
@@ -48,22 +48,22 @@ def test_command_lines(name: str) -> None:
     assert re.fullmatch(rf"{name}: (no-such.wav: No such file or directory|expected words.*)\n", failed.stderr)
 
 
-def test_what_there_is() -> None:
+def test_the_list_of_examples() -> None:
     shown = run("__main__").stdout
     assert set(re.findall(r"python -m gatecell\.examples\.(\w+)", shown)) == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_without_arguments_the_output_is_the_readmes(name: str) -> None:
-    installed(name)
+def test_without_arguments_the_output_is_that_of_the_readme(name: str) -> None:
+    load_example(name)
     shown = run(name)
     assert (shown.returncode, shown.stderr) == (0, "")
     lines = "\n".join(line.rstrip() for line in shown.stdout.splitlines())
     assert f"```\n{lines}\n```" in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
-def test_an_output_that_nobody_reads_or_is_full() -> None:
-    installed("g2p_en")
+def test_a_closed_pipe_and_a_full_device_as_output() -> None:
+    load_example("g2p_en")
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as closed:
@@ -76,7 +76,7 @@ def test_an_output_that_nobody_reads_or_is_full() -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_import_neither_their_package_nor_torch(name: str) -> None:
-    installed(name)
+    load_example(name)
     example = f"import sys, gatecell.examples.{name} as example; model = example.load()"
     names = "{'torch', 'onnxruntime', 'silero_vad', 'g2p_en', 'arabic_morph_segmenter'}"
     subprocess.run([sys.executable, "-c", f"{example}; assert not {names} & set(sys.modules)"], check=True)

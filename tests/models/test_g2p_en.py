@@ -1,4 +1,7 @@
-"""The example g2p_en against recordings of the package's own code (record_g2p_en.py), word by word and as one batch."""
+"""Compares the example g2p_en with recorded results of the package's own code, word by word and as one batch.
+
+record_g2p_en.py writes the recorded results.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from packages import installed
+from packages import load_example
 
 RECORDED = [
     line.split() for line in Path(__file__).with_name("g2p_en_words.txt").read_text(encoding="utf-8").splitlines()
@@ -16,7 +19,7 @@ RECORDED = [
 WORDS = [word for word, *_ in RECORDED]
 SOUNDS = [sounds for _, *sounds in RECORDED]
 
-g2p_en = installed("g2p_en")
+g2p_en = load_example("g2p_en")
 
 
 def test_a_batch_of_all_words() -> None:
@@ -28,7 +31,7 @@ def test_word_by_word() -> None:
     assert [g2p_en.pronounce(model, [word])[0] for word in WORDS] == SOUNDS
 
 
-def test_the_longest_word_is_cut_where_the_package_cuts_it() -> None:
+def test_the_longest_word_is_cut_at_the_same_sound_as_in_the_package() -> None:
     assert max(map(len, SOUNDS)) == g2p_en.LONGEST
 
 

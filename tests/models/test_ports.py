@@ -1,4 +1,4 @@
-"""What porting a class takes: its layers are made by the same lines, and PyTorch is gone."""
+"""Tests that a ported class makes its layers with the same lines as its PyTorch twin, and does not import PyTorch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PORTED = {
 
 
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in PORTED.items() for name in names])
-def test_layers_and_methods_are_those_of_the_twin(module: str, name: str) -> None:
+def test_layers_and_methods_equal_those_of_the_twin(module: str, name: str) -> None:
     ported, twin = getattr(import_module(module), name), getattr(import_module(f"{module}_torch"), name)
     assert inspect.getsource(ported.__init__) == inspect.getsource(twin.__init__)
     methods = {method: function for method, function in vars(twin).items() if inspect.isfunction(function)}
@@ -38,5 +38,5 @@ def test_they_need_no_torch() -> None:
 
 
 def test_weights_are_small() -> None:
-    """All together, so that a clone stays quick."""
+    """All files together are smaller than 1 MB, so that cloning is fast."""
     assert 0 < sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 1_000_000

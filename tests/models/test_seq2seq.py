@@ -1,4 +1,4 @@
-"""An encoder's state into a decoder: all steps at once given the right characters, and step by step with its own."""
+"""Tests an encoder and decoder: all steps at once with the correct characters as input, and step by step greedily."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from end_to_end import WEIGHTS, assert_beats_majority, assert_model_parity, load
 from seq2seq import Seq2Seq
 from seq2seq_torch import SIZES, START
 from seq2seq_torch import Seq2Seq as TorchSeq2Seq
-from text import padded
+from text import pad_rows
 
 SOURCES, TARGETS = zip(*pairs(held_out=True), strict=True)
-BATCH = padded([numbers(source, SOURCE) for source in SOURCES])
+BATCH = pad_rows([numbers(source, SOURCE) for source in SOURCES])
 ANSWERS = np.array([numbers(target, TARGET) for target in TARGETS])
 
 
@@ -39,7 +39,7 @@ def test_greedy_step_by_step(models: tuple[Any, Any]) -> None:
     assert_beats_majority([text(row) for row in rows], TARGETS)
 
 
-def test_greedy_steps_are_teacher_forced_with_their_own_characters(models: tuple[Any, Any]) -> None:
+def test_greedy_steps_equal_one_call_with_the_characters_they_wrote(models: tuple[Any, Any]) -> None:
     ported, _ = models
     rows = ported.translate(*BATCH, START, LENGTH)
     previous = np.pad(rows[:, :-1], ((0, 0), (1, 0)), constant_values=START)

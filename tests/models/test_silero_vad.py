@@ -1,4 +1,4 @@
-"""The example silero_vad on its recording: probabilities are those of the package's ONNX model in ONNX Runtime."""
+"""Compares the example silero_vad, on its recording, with the package's ONNX model in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import onnxruntime
 import pytest
 
 from gatecell.examples._start import package_file
-from packages import installed
+from packages import load_example
 
-example = installed("silero_vad")
+example = load_example("silero_vad")
 RECORDING = files("gatecell") / "data" / "speech.wav"
 LARGEST_DIFFERENCE = 1e-5  # of a probability; both compute in float32
 
@@ -43,7 +43,7 @@ def expected() -> np.ndarray:
 
 
 def test_the_recording_has_speech_and_silence() -> None:
-    """Otherwise to agree would mean little."""
+    """Agreement on a recording of only one kind would prove little."""
     assert np.mean(expected() > 0.9) > 0.3
     assert np.mean(expected() < 0.1) > 0.2
 
@@ -71,33 +71,33 @@ def test_listening_agrees_with_onnx_runtime() -> None:
     np.testing.assert_allclose(found, expected(), rtol=0, atol=LARGEST_DIFFERENCE)
 
 
-def test_short_silences_belong_to_the_speech_around_them() -> None:
+def test_a_short_silence_is_part_of_the_speech_around_it() -> None:
     speech, silence = [0.5], [0.49]
     probabilities = silence + speech + silence * 3 + speech * 2 + silence * 4 + speech
     assert example.segments(probabilities) == [(1, 7), (11, 12)]
     assert example.segments(silence) == []
 
 
-def test_streams_that_come_and_go_agree_with_onnx_runtime() -> None:
-    """100 streams from different frames on, of which every third one is away in every other step."""
+def test_streams_that_skip_steps_agree_with_onnx_runtime() -> None:
+    """100 streams start at different frames. Every third stream skips every second step."""
     streams = example.Streams(example.load(), capacity=100)
     ids = np.array([streams.pool.open() for _ in range(100)])
     heard: list[list[int]] = [[] for _ in ids]
     found: list[list[float]] = [[] for _ in ids]
     for step in range(40):
-        there = [row for row in range(100) if step % 2 or row % 3]
-        for row in there:
+        active = [row for row in range(100) if step % 2 or row % 3]
+        for row in active:
             heard[row].append((row + len(heard[row])) % len(recording()))
-        frames = recording()[[heard[row][-1] for row in there]]
-        for row, probability in zip(there, streams.step(ids[there], frames), strict=True):
+        frames = recording()[[heard[row][-1] for row in active]]
+        for row, probability in zip(active, streams.step(ids[active], frames), strict=True):
             found[row].append(probability)
     for row in (0, 1, 2, 3, 50, 98, 99):
         reference = onnx_probabilities(recording()[heard[row]])
         np.testing.assert_allclose(found[row], reference, rtol=0, atol=LARGEST_DIFFERENCE)
 
 
-def test_speech_is_where_it_was_spoken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """make_speech.py puts the sentences at 0.60 s to 2.14 s and 2.74 s to 5.31 s, and each ends with a silence."""
+def test_speech_is_found_where_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """make_speech.py puts the sentences at 0.60 s to 2.14 s and 2.74 s to 5.31 s; each ends with some silence."""
     monkeypatch.setattr(sys, "argv", ["silero_vad"])
     example.main()
     lines = capsys.readouterr().out.splitlines()
@@ -146,6 +146,6 @@ def test_samples_of_wav_files() -> None:
         (wav(data=b""), "expected a recording, got one without samples"),
     ],
 )
-def test_files_that_do_not_fit(file: io.BytesIO, message: str) -> None:
+def test_unsuitable_files(file: io.BytesIO, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         example.read_wav(file)

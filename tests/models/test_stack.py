@@ -1,4 +1,4 @@
-"""Three layers, 128 features to 256: trained here, since the weights are too large to be kept."""
+"""Tests three LSTM layers with 128 input features and 256 units. The test trains them, as their weights are too large."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stack import StackedLstm
 from stack_torch import SIZES, train
 from stack_torch import StackedLstm as TorchLstm
 
-KNOWN = 240  # of 360 digits
+KNOWN = 240  # of the 360 digits are used for training
 
 
 def test_parity_and_accuracy_on_held_out_digits(tmp_path: Path) -> None:

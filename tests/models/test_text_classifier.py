@@ -1,4 +1,7 @@
-"""Paragraphs of different lengths in one batch: two-layer bidirectional LSTM and GRU, packed and with lengths."""
+"""Tests two-layer bidirectional LSTM and GRU classifiers on a batch of paragraphs of different lengths.
+
+The LSTM packs its rows; the GRU gets their lengths.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ import pytest
 import text_classifier
 import text_classifier_torch
 from end_to_end import WEIGHTS, assert_beats_majority, assert_model_parity, load
-from text import labelled, padded, tokens
+from text import pad_rows, read_labelled, tokens
 from text_classifier_torch import LIBRARIES, SIZES
 
-TEXTS, LABELS = labelled("paragraphs")
-BATCH = padded([tokens(text) for text in TEXTS])
+TEXTS, LABELS = read_labelled("paragraphs")
+BATCH = pad_rows([tokens(text) for text in TEXTS])
 
 
 @pytest.fixture(params=["lstm", "gru"], scope="module")
@@ -30,8 +33,8 @@ def test_parity_and_accuracy_on_held_out_paragraphs(models: tuple[Any, Any]) -> 
     assert_beats_majority([LIBRARIES[i] for i in logits.argmax(1)], LABELS)
 
 
-def test_padding_says_nothing(models: tuple[Any, Any]) -> None:
-    """Neither how much there is, nor which words."""
+def test_padding_does_not_change_results(models: tuple[Any, Any]) -> None:
+    """Neither its length nor its words do."""
     batch, lengths = BATCH
     wider = np.pad(batch, ((0, 0), (0, 7)))
     wider[np.arange(wider.shape[1]) >= lengths[:, None]] = 1

@@ -1,4 +1,4 @@
-"""text_classifier_torch.py's classes without PyTorch: other imports, np.concatenate."""
+"""The classes of text_classifier_torch.py ported to gatecell: other imports, np.concatenate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gatecell.nn.utils.rnn import pack_padded_sequence
 
 
 class LstmClassifier(nn.Module):
-    """tokens (B, T), 0 past a row's end, and lengths (B) -> logits (B, classes)."""
+    """tokens (B, T), 0 after the end of a row, and lengths (B) -> logits (B, classes)."""
 
     def __init__(self, words: int, embedding: int, hidden: int, classes: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class LstmClassifier(nn.Module):
 
 
 class GruClassifier(nn.Module):
-    """The same with a GRU, which is given the lengths: no packing."""
+    """The same with a GRU. It gets the lengths and does not pack."""
 
     def __init__(self, words: int, embedding: int, hidden: int, classes: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the training scripts share: one loop, and how weights are kept."""
+"""The training loop of the training scripts, and the function that saves the weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fit(
     rate: float,
     decay: float = 0.1,
 ) -> None:
-    """AdamW with one learning-rate cycle; `loss(rows)` is the mean loss of the examples with those numbers."""
+    """Trains with AdamW and one learning-rate cycle. `loss(rows)` is the mean loss of the examples with these numbers."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * -(-examples // batch))
     model.train()
@@ -34,7 +34,10 @@ def fit(
 
 
 def save(model: torch.nn.Module, path: Path) -> None:
-    """As float16, so that all files together stay small; the model gets the rounded weights, which are scored."""
+    """Saves the weights as float16, so that the files are small, and loads the rounded weights into the model.
+
+    The scores are therefore those of the rounded weights.
+    """
     weights = {name: tensor.half() for name, tensor in model.state_dict().items()}
     torch.save(weights, path)
     model.load_state_dict(weights)
