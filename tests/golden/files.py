@@ -1,6 +1,6 @@
-"""The weights in files/, in NumPy alone: a GRU's and a counter. make_files.py writes them in every format.
+"""The weights in the files of files/, as NumPy arrays: those of a GRU, and a counter. make_files.py writes the files.
 
-All values are sums of few powers of two, which bfloat16 holds exactly.
+bfloat16 represents all values exactly.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reads and writes the golden files of networks/: a text header, then raw little-endian arrays (see README.md).
 
-Needs only NumPy, so that parity can be checked where there is no torch. tests/cpp reads the same files.
+It needs only NumPy, so that parity can be tested without torch. tests/cpp reads the same files.
 """
 
 from __future__ import annotations

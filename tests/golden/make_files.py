@@ -1,6 +1,6 @@
-"""Writes files/: the same weights in every format that gatecell.load reads (needs torch 2.13.0 and safetensors).
+"""Writes files/: the same weights in every format that gatecell.load reads. It needs torch 2.13.0 and safetensors.
 
-files.py has the weights, so that reading them can be checked where there is no torch.
+The weights are in files.py, so that tests can compare them with the files without torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from files import FOLDER, SHARDED, WEIGHTS
 
 warnings.simplefilter("ignore")  # torch.jit is deprecated
-# The location is all that tells a file of CUDA tensors from others.
+# A file of CUDA tensors differs from others only in the location tag.
 ON_CUDA = mock.patch("torch.serialization.location_tag", return_value="cuda:0")
 
 
@@ -39,7 +39,7 @@ def tensors() -> dict[str, torch.Tensor]:
 
 
 def views() -> dict[str, torch.Tensor]:
-    """All floats in one storage, matrices transposed."""
+    """The tensors as views: all floats are in one storage, and the matrices are transposed."""
     floats = {name: tensor for name, tensor in tensors().items() if tensor.dtype == torch.float32}
     storage = torch.cat([tensor.t().reshape(-1) for tensor in floats.values()])
     parts = storage.split([tensor.numel() for tensor in floats.values()])
@@ -47,8 +47,8 @@ def views() -> dict[str, torch.Tensor]:
     return tensors() | shapes
 
 
-def swap(source: Path, target: Path) -> None:
-    """What a big-endian machine writes."""
+def swap_bytes(source: Path, target: Path) -> None:
+    """Writes the file that a big-endian machine would write."""
     widths = {f"data/{i}": "u4" for i in range(4)} | {"data/4": "u8"}
     with zipfile.ZipFile(source) as little, zipfile.ZipFile(target, "w") as big:
         for name in little.namelist():
@@ -59,7 +59,7 @@ def swap(source: Path, target: Path) -> None:
 
 
 def strip_paths(path: Path) -> None:
-    """TorchScript's debug records name the sources' paths on the machine that wrote them: leave them out."""
+    """Removes TorchScript's debug records, because they contain paths of the machine that wrote the file."""
     with zipfile.ZipFile(path) as archive:
         contents = {name: archive.read(name) for name in archive.namelist() if not name.endswith(".debug_pkl")}
     with zipfile.ZipFile(path, "w") as archive:
@@ -84,7 +84,7 @@ def main() -> None:
     half = {name: t.bfloat16() if t.is_floating_point() else t for name, t in tensors().items()}
     torch.save(half, FOLDER / "bfloat16.pt")
     safetensors.torch.save_file(half, FOLDER / "bfloat16.safetensors")
-    swap(FOLDER / "zip.pt", FOLDER / "big_endian.pt")
+    swap_bytes(FOLDER / "zip.pt", FOLDER / "big_endian.pt")
     safetensors.torch.save_file(tensors(), FOLDER / "whole.safetensors")
     np.savez(FOLDER / "stored.npz", **WEIGHTS)
     np.savez_compressed(FOLDER / "compressed.npz", **WEIGHTS)

@@ -1,4 +1,4 @@
-"""Writes networks/*.golden: small networks of every cell with PyTorch's results, from seeds. Written by torch 2.13.0.
+"""Writes networks/*.golden: small networks of every cell, from seeds, with the results of PyTorch 2.13.0.
 
 Run it only to add a network: `python tests/golden/make_goldens.py`. README.md describes the format.
 """

@@ -1,8 +1,8 @@
 """Trains the demo's CO2 forecaster and records PyTorch's outputs: `python tests/golden/train_co2.py`, 10 seconds.
 
-Committed result: Python 3.11, torch 2.13.0 (CPU), statsmodels 0.15.0, pandas 3.1.1, NumPy 2.4.6, safetensors 0.8.0,
-seed 0, 1 thread. Sizes and epochs were chosen by training without the last 10 years and scoring the first 5 of those;
-the last 5 years were only scored.
+The committed result: Python 3.11, torch 2.13.0 (CPU), statsmodels 0.15.0, pandas 3.1.1, NumPy 2.4.6, safetensors 0.8.0,
+seed 0, 1 thread. To choose sizes and epochs, the model was trained without the last 10 years and scored on the first 5
+of them. The last 5 years were only used for the final score.
 """
 
 from pathlib import Path
@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 DATA = Path(__file__).parents[2] / "python" / "gatecell" / "data"
-SEED, RECORDED = 0, 4  # RECORDED: sequences whose GRU output is kept whole
+SEED, RECORDED = 0, 4  # RECORDED: the number of sequences for which all GRU outputs are recorded
 WINDOW, HELD_OUT = 24, 60  # months
 EPOCHS, BATCH, RATE = 150, 64, 5e-3
 
 
 class Forecaster(nn.Module):
-    """(B, WINDOW, 1) past months relative to the last one -> (B,) change to the next month, both divided by `scale`."""
+    """(B, WINDOW, 1) past months minus the last of them -> (B,) change to the next month; both divided by `scale`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,15 +33,15 @@ class Forecaster(nn.Module):
 def load() -> np.ndarray:
     """Monthly means in ppm, March 1958 to December 2001.
 
-    A month is the mean of the weeks measured in it. The five months without any, all before 1965, are interpolated.
+    The value of a month is the mean of its measured weeks. Five months before 1965 have none and are interpolated.
     """
-    from statsmodels.datasets import co2  # reads a file of statsmodels' wheel
+    from statsmodels.datasets import co2  # reads a file of the wheel of statsmodels
 
     return co2.load_pandas().data["co2"].resample("MS").mean().interpolate().to_numpy()
 
 
 def windows(series: np.ndarray, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs and targets for every month that has WINDOW months before it: only the past of a month is used."""
+    """Inputs and targets for every month that has WINDOW months before it. The inputs are only past months."""
     past = np.lib.stride_tricks.sliding_window_view(series[:-1], WINDOW)
     last = past[:, -1:]
     x, change = (past - last) / scale, (series[WINDOW:] - last[:, 0]) / scale
@@ -70,7 +70,7 @@ def main() -> None:
     torch.set_num_threads(1)
     series = load()
     known, held_out = series[:-HELD_OUT], series[-HELD_OUT - WINDOW :]
-    scale = float(np.diff(known).std())  # ppm; of the training years alone
+    scale = float(np.diff(known).std())  # ppm; only from the training years
     model = train(known, scale)
     x, target = windows(held_out, scale)
     with torch.no_grad():

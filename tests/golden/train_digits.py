@@ -1,7 +1,8 @@
 """Trains the demo's digit classifier and records PyTorch's outputs: `python tests/golden/train_digits.py`, 5 seconds.
 
-Committed result: Python 3.11, torch 2.13.0 (CPU), scikit-learn 1.9.1, NumPy 2.4.6, safetensors 0.8.0, seed 0, 1 thread.
-Epochs were chosen by cross-validation within the training part; the held-out images were only scored.
+The committed result: Python 3.11, torch 2.13.0 (CPU), scikit-learn 1.9.1, NumPy 2.4.6, safetensors 0.8.0, seed 0,
+1 thread. The number of epochs was chosen by cross-validation within the training images. The held-out images were only
+used for the final score.
 """
 
 from pathlib import Path
@@ -12,12 +13,12 @@ from torch import nn
 from torch.nn import functional
 
 DATA = Path(__file__).parents[2] / "python" / "gatecell" / "data"
-SEED, HELD_OUT, RECORDED = 0, 360, 4  # RECORDED: sequences whose LSTM output is kept whole
+SEED, HELD_OUT, RECORDED = 0, 360, 4  # RECORDED: the number of sequences for which all LSTM outputs are recorded
 EPOCHS, BATCH, RATE = 100, 64, 1e-2
 
 
 class Classifier(nn.Module):
-    """(B, 8, 8) images, rows top to bottom -> (B, 10) logits from the final states of both directions."""
+    """(B, 8, 8) images, their rows from top to bottom -> (B, 10) logits from the final states of both directions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +32,7 @@ class Classifier(nn.Module):
 
 def load() -> list[np.ndarray]:
     """Training images, held-out images, training labels, held-out labels. Split at random within each class."""
-    from sklearn.datasets import load_digits  # reads a file of scikit-learn's wheel
+    from sklearn.datasets import load_digits  # reads a file of the wheel of scikit-learn
     from sklearn.model_selection import train_test_split
 
     digits = load_digits()
@@ -47,7 +48,7 @@ def train(images: np.ndarray, labels: np.ndarray) -> Classifier:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=EPOCHS * -(-len(x) // BATCH))
     for _ in range(EPOCHS):
         for batch in torch.randperm(len(x)).split(BATCH):
-            # Smoothed labels keep the logits small, so that their float32 rounding is far below the demo's 1e-5.
+            # Smoothed labels keep the logits small, so that their rounding errors in float32 are far below 1e-5.
             loss = functional.cross_entropy(model(x[batch]), target[batch], label_smoothing=0.1)
             optimizer.zero_grad()
             loss.backward()

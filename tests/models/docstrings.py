@@ -16,12 +16,8 @@ from pathlib import Path
 
 LIBRARIES = ("python", "numpy", "torch")
 HELD_OUT = 5  # every fifth file
-LEFT_OUT = (
-    "test",
-    "-packages",
-    "idlelib",
-    "_vendor",
-)  # files with these words in their path: other authors, little prose
+# Files with these words in their path are by other authors or have little prose.
+LEFT_OUT = ("test", "-packages", "idlelib", "_vendor")
 PROSE = re.compile(r"(?!.*--)[A-Z`][A-Za-z0-9 ,.;:'\"()`_/*-]+[.:]")  # excludes headings, which have an underline
 
 

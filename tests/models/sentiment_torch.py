@@ -2,8 +2,8 @@
 
     python tests/models/sentiment_torch.py vaderSentiment-3.3.2-py2.py3-none-any.whl
 
-Training takes 20 seconds. It reads the lexicon in the wheel (pip download --no-deps vaderSentiment==3.3.2), which is not
-installed. The committed weights: Python 3.11.7, torch 2.13.0 (CPU), seed 0, 1 thread.
+Training takes 20 seconds. It reads the lexicon in the wheel (pip download --no-deps vaderSentiment==3.3.2) and does
+not install it. The committed weights: Python 3.11.7, torch 2.13.0 (CPU), seed 0, 1 thread.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ START = 0
 
 
 class Seq2Seq(nn.Module):
-    """An encoder LSTM reads the source. Its final state is the initial state of a decoder LSTM, which writes the target."""
+    """An encoder LSTM reads the source. A decoder LSTM starts from its final state and writes the target."""
 
     def __init__(self, source: int, target: int, embedding: int, hidden: int) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Seq2Seq(nn.Module):
         return self.linear(y)
 
     def translate(self, source, lengths, start, steps):
-        """The target (B, steps), decoded greedily: the most likely character of a step is the input of the next step."""
+        """The target (B, steps), decoded greedily: the likeliest character of a step is the input of the next step."""
         state = self.encode(source, lengths)
         character = torch.full((len(source), 1), start)
         characters = []

@@ -1,7 +1,7 @@
 """A PyTorch model of three LSTM layers of 256 units that recognises a digit, and its training.
 
-Its 1.5 million weights (6 MB) are too large for the repository. The test trains the model for some seconds on 240 of the
-360 digits in python/gatecell/data, and scores it on the other 120.
+Its 1.5 million weights (6 MB) are too large for the repository. The test trains the model for some seconds on 240 of
+the 360 digits in python/gatecell/data, and scores it on the other 120.
 """
 
 from __future__ import annotations

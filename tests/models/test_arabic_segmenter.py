@@ -1,4 +1,4 @@
-"""Compares the example arabic_segmenter with a PyTorch twin that has the package's weights and pytorch-crf's Viterbi."""
+"""Compares the example arabic_segmenter with a PyTorch twin that has the same weights, and its CRF with pytorch-crf."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ example = load_example("arabic_segmenter")
 require_package("pytorch-crf==0.7.2")
 CRF = import_module("torchcrf").CRF
 README = metadata("arabic-morph-segmenter").get_payload()
-SEGMENTED = dict(
-    re.findall(r"^\| (\S+) \| (\S+(?: \+ \S+)*) \|$", README, re.M)[1:-1]
-)  # without the headings of two tables
+# The first and the last match are headings of tables.
+SEGMENTED = dict(re.findall(r"^\| (\S+) \| (\S+(?: \+ \S+)*) \|$", README, re.M)[1:-1])
 
 
 class Twin(nn.Module):

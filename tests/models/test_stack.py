@@ -1,4 +1,4 @@
-"""Tests three LSTM layers with 128 input features and 256 units. The test trains them, as their weights are too large."""
+"""Tests three LSTM layers with 128 input features and 256 units. It trains them, as their weights are too large."""
 
 from __future__ import annotations
 

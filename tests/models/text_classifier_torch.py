@@ -2,7 +2,8 @@
 
     python tests/models/text_classifier_torch.py
 
-Training both takes two minutes. The committed weights: Python 3.11.7, NumPy 2.4.6, torch 2.13.0 (CPU), seed 0, 1 thread.
+Training both takes two minutes. The committed weights: Python 3.11.7, NumPy 2.4.6, torch 2.13.0 (CPU), seed 0,
+1 thread.
 """
 
 from __future__ import annotations

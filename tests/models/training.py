@@ -19,7 +19,7 @@ def fit(
     rate: float,
     decay: float = 0.1,
 ) -> None:
-    """Trains with AdamW and one learning-rate cycle. `loss(rows)` is the mean loss of the examples with these numbers."""
+    """Trains with AdamW and one learning-rate cycle. `loss(rows)` is the mean loss of the examples `rows`."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * -(-examples // batch))
     model.train()
