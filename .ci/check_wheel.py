@@ -1,4 +1,4 @@
-"""Checks a wheel: the package and nothing else, notices, a small stripped extension."""
+"""Checks a wheel: it has only the package, all notices, and a small stripped extension module."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ NOTICES = ("Eigen", "Mozilla Public License 2.0", "pybind11", "CC BY 4.0", "Maun
 with zipfile.ZipFile(sys.argv[1]) as wheel:
     names = {i.filename for i in wheel.infolist() if not i.is_dir()}
     foreign = {n for n in names if not n.startswith("gatecell/") and ".dist-info/" not in n}
-    assert not foreign, f"not of the package: {foreign}"
+    assert not foreign, f"files outside the package: {foreign}"
     assert names >= REQUIRED, f"missing: {REQUIRED - names}"
     licences = "".join(wheel.read(n).decode() for n in names if ".dist-info/licenses/" in n)
     for text in ("BSD 3-Clause License", *NOTICES):
