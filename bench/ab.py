@@ -88,7 +88,7 @@ def main() -> int:
     path = options.output or default_path("ab")
     run: dict[str, Any] = {"program": "ab", **describe_run(), "threads": options.threads, "cases": []}
     write_json(path, run)
-    commits = [commit_hash(name) for name in options.commits]  # before a build, during which HEAD may move
+    commits = [commit_hash(name) for name in options.commits]  # before the builds, during which HEAD may move
     builds = dict(zip("AB", map(build_commit, commits), strict=True))
     run["commits"] = dict(zip("AB", commits, strict=True))
     run["builds"] = {side: build for side, (_, build) in builds.items()}

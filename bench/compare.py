@@ -51,7 +51,7 @@ def progress(run: dict[str, Any], started: float) -> str:
 
 
 def fma_reading(machine: Machine, threads: int, earlier: list[float]) -> float:
-    """The machine's FMA rate now. A low rate is measured up to two more times: its cause may be gone soon."""
+    """The machine's FMA rate now. A low rate is measured up to two more times, because its cause may be short."""
     rate = machine.fma(threads)["float32"]
     for _ in range(2):
         if not earlier or rate >= (1 - LARGEST_DRIFT) * median(earlier):

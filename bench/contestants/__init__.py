@@ -27,7 +27,7 @@ class UnsupportedError(Exception):
 
 
 def require_plain_cell(case: Case) -> None:
-    """Raises UnsupportedError for an extended cell. For a library that has only PyTorch's cells."""
+    """Raises UnsupportedError for an extended cell. Modules of libraries that have only PyTorch's cells call it."""
     if case.variant:
         raise UnsupportedError(f"no {case.cell.upper()} with {case.variant}")
 
@@ -99,5 +99,5 @@ CONTESTANTS = {
     "onnxruntime.vad": Contestant("ONNX Runtime", "onnxruntime", "onnxruntime", "build_vad"),
     "onnxruntime.vad_at_once": Contestant("ONNX Runtime at once", "onnxruntime", "onnxruntime", "build_vad_at_once"),
 }
-# Other ways to run a network with a library. They only run if they are named on the command line.
+# Contestants that are other ways to run a network with a library. They only run if the command line names them.
 ON_REQUEST = tuple(name for name in CONTESTANTS if "." in name)

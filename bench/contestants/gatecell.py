@@ -1,4 +1,4 @@
-"""gatecell."""
+"""Runs cases with gatecell: LSTM, GRU and RNN networks, stream pools, accelerated PyTorch models, whole models."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def build_own(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Read
 
 
 def build_classifier(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
-    """The text classifier. Its layers use as many threads as the process has CPUs."""
+    """The text classifier. Its layers use one thread for each CPU of the process."""
     from . import classifier
 
     model = classifier.make("text_classifier", case)
@@ -92,7 +92,7 @@ def build_classifier(case: Case, weights: Arrays, inputs: Arrays, threads: int) 
 
 
 def build_vad(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
-    """Silero VAD of gatecell.examples. Its LSTM uses as many threads as the process has CPUs."""
+    """Silero VAD of gatecell.examples. Its LSTM uses one thread for each CPU of the process."""
     from gatecell.examples import silero_vad
 
     frames = vad.frames(case)

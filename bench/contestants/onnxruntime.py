@@ -1,4 +1,4 @@
-"""ONNX Runtime."""
+"""Runs cases with ONNX Runtime: the ONNX model of a case, streams one by one or as a batch, and Silero VAD."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from suite.cases import Case
 
 from . import NO_OUTPUT, ReadyNetwork, UnsupportedError, model, require_plain_cell, zero_padding
 
-LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 CELLS = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
 
 Arguments = tuple[Any, ...]
@@ -149,7 +148,7 @@ def _streams(case: Case, weights: Arrays, x: np.ndarray, threads: int, compile_:
 def _uses_cell(case: Case) -> bool:
     """Whether the case runs as nn.LSTMCell, GRUCell or RNNCell: one step of one layer.
 
-    At H=64 a cell takes a third less time than the layer. But LSTMCell does not use oneDNN's LSTM, which is faster from
+    At H=64 a cell takes two thirds of the layer's time. But LSTMCell does not use oneDNN's LSTM, which is faster from
     about 40 rows on and takes a third of the time at 1000 rows.
     """
     one_step = case.input_steps == case.num_layers == case.directions == 1 and not case.proj_size and not case.ragged
@@ -169,7 +168,7 @@ def _network(case: Case, weights: Arrays, threads: int) -> nn.Module:
     else:
         options = {"num_layers": case.num_layers, "bidirectional": case.bidirectional, "batch_first": case.batch_first}
         options |= {"proj_size": case.proj_size} if case.proj_size else {}
-        network = LAYERS[case.cell](**sizes, **options)
+        network = model.LAYERS[case.cell](**sizes, **options)
     network.load_state_dict(named)
     return network.eval()
 

@@ -1,4 +1,4 @@
-"""The sizes of the caches, and how many bytes a thread reads to measure each of them."""
+"""The sizes of the caches, and the number of bytes that a thread reads to measure each of them."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Prediction:
 #
 # A step of streams counts as a call of one step, because the x of the next step does not exist yet.
 # The formulas assume that the threads split the work without loss and never wait for each other.
-# Biases, x, h and y are left out. Activations are those of the plain cell; coupled gates and reset=none need one less.
+# Biases, x, h and y are left out. Activations are those of the plain cell; coupled gates and reset=none save one.
 # w_h has the same size in all direction runs, so one comparison decides for all.
 def predict(case: Case, limits: Limits) -> Prediction:
     """The least time for a call of `case`. `limits` is the result of `Machine.measure`."""

@@ -109,8 +109,8 @@ double rate(double window_seconds, int threads, const MakeWork& make_work) {
   return best;
 }
 
-// As many independent chains of multiply-adds as a kernel's tile has. The processor needs at least 8 to be busy: two
-// units with a latency of 4 cycles.
+// Measures independent chains of multiply-adds, whose sums fill the registers like a kernel's tile. The processor is
+// busy from 8 chains on: it has two units with a latency of 4 cycles.
 template <class T>
 double fma_rate(int threads) {
   constexpr int chains = kRegisters * 3 / 4, repeats = 1024;
@@ -223,7 +223,7 @@ double finish_seconds(int threads) {
 }
 
 // Two threads send each other numbers: each stores to its own cache line and waits for the other's. The result is the
-// median over the windows.
+// median over all windows.
 double core_round_trip() {
   constexpr std::uint32_t rounds = 100, windows = 200;
   struct alignas(kCacheLine) Line {

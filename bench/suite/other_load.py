@@ -26,7 +26,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 class OtherLoad:
-    """Measures how many CPUs other programs keep busy. `own` gives the ids of the processes that do not count."""
+    """Measures the load of other programs as a number of busy CPUs. The processes that `own` returns do not count."""
 
     def __init__(self, own: Callable[[], Iterable[int]]) -> None:
         self.own = own

@@ -40,7 +40,7 @@ def _by_case(ax: Axes, results: Sequence[CaseResult]) -> np.ndarray:
     return heights
 
 
-def _tall(results: Sequence[CaseResult]) -> tuple[Figure, Axes]:
+def _tall_figure(results: Sequence[CaseResult]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(9, 1.4 + 0.22 * len(results)), layout="constrained")
     return figure, figure.subplots()
 
@@ -76,7 +76,7 @@ def ratios(run: Run) -> Figure | None:
     results = [r for r in run.cases if r.fastest_peer and OURS in r.timed]
     if not results:
         return None
-    figure, ax = _tall(results)
+    figure, ax = _tall_figure(results)
     for height, result in zip(_by_case(ax, results), results, strict=True):
         peer = result.fastest_peer
         assert peer
@@ -101,7 +101,7 @@ def shares(run: Run) -> Figure | None:
     results = [r for r in run.cases if r.timed]
     if not results:
         return None
-    figure, ax = _tall(results)
+    figure, ax = _tall_figure(results)
     heights = _by_case(ax, results)
     for name in run.raw["contestants"]:
         _points(ax, name, [(r.share(name), h) for r, h in zip(results, heights, strict=True) if name in r.timed])
@@ -161,7 +161,7 @@ def scaling(small: Run, large: Run) -> Figure | None:
     results = [r for r in large.cases if set(r.timed) & set(before[str(r.case)].timed if str(r.case) in before else ())]
     if not results:
         return None
-    figure, ax = _tall(results)
+    figure, ax = _tall_figure(results)
     heights = _by_case(ax, results)
     for name in large.raw["contestants"]:
         points = [

@@ -63,6 +63,6 @@ class Worker:
 
 if __name__ == "__main__":
     threads = int(sys.argv[2])
-    # The process may use as many CPUs as threads, the same for every contestant. Libraries read this when they load.
+    # The process may use one CPU for each thread, the same for every contestant. Libraries read this when they load.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     serve(Worker(sys.argv[1], threads).answer)

@@ -74,7 +74,7 @@ BY_HAND = {
     "gru,B=1,T=11,I=100,H=200,reset=none": (8.8e-6, 4.4e-5, 4.4e-6, "FMA", "L2"),
     # 8 bytes per weight: the first step reads from L2 (100 ps), the others from L1 (50 ps); a multiply-add takes 40 ps
     "rnn,B=1,T=101,H=50,float64": (1.01e-5, 1.275e-5, 7.575e-6, "FMA", "L1"),
-    # each step of streams reads all weights from L2, like a call of one step: three times 10,000 to 20,000 weights
+    # each of three steps of streams reads its 20,000 input weights and 10,000 recurrent weights from L2
     "lstm,B=1,T=3,I=100,H=50,streams": (3e-6, 1.5e-6, 1.5e-7, "L2", "L2"),
     # the layout of x and a missing initial state do not change the work
     "gru,B=3,T=11,I=100,H=200,batch_first,no_hx": (3.96e-5, 7.92e-5, 1.32e-5, "FMA", "FMA"),

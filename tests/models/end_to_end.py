@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 import gatecell
 from helpers.parity import Outputs, assert_parity, largest_difference
 
-WEIGHTS = Path(__file__).parent / "weights"
 MARGIN = 0.1  # required difference to the accuracy of always guessing the most frequent label
 
 torch.set_num_threads(1)  # spinning OpenMP threads would disturb the tests of gatecell's threads

@@ -8,7 +8,8 @@ from attention import AttentionClassifier
 from attention_torch import SIZES
 from attention_torch import AttentionClassifier as TorchClassifier
 from digits import inked_pixels, load_images
-from end_to_end import WEIGHTS, assert_beats_majority, assert_model_parity, load
+from end_to_end import assert_beats_majority, assert_model_parity, load
+from training import WEIGHTS
 
 
 def test_parity_and_accuracy_on_held_out_digits() -> None:

@@ -11,8 +11,9 @@ import torch
 from char_lm import CharacterModel
 from char_lm_torch import SIZES
 from char_lm_torch import CharacterModel as TorchModel
-from end_to_end import WEIGHTS, assert_beats_majority, assert_model_parity, load
+from end_to_end import assert_beats_majority, assert_model_parity, load
 from text import CHARACTERS, characters, read_labelled
+from training import WEIGHTS
 
 STEPS = 100
 

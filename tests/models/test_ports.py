@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from end_to_end import WEIGHTS
+from training import WEIGHTS
 
 PORTED = {
     "attention": ["AttentionClassifier"],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from end_to_end import WEIGHTS, assert_beats_majority, assert_model_parity, load
+from end_to_end import assert_beats_majority, assert_model_parity, load
 from sentiment import SentimentRnn
 from sentiment_torch import SIZES
 from sentiment_torch import SentimentRnn as TorchRnn
 from text import letters, pad_rows, read_labelled
+from training import WEIGHTS
 
 
 def test_parity_and_accuracy_on_held_out_words() -> None:

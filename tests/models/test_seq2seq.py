@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from dates import LENGTH, SOURCE, TARGET, numbers, pairs, text
-from end_to_end import WEIGHTS, assert_beats_majority, assert_model_parity, load
+from end_to_end import assert_beats_majority, assert_model_parity, load
 from seq2seq import Seq2Seq
 from seq2seq_torch import SIZES, START
 from seq2seq_torch import Seq2Seq as TorchSeq2Seq
 from text import pad_rows
+from training import WEIGHTS
 
 SOURCES, TARGETS = zip(*pairs(held_out=True), strict=True)
 BATCH = pad_rows([numbers(source, SOURCE) for source in SOURCES])

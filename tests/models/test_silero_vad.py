@@ -28,7 +28,7 @@ def recording() -> np.ndarray:
 
 
 def onnx_probabilities(frames: np.ndarray) -> np.ndarray:
-    """Frame by frame, as the package runs its model."""
+    """Runs the ONNX model frame by frame, like the package."""
     session = onnxruntime.InferenceSession(package_file(example.REQUIREMENT, "silero_vad/data/silero_vad.onnx"))
     state, rate, found = np.zeros((2, 1, 128), np.float32), np.array(16_000), []
     for frame in frames:
@@ -43,7 +43,7 @@ def expected() -> np.ndarray:
 
 
 def test_the_recording_has_speech_and_silence() -> None:
-    """Agreement on a recording of only one kind would prove little."""
+    """If the recording had only speech or only silence, agreement would prove little."""
     assert np.mean(expected() > 0.9) > 0.3
     assert np.mean(expected() < 0.1) > 0.2
 

@@ -12,9 +12,10 @@ import pytest
 
 import text_classifier
 import text_classifier_torch
-from end_to_end import WEIGHTS, assert_beats_majority, assert_model_parity, load
+from end_to_end import assert_beats_majority, assert_model_parity, load
 from text import pad_rows, read_labelled, tokens
 from text_classifier_torch import LIBRARIES, SIZES
+from training import WEIGHTS
 
 TEXTS, LABELS = read_labelled("paragraphs")
 BATCH = pad_rows([tokens(text) for text in TEXTS])
