@@ -1,24 +1,15 @@
-"""Compares predicted limits with figures computed by hand, and tests the code that compiles and runs machine.cpp.
-
-These tests measure nothing. CI runs bench/compare.py, which measures, where Eigen's headers are installed.
-"""
+"""Compares predicted limits with figures computed by hand. These tests measure nothing."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-from importlib.metadata import PackageNotFoundError
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from suite.caches import buffer_sizes, cache_capacities
 from suite.cases import Case
 from suite.limits import predict, shares
-from suite.machine import Machine
 
 
 def limits(threads: int, flops: float, bandwidths: list[float], seconds_per_unit: dict[str, float]) -> dict[str, Any]:
@@ -130,113 +121,3 @@ def test_bandwidth_is_that_of_the_exact_size() -> None:
     p = predict(Case.parse("lstm,B=1,T=11,I=500,H=100,layers=1"), {**ONE, "reads": {"960000": 96e9, "160000": 16e9}})
     assert p.recurrent_seconds == pytest.approx(160000 / 96e9 + 10 * 160000 / 16e9)
     assert p.recurrent_binds == "L2"
-
-
-def write_caches(system: Path, cpu: int, caches: list[tuple[str, str, str, str]]) -> None:
-    for i, facts in enumerate(caches):
-        folder = system / f"cpu{cpu}" / "cache" / f"index{i}"
-        folder.mkdir(parents=True)
-        for name, value in zip(("level", "type", "size", "shared_cpu_list"), facts, strict=True):
-            (folder / name).write_text(value + "\n")
-
-
-@pytest.mark.parametrize(
-    ("cpus", "expected"),
-    [
-        ([2], {"L1": 48 * 1024, "L2": 2**20, "L3": 32 * 2**20}),
-        ([2, 3], {"L1": 48 * 1024, "L2": 2**20, "L3": 16 * 2**20}),
-        ([2, 3, 8, 9], {"L1": 48 * 1024, "L2": 2**20, "L3": 16 * 2**20}),  # 8 and 9 use another L3
-        ([2, 18], {"L1": 24 * 1024, "L2": 2**19, "L3": 16 * 2**20}),  # two threads of one core
-    ],
-)
-def test_a_cache_is_shared_by_the_cpus_in_use(tmp_path: Path, cpus: list[int], expected: dict[str, int]) -> None:
-    write_caches(
-        tmp_path,
-        2,
-        [
-            ("1", "Data", "48K", "2,18"),
-            ("1", "Instruction", "32K", "2,18"),
-            ("2", "Unified", "1024K", "2,18"),
-            ("3", "Unified", "32768K", "0-7,16-23"),
-        ],
-    )
-    assert cache_capacities(cpus, tmp_path) == expected
-
-
-def write_program(path: Path, lines: str) -> None:
-    path.write_text(f"#!{sys.executable}\n{lines}")
-    path.chmod(0o755)
-
-
-def test_cache_sizes_of_the_c_library_without_those_of_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RuntimeError, match="sizes of the caches"):
-        cache_capacities([0], tmp_path)
-    sizes = {"LEVEL1_DCACHE_SIZE": "32768", "LEVEL2_CACHE_SIZE": "524288", "LEVEL3_CACHE_SIZE": "8388608"}
-    write_program(tmp_path / "getconf", f"import sys; print({sizes}[sys.argv[1]])")
-    assert cache_capacities([0, 1], tmp_path) == {"L1": 32768, "L2": 524288, "L3": 4194304}
-    write_program(tmp_path / "getconf", f"import sys; print({sizes | {'LEVEL3_CACHE_SIZE': ''}}[sys.argv[1]])")
-    assert cache_capacities([0, 1], tmp_path) == {"L1": 32768, "L2": 524288}
-
-
-def test_buffers_fit_their_level() -> None:
-    caches = {"L1": 48 * 1024, "L2": 2**20, "L3": 2**24}
-    assert buffer_sizes(caches, 2) == {"L1": 24 * 1024, "L2": 2**19, "L3": 2**22, "memory": 2**26}
-    assert buffer_sizes({"L1": 2**15, "L2": 2**20}, 1) == {"L1": 2**14, "L2": 2**19, "memory": 2**22}
-    assert buffer_sizes({**caches, "L3": 2**28}, 4)["memory"] == 2**27  # 512 MiB in all threads together
-
-
-# Takes the place of the compiler. The program that it writes prints its own arguments as the results.
-FAKE_COMPILER = """
-import pathlib, sys
-program = pathlib.Path(sys.argv[-1])
-program.write_text('''#!{python}
-import json, sys
-command, *numbers = sys.argv[1:]
-words = {{"fma": ["float32", "float64"], "read": ["bandwidth"], "activations": ["lstm"], "round-trip": []}}
-print(json.dumps(dict(zip(words[command], map(int, numbers * 2)))))
-''')
-program.chmod(0o755)
-"""
-
-
-def test_measure_reads_every_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_program(tmp_path / "compiler", FAKE_COMPILER.format(python=sys.executable))
-    monkeypatch.setenv("CXX", str(tmp_path / "compiler"))
-    monkeypatch.setenv("GATECELL_EIGEN_INCLUDE", str(tmp_path))
-    capacities = cache_capacities(sorted(os.sched_getaffinity(0))[:1])
-    with Machine() as machine:
-        assert machine.fma(1) == {"float32": 1, "float64": 1}
-        measured = machine.measure(1, [Case.parse("gru,H=100"), Case.parse("gru,H=200")])
-    assert measured["threads"] == 1
-    assert measured["activations"] == {"lstm": 1}
-    assert [(level["name"], level["bytes"]) for level in measured["levels"]] == [*capacities.items(), ("memory", None)]
-    assert measured["reads"] == {str(size): size for size in (120_000, 240_000, 480_000, 960_000)}
-    assert {level["name"]: level["bandwidth"] for level in measured["levels"]} == buffer_sizes(capacities, 1)
-
-
-@pytest.mark.parametrize(
-    ("compiler", "message"),
-    [(None, r"needs a C\+\+ compiler"), ("no-such-compiler", "comes from CXX"), ("false", "machine.cpp.* failed")],
-)
-def test_errors_name_the_missing_program(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str | None, message: str
-) -> None:
-    monkeypatch.setenv("GATECELL_EIGEN_INCLUDE", str(tmp_path))
-    if compiler:
-        monkeypatch.setenv("CXX", compiler)
-    else:
-        monkeypatch.delenv("CXX", raising=False)
-        monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RuntimeError, match=message):
-        Machine()
-
-
-def test_missing_headers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def not_installed(name: str) -> None:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.delenv("GATECELL_EIGEN_INCLUDE", raising=False)
-    monkeypatch.setattr("suite.machine.distribution", not_installed)
-    with pytest.raises(RuntimeError, match="pip install cmeel-eigen"):
-        Machine()

@@ -2,14 +2,10 @@
 
 import json
 import math
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 
-from suite.other_load import OtherLoad, cpu_seconds
 from suite.results import CaseResult, Run, Spread
 from suite.tables import comparison, duration, summary
 
@@ -161,22 +157,6 @@ def test_ratio_of_an_extended_cell_to_the_plain_one(run):
     text = "gatecell takes 1.25 times as long for lstm,B=1,T=100,H=8,coupled_gates as for the plain cell."
     assert [line for line in summary(beside).splitlines() if "plain cell" in line] == [text]
     assert "plain cell" not in summary(run)
-
-
-def test_load_of_other_programs():
-    command = [sys.executable, "-c", "while True: pass"]
-    with subprocess.Popen(command) as process:
-        try:
-            others, nobody = OtherLoad(list), OtherLoad(lambda: [process.pid])
-            start = time.monotonic()
-            while cpu_seconds(process.pid) < 0.5:
-                time.sleep(0.05)
-            share = 0.5 / (time.monotonic() - start)
-            busy = others.busy_cpus()
-            assert busy > 0.8 * share
-            assert nobody.busy_cpus() < busy - 0.8 * share
-        finally:
-            process.kill()
 
 
 def test_load_rejects_other_files(run, tmp_path):
