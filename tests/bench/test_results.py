@@ -151,11 +151,11 @@ def test_ratio_of_an_extended_cell_to_the_plain_one(run):
     ]
     broken = {"gatecell": {"missing": "broke", "failed": True}}
     cases.append({"case": "lstm,B=1,H=8,peepholes=full", "limit": {"seconds": 1e-6}, "contestants": broken})
-    beside = Run({**run.raw, "contestants": {"gatecell": "1.0"}, "cases": cases})
-    ((result, times),) = beside.ratios_to_plain
+    extended_run = Run({**run.raw, "contestants": {"gatecell": "1.0"}, "cases": cases})
+    ((result, times),) = extended_run.ratios_to_plain
     assert (str(result.case), times) == ("lstm,B=1,T=100,H=8,coupled_gates", pytest.approx(1.25))
     text = "gatecell takes 1.25 times as long for lstm,B=1,T=100,H=8,coupled_gates as for the plain cell."
-    assert [line for line in summary(beside).splitlines() if "plain cell" in line] == [text]
+    assert [line for line in summary(extended_run).splitlines() if "plain cell" in line] == [text]
     assert "plain cell" not in summary(run)
 
 
