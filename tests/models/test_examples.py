@@ -53,15 +53,6 @@ def test_the_list_of_examples() -> None:
     assert set(re.findall(r"python -m gatecell\.examples\.(\w+)", shown)) == set(EXAMPLES)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_without_arguments_the_output_is_that_of_the_readme(name: str) -> None:
-    load_example(name)
-    shown = run(name)
-    assert (shown.returncode, shown.stderr) == (0, "")
-    lines = "\n".join(line.rstrip() for line in shown.stdout.splitlines())
-    assert f"```\n{lines}\n```" in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
 def test_a_closed_pipe_and_a_full_device_as_output() -> None:
     load_example("g2p_en")
     reader, writer = os.pipe()
