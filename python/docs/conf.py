@@ -6,16 +6,17 @@ import inspect
 import re
 from typing import Any
 
+from sphinx.util.inspect import stringify_signature
+
 import gatecell
 
 project = "gatecell"
-author = "the authors of gatecell"
-copyright = author
+author = "the gatecell developers"
+copyright = f"2026, {author}"
 release = version = gatecell.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 myst_heading_anchors = 3
-suppress_warnings: list[str] = []
 nitpicky = True  # a reference that leads nowhere is a warning, and -W makes it an error
 nitpick_ignore_regex = [
     ("py:.*", r"(?!gatecell).*"),  # types of NumPy, PyTorch and Python in signatures
@@ -42,47 +43,64 @@ default_role = "code"
 
 ITEM = re.compile(r"((?:\w+, )*\w+): (.*)")
 CODE = re.compile(r"(`[^`]+`)")
+WIDTH = {"method": 112, "property": 112}  # of the lines of a docstring
+OTHER_WIDTH = 116
 
 
 def as_rst(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Docstrings are plain text with code in backticks; this makes reStructuredText of them.
 
-    A line `name: text` in which the name is a parameter or a field begins an item of a list, and a line that begins
-    with Raises a paragraph. An indented paragraph is code.
+    A line `name: text` in which the name is a parameter or a field begins an item of a list. A sentence that ends
+    before its line is full ends a paragraph. An indented paragraph is code.
     """
-    parameters = parameter_names(thing)
+    names = parameter_names(thing)
     result: list[str] = []
     in_item = False
+    previous = ""
     for line in lines:
+        ended = previous.endswith((".", ":")) and len(f"{previous} {line.split(' ')[0]}") <= WIDTH.get(
+            what, OTHER_WIDTH
+        )
         item = ITEM.fullmatch(line)
         if not line:
             in_item = False
             result.append("")
         elif line.startswith("    "):
-            if not result or result[-1] == "":
-                result += ["::", ""]
-            result.append(line)
-        elif item and parameters.issuperset(item[1].split(", ")):
-            if not in_item and result:
-                result.append("")
+            result += [line] if previous.startswith("    ") else ["", "::", "", line]
+        elif item and names.issuperset(item[1].split(", ")):
+            result += ([] if in_item else [""]) + [f"* **{escaped(item[1])}**: {escaped(item[2])}"]
             in_item = True
-            result.append(f"* **{escaped(item[1])}**: {escaped(item[2])}")
-        elif line.startswith("Raises "):
-            in_item = False
+        elif ended:
             result += ["", escaped(line)]
+            in_item = False
         else:
             result.append(("  " if in_item else "") + escaped(line))
+        previous = line
     lines[:] = result
 
 
 def parameter_names(thing: Any) -> set[str]:
     """The names of a callable's parameters, or of a class's fields and properties."""
     names = set(getattr(thing, "__annotations__", {})) | {name for name in dir(thing) if not name.startswith("_")}
+    return names | set(signature_of(thing).parameters)
+
+
+def signature_of(thing: Any) -> inspect.Signature:
     try:
-        names |= set(inspect.signature(thing).parameters)
+        return inspect.signature(thing.__init__ if inspect.isclass(thing) else thing)
     except (TypeError, ValueError):
-        return names
-    return names
+        return inspect.Signature()
+
+
+def as_written(app: Any, what: str, name: str, thing: Any, options: Any, text: str, returns: str) -> tuple[str, str]:
+    """The signature with the annotations of the source: ArrayLike, and not the long union that it stands for."""
+    if what not in ("class", "function", "method") or not text:
+        return text, returns
+    signature = signature_of(thing)
+    parameters = [p for p in signature.parameters.values() if p.name not in ("self", "cls")]
+    short = stringify_signature(signature.replace(parameters=parameters), unqualified_typehints=True)
+    arguments, _, result = short.rpartition(" -> ")
+    return (arguments, "" if what == "class" else result) if arguments else (short, "")
 
 
 def escaped(text: str) -> str:
@@ -95,3 +113,4 @@ def escaped(text: str) -> str:
 
 def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", as_rst)
+    app.connect("autodoc-process-signature", as_written)

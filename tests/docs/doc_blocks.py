@@ -46,7 +46,8 @@ NOT_RUN = {  # commands by their beginning, and why a test does not run them
     "cmake": "CI builds the kernel benchmarks",
     "build/bench/": "CI runs the kernel benchmarks",
 }
-DIRECTIVES = {"autoclass", "autofunction", "automodule", "currentmodule", "image", "include", "toctree"}
+DIRECTIVES = {"eval-rst", "include", "toctree"}
+REFERENCE = re.compile(r"(\.\. auto(class|function|module):: [\w.]+|   :.*|)")  # lines of an eval-rst block
 HIDDEN = "<!-- code\n"
 PARSER = MarkdownIt("commonmark").enable("table")
 
@@ -82,6 +83,9 @@ class Page:
         if directive := re.match(r"\{([\w-]+)\}", language):
             if directive[1] not in DIRECTIVES:
                 raise ValueError(f"{self.path}:{line}: expected a directive of {sorted(DIRECTIVES)}, got {language}")
+            for text in source.splitlines() if directive[1] == "eval-rst" else ():
+                if not REFERENCE.fullmatch(text):
+                    raise ValueError(f"{self.path}:{line}: expected names of the reference, got {text!r}")
         elif language == "python":
             self.printed = self.execute(source, line, self.names)
         elif language == "text":

@@ -49,6 +49,7 @@ def test_the_blocks_of(page: str, commands: Path, files: Path, tmp_path: Path, m
         ("```\nno language\n```", "known language, got ''"),
         ("```ruby\nputs 1\n```", "known language, got 'ruby'"),
         ("```{code-block} python\nx = 1\n```", "expected a directive"),
+        ("```{eval-rst}\n.. code-block:: python\n\n   x = 1\n```", "names of the reference"),
         ("a paragraph\n\n    indented\n", "got an indented one"),
         ("* a list\n\n  ```python\n  print(1)\n  ```\n  ```text\n  2\n  ```\n", "expected\n2\n\ngot\n1"),
         ("```console\n$ echo one\n1\n```", "expected\n1\n\ngot\none"),

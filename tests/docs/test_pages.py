@@ -26,7 +26,7 @@ LINKED = {  # names that a page of the reference names with a link to where they
 )
 def test_the_reference_has_every_public_name(module: ModuleType) -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in (DOCS / "api").glob("*.md"))
-    described = re.findall(rf"^```\{{auto\w+\}} {re.escape(module.__name__)}\.(\w+)$", text, re.MULTILINE)
+    described = re.findall(rf"^\.\. auto\w+:: {re.escape(module.__name__)}\.(\w+)$", text, re.MULTILINE)
     linked = LINKED.get(module, set())
     modules = {name for name in described if isinstance(getattr(module, name), ModuleType)}
     assert sorted(set(described) - modules) == sorted(set(module.__all__) - linked)
