@@ -10,9 +10,7 @@ import pytest
 
 from doc_blocks import NOT_RUN, PAGES, PARSER, ROOT, Page
 from doc_files import make_files
-from packages import installed
 
-EXAMPLES = {"python/docs/models.md": ["silero_vad", "g2p_en", "arabic_segmenter"]}  # which need packages of their own
 PROGRAMS = {"gatecell": "-m gatecell", "python": ""}
 
 
@@ -36,8 +34,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_blocks_of(page: str, commands: Path, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for example in EXAMPLES.get(page, []):
-        installed(example)
     shutil.copytree(files, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     Page(ROOT / page, tmp_path, commands).run()
