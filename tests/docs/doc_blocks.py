@@ -36,7 +36,7 @@ MASKS = {  # what differs from machine to machine
     r"\b\d\.\d\d of the bound": "a rounding error beside its bound",
     r"[\d.]+ MB packed": "memory of packed weights, which depends on the instruction set",
     r"most of it .*": "what limits a call in the forecast of a plan",
-    r"threads  .*": "how many threads a plan takes",
+    r"threads  .*": "the threads of a plan, which depend on the CPUs",
 }
 NOT_RUN = {  # commands by their beginning, and why a test does not run them
     "python3 -m venv": "CI runs the two set-up commands in fresh environments",
