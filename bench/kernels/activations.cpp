@@ -13,9 +13,9 @@ template <class T>
 void measure(benchmark::State& state, Function<T> function, int lanes) {
   constexpr std::ptrdiff_t count = 1024;
   T *x = nullptr, *y = nullptr;
-  const gatecell::Block scratch = bench::allocate([&](gatecell::Carver& carver) {
-    x = carver.take<T>(count);
-    y = carver.take<T>(count);
+  const gatecell::Allocation scratch = bench::allocate([&](gatecell::BumpAllocator& allocator) {
+    x = allocator.allocate<T>(count);
+    y = allocator.allocate<T>(count);
   });
   bench::Random().fill(x, count, 8);
   const gatecell::FpMode mode;

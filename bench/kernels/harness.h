@@ -58,20 +58,20 @@ Net<T> random_network(Cell cell, std::ptrdiff_t input, std::ptrdiff_t hidden, Is
   spec.hidden_size = hidden;
   Random random;
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));
-  const std::ptrdiff_t gates = spec.gates() * hidden;
+  const std::ptrdiff_t gates = spec.num_gates() * hidden;
   const auto weight_ih = random.values<T>(gates * input, bound), weight_hh = random.values<T>(gates * hidden, bound);
   const auto bias_ih = random.values<T>(gates, bound), bias_hh = random.values<T>(gates, bound);
   return Net<T>(spec, {{weight_ih.data(), weight_hh.data(), bias_ih.data(), bias_hh.data()}}, isa);
 }
 
-// lay_out(carver) runs twice, first to measure.
+// lay_out(allocator) runs twice, first to measure.
 template <class F>
-gatecell::Block allocate(const F& lay_out) {
-  gatecell::Carver measure;
+gatecell::Allocation allocate(const F& lay_out) {
+  gatecell::BumpAllocator measure;
   lay_out(measure);
-  gatecell::Block block = gatecell::allocate_block(measure.used());
-  gatecell::Carver carver(block.get(), measure.used());
-  lay_out(carver);
+  gatecell::Allocation block = gatecell::allocate_memory(measure.used());
+  gatecell::BumpAllocator allocator(block.get(), measure.used());
+  lay_out(allocator);
   return block;
 }
 

@@ -29,9 +29,9 @@ void measure(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
   args.rows = shape.rows;
   args.x_row = shape.input;
   args.out_row = weights.input.padded_units() * weights.input.gates;
-  const gatecell::Block scratch = bench::allocate([&](gatecell::Carver& carver) {
-    args.x = x = carver.take<T>(shape.rows * args.x_row);
-    args.out = carver.take<T>(shape.rows * args.out_row);
+  const gatecell::Allocation scratch = bench::allocate([&](gatecell::BumpAllocator& allocator) {
+    args.x = x = allocator.allocate<T>(shape.rows * args.x_row);
+    args.out = allocator.allocate<T>(shape.rows * args.out_row);
   });
   bench::Random().fill(x, shape.rows * args.x_row, 1);
   const gatecell::FpMode mode;

@@ -35,13 +35,13 @@ class Stepper {
     args.h_row = args.h_next_row = stride;
     args.c_row = cell == Cell::lstm ? stride : 0;
     args.y_row = args.units = shape.hidden;
-    scratch_ = bench::allocate([&](gatecell::Carver& carver) {
-      h_ = carver.take<T>(shape.rows * stride);
-      args.h_next = carver.take<T>(shape.rows * stride);
-      args.c = cell == Cell::lstm ? carver.take<T>(shape.rows * stride) : nullptr;
-      projected_ = carver.take<T>(shape.rows * gates);
-      x_ = carver.take<T>(shape.rows * shape.hidden);
-      args.y = carver.take<T>(shape.rows * shape.hidden);
+    scratch_ = bench::allocate([&](gatecell::BumpAllocator& allocator) {
+      h_ = allocator.allocate<T>(shape.rows * stride);
+      args.h_next = allocator.allocate<T>(shape.rows * stride);
+      args.c = cell == Cell::lstm ? allocator.allocate<T>(shape.rows * stride) : nullptr;
+      projected_ = allocator.allocate<T>(shape.rows * gates);
+      x_ = allocator.allocate<T>(shape.rows * shape.hidden);
+      args.y = allocator.allocate<T>(shape.rows * shape.hidden);
     });
     args.h = h_;
     args.projected = projected_;
@@ -65,7 +65,7 @@ class Stepper {
 
  private:
   gatecell::PackedNetwork<T> net_;
-  gatecell::Block scratch_;
+  gatecell::Allocation scratch_;
   T *h_ = nullptr, *projected_ = nullptr, *x_ = nullptr;
 };
 

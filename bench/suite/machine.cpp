@@ -137,14 +137,14 @@ double fma_rate(int threads) {
 class Ones {
  public:
   explicit Ones(std::size_t count)
-      : block_(allocate_block((count * sizeof(float) + kHugePage - 1) / kHugePage * kHugePage)),
+      : block_(allocate_memory((count * sizeof(float) + kHugePage - 1) / kHugePage * kHugePage)),
         data_(reinterpret_cast<float*>(block_.get())) {
     std::fill_n(data_, count, 1.f);
   }
   const float* data() const { return data_; }
 
  private:
-  Block block_;
+  Allocation block_;
   float* data_;
 };
 
@@ -189,7 +189,7 @@ double read_rate(std::size_t bytes, int threads, Order order) {
 template <class T, class Cell>
 class Finish {
  public:
-  Finish() : block_(allocate_block((G + 3) * kUnits * sizeof(T))) {
+  Finish() : block_(allocate_memory((G + 3) * kUnits * sizeof(T))) {
     T* p = reinterpret_cast<T*>(block_.get());
     for (int i = 0; i < (G + 3) * kUnits; ++i) p[i] = (T(i % 17) - T(7.5)) / T(4);  // no 0: c would become denormal
   }
@@ -213,7 +213,7 @@ class Finish {
 
  private:
   static constexpr int W = kLanes<T>, G = Cell::kGates, kUnits = 256, kRepeats = 16;
-  Block block_;
+  Allocation block_;
 };
 
 // Seconds for the activations of one hidden unit, one row and one step, with all threads together.

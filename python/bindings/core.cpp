@@ -5,6 +5,7 @@
 #include "gatecell/build_info.h"
 #include "gatecell/network.h"
 #include "register.h"
+#include "runtime/test_hooks.h"
 
 namespace py = pybind11;
 
@@ -40,5 +41,5 @@ PYBIND11_MODULE(_core, m) {
       },
       "How the core was built: version, commit, compiler, eigen, and isas (name to compiler flags).");
   m.def("pack_count", &gatecell::pack_count, "How often weights were packed in this process.");
-  m.def("team_size", &gatecell::team_size, "Worker threads this process has started.");
+  m.def("team_size", &gatecell::thread_pool_size, "Worker threads this process has started.");
 }

@@ -70,7 +70,8 @@ Spec make_spec(const SpecValues& values) {
 
 // Of the weights of a layer's direction, those that exist.
 std::vector<std::pair<const char*, checks::Shape>> weight_shapes(const Spec& spec, std::int64_t layer) {
-  const std::int64_t rows = spec.gates() * spec.hidden_size, seeing_c = spec.peephole_gates() * spec.hidden_size;
+  const std::int64_t rows = spec.num_gates() * spec.hidden_size,
+                     seeing_c = spec.num_peephole_gates() * spec.hidden_size;
   std::vector<std::pair<const char*, checks::Shape>> shapes = {{"weight_ih", {rows, spec.layer_input(layer)}},
                                                                {"weight_hh", {rows, spec.state_size()}}};
   if (spec.bias) shapes.insert(shapes.end(), {{"bias_ih", {rows}}, {"bias_hh", {rows}}});
@@ -82,7 +83,7 @@ std::vector<std::pair<const char*, checks::Shape>> weight_shapes(const Spec& spe
 
 template <class T>
 std::vector<gatecell::DirectionWeights<T>> weight_views(const Spec& spec, const std::vector<Array<T>>& arrays) {
-  const auto directions = static_cast<std::size_t>(spec.num_layers * spec.directions());
+  const auto directions = static_cast<std::size_t>(spec.num_layers * spec.num_directions());
   const std::size_t expected = directions * weight_shapes(spec, 0).size();
   if (arrays.size() != expected) {
     throw std::invalid_argument("expected " + std::to_string(expected) + " weights, got " +
@@ -91,8 +92,8 @@ std::vector<gatecell::DirectionWeights<T>> weight_views(const Spec& spec, const 
   std::vector<gatecell::DirectionWeights<T>> views;
   auto array = arrays.begin();
   for (std::size_t i = 0; i < directions; ++i) {
-    const std::int64_t number = static_cast<std::int64_t>(i), layer = number / spec.directions();
-    const std::string suffix = "_l" + std::to_string(layer) + (number % spec.directions() ? "_reverse" : "");
+    const std::int64_t number = static_cast<std::int64_t>(i), layer = number / spec.num_directions();
+    const std::string suffix = "_l" + std::to_string(layer) + (number % spec.num_directions() ? "_reverse" : "");
     const auto shapes = weight_shapes(spec, layer);
     auto next = shapes.begin();
     const auto take = [&](bool exists) -> const T* {
@@ -117,7 +118,7 @@ py::typing::List<Array<T>> weights(const Network<T>& net) {
   const std::vector<std::vector<T>> values = net.weights();
   py::list arrays;
   for (std::int64_t layer = 0; arrays.size() < values.size(); ++layer) {
-    for (int direction = 0; direction < net.spec().directions(); ++direction) {
+    for (int direction = 0; direction < net.spec().num_directions(); ++direction) {
       for (const auto& weight : weight_shapes(net.spec(), layer)) {
         arrays.append(Array<T>(weight.second, values[arrays.size()].data()));
       }
@@ -130,7 +131,7 @@ py::typing::List<Array<T>> weights(const Network<T>& net) {
 template <class T>
 session::State<T> with_state(const Spec& spec, const std::optional<Array<T>>& h_0, const std::optional<Array<T>>& c_0,
                              Call<T>& call) {
-  const std::int64_t chains = spec.num_layers * spec.directions();
+  const std::int64_t chains = spec.num_layers * spec.num_directions();
   if (h_0) call.h_0 = contiguous("h_0", *h_0, {chains, call.rows, spec.state_size()});
   if (c_0) call.c_0 = contiguous("c_0", *c_0, {chains, call.rows, spec.hidden_size});
   session::State<T> state(spec, call.rows);
@@ -188,7 +189,7 @@ Result<T> forward_packed(const Network<T>& net, const Array<T>& data, const std:
   call.y = y.mutable_data();
   call.y_row = spec.output_size();
   if (state_rows) call.state_rows = contiguous("state_rows", *state_rows, {call.rows});
-  call.states = call.rows;
+  call.state_capacity = call.rows;
   session::State<T> state = with_state(spec, h_0, c_0, call);
   run_call(net, call, num_threads);
   return {std::move(y), std::move(state.h), std::move(state.c)};
@@ -206,7 +207,7 @@ const char* name_of(gatecell::Limit limit) {
       return "L3";
     case gatecell::Limit::memory:
       return "memory";
-    case gatecell::Limit::meetings:
+    case gatecell::Limit::barriers:
       return "meetings";
     case gatecell::Limit::calls:
       break;

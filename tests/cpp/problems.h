@@ -29,7 +29,7 @@ constexpr Cell all_cells[] = {Cell::rnn_tanh, Cell::rnn_relu, Cell::gru, Cell::l
 
 // How much less to do of what takes long. An emulator takes 50 times as long as the processor: then the tests' CMake
 // file asks for a tenth of the steps, rounds and arguments; every case still runs.
-inline const std::int64_t less = std::getenv("GATECELL_TEST_LESS") ? 10 : 1;
+inline const std::int64_t work_divisor = std::getenv("GATECELL_TEST_SHORT") ? 10 : 1;
 
 // standard: torch's default initialisation. large: four times that; only for a few steps, beyond them such a network
 // is chaotic. saturated: biases and the first layer's weight_ih times 20.
@@ -54,17 +54,18 @@ Problem<T> random_problem(const Spec& spec, std::int64_t steps, std::int64_t row
   };
   const double bound = (scale == Scale::large ? 4 : 1) / std::sqrt(static_cast<double>(spec.hidden_size));
   const double outer = (scale == Scale::saturated ? 20 : 1) * bound;
-  const std::int64_t gates = spec.gates() * spec.hidden_size, state_rows = spec.num_layers * spec.directions() * rows;
+  const std::int64_t gates = spec.num_gates() * spec.hidden_size,
+                     state_rows = spec.num_layers * spec.num_directions() * rows;
 
   Problem<T> problem{spec, steps, rows, {}, {}, {}, {}};
   for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
-    for (int direction = 0; direction < spec.directions(); ++direction) {
+    for (int direction = 0; direction < spec.num_directions(); ++direction) {
       problem.weights.push_back(fill(gates * spec.layer_input(layer), layer ? bound : outer));
       problem.weights.push_back(fill(gates * spec.state_size(), bound));
       for (int i = 0; spec.bias && i < 2; ++i) problem.weights.push_back(fill(gates, outer));
       if (spec.peepholes != Peepholes::none) {
         const std::int64_t seen = spec.peepholes == Peepholes::full ? spec.hidden_size : 1;
-        problem.weights.push_back(fill(spec.peephole_gates() * spec.hidden_size * seen, bound));
+        problem.weights.push_back(fill(spec.num_peephole_gates() * spec.hidden_size * seen, bound));
       }
       if (spec.proj_size) problem.weights.push_back(fill(spec.proj_size * spec.hidden_size, bound));
     }
@@ -81,7 +82,7 @@ Network<T> network(const Problem<T>& problem, Isa isa) {
 }
 
 // The cells that PyTorch has not, each option at least once.
-inline std::vector<Spec> textbook_specs(std::int64_t input, std::int64_t hidden, std::int64_t layers, bool both_ways) {
+inline std::vector<Spec> extended_specs(std::int64_t input, std::int64_t hidden, std::int64_t layers, bool both_ways) {
   const Reset after = Reset::after;
   const Peepholes none = Peepholes::none, diagonal = Peepholes::diagonal, full = Peepholes::full;
   return {{Cell::lstm, input, hidden, layers, true, both_ways, 0, diagonal},
@@ -102,7 +103,7 @@ inline std::vector<Spec> varied_specs() {
     result.push_back(Spec{cell, 21, 40, 1, false, true, 0});
   }
   result.push_back(Spec{Cell::lstm, 5, 19, 2, true, true, 7});
-  for (const Spec& spec : textbook_specs(5, 19, 2, false)) result.push_back(spec);
+  for (const Spec& spec : extended_specs(5, 19, 2, false)) result.push_back(spec);
   return result;
 }
 
@@ -110,7 +111,7 @@ inline std::vector<Spec> varied_specs() {
 template <class T>
 Call<T> dense_call(const Problem<T>& problem, Output<T>& output) {
   const Spec& spec = problem.spec;
-  const std::int64_t state_rows = spec.num_layers * spec.directions() * problem.rows;
+  const std::int64_t state_rows = spec.num_layers * spec.num_directions() * problem.rows;
   const auto unset = [](std::int64_t count) {
     return std::vector<T>(static_cast<std::size_t>(count), std::numeric_limits<T>::infinity());
   };
@@ -177,7 +178,7 @@ std::vector<T> middle_slice(const std::vector<T>& array, std::int64_t outer, std
 
 template <class T>
 Problem<T> rows_of(const Problem<T>& problem, std::int64_t first, std::int64_t count) {
-  const std::int64_t layers = problem.spec.num_layers * problem.spec.directions(), rows = problem.rows;
+  const std::int64_t layers = problem.spec.num_layers * problem.spec.num_directions(), rows = problem.rows;
   Problem<T> part = problem;
   part.rows = count;
   part.x = middle_slice(problem.x, problem.steps, rows, problem.spec.input_size, first, count);
@@ -188,7 +189,7 @@ Problem<T> rows_of(const Problem<T>& problem, std::int64_t first, std::int64_t c
 
 template <class T>
 Output<T> rows_of(const Output<T>& output, const Problem<T>& problem, std::int64_t first, std::int64_t count) {
-  const std::int64_t layers = problem.spec.num_layers * problem.spec.directions(), rows = problem.rows;
+  const std::int64_t layers = problem.spec.num_layers * problem.spec.num_directions(), rows = problem.rows;
   return {middle_slice(output.y, problem.steps, rows, problem.spec.output_size(), first, count),
           middle_slice(output.h_n, layers, rows, problem.spec.state_size(), first, count),
           middle_slice(output.c_n, layers, rows, problem.spec.hidden_size, first, count)};

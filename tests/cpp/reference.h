@@ -37,7 +37,7 @@ struct Output {
 template <class T>
 std::vector<DirectionWeights<T>> views(const Problem<T>& problem) {
   std::vector<DirectionWeights<T>> result(
-      static_cast<std::size_t>(problem.spec.num_layers * problem.spec.directions()));
+      static_cast<std::size_t>(problem.spec.num_layers * problem.spec.num_directions()));
   auto next = problem.weights.begin();
   for (auto& direction : result) {
     direction.weight_ih = (next++)->data();
@@ -144,7 +144,7 @@ void finish(const Spec& spec, const DirectionWeights<T>& w, const std::vector<A>
 template <class A, class T>
 std::vector<std::vector<A>> run_row(const Spec& spec, const DirectionWeights<T>& w, bool reverse,
                                     const std::vector<std::vector<A>>& x, std::vector<A>& h, std::vector<A>& c) {
-  const std::int64_t gates = spec.gates() * spec.hidden_size;
+  const std::int64_t gates = spec.num_gates() * spec.hidden_size;
   std::vector<std::vector<A>> y(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     const std::size_t t = reverse ? x.size() - 1 - i : i;
@@ -164,7 +164,7 @@ Output<A> forward(const Problem<T>& problem) {
   const auto weights = views(problem);
   const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
   const std::size_t steps = size(problem.steps), rows = size(problem.rows), state = size(spec.state_size());
-  const std::size_t hidden = size(spec.hidden_size), directions = size(spec.directions()), out = directions * state;
+  const std::size_t hidden = size(spec.hidden_size), directions = size(spec.num_directions()), out = directions * state;
   // Row `index` of a contiguous matrix of `width` columns; an empty matrix is all zeros.
   const auto slice = [](const std::vector<T>& matrix, std::size_t index, std::size_t width) {
     std::vector<A> row(width);

@@ -64,7 +64,7 @@ T argument(std::uint32_t bits) {
 
 enum class Function { sigmoid, tanh };
 
-// Counts what is wrong with y = f(x).
+// ExecutionStats what is wrong with y = f(x).
 template <class T>
 struct Judge {
   using Wide = typename Limits<T>::Wide;
@@ -100,7 +100,7 @@ Wide evaluate(Function function, Wide x) {
 TEST_CASE_TEMPLATE("sigmoid and tanh over the whole range of float", T, float, double) {
   using Wide = typename Limits<T>::Wide;
   constexpr std::size_t block = 1 << 14;
-  const auto stride = static_cast<std::uint32_t>(Limits<T>::stride * problems::less);
+  const auto stride = static_cast<std::uint32_t>(Limits<T>::stride * problems::work_divisor);
   const auto& isas = gatecell::available_isas();
   for (const Function function : {Function::sigmoid, Function::tanh}) {
     CAPTURE(static_cast<int>(function));

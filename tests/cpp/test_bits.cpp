@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "problems.h"
-#include "schedule/team.h"
+#include "runtime/cpu_count.h"
 
 using namespace problems;
 
@@ -61,7 +61,7 @@ TEST_CASE_TEMPLATE("one, two and three threads", T, float, double) {
     for (Spec spec : varied_specs()) {
       spec.hidden_size *= 4;  // enough work for the plan to share it
       for (const std::int64_t rows : {1, 7, 26}) {
-        const auto problem = random_problem<T>(spec, 60 / less, rows);
+        const auto problem = random_problem<T>(spec, 60 / work_divisor, rows);
         CAPTURE(describe(problem));
         CAPTURE(describe(isa));
         const auto net = network(problem, isa);
@@ -84,7 +84,7 @@ TEST_CASE_TEMPLATE("hidden units on one thread and on two", T, float, double) {
         CAPTURE(describe(problem));
         CAPTURE(describe(isa));
         const auto net = network(problem, isa);
-        const gatecell::Plan plan = {1, 1, 2, 7, std::min<std::int64_t>(rows, 4), 1};
+        const gatecell::Plan plan = {1, 1, 1, 2, 7, std::min<std::int64_t>(rows, 4)};
         CHECK(same_bits(run(net, problem, plan), run(net, problem)));
       }
     }
@@ -93,7 +93,7 @@ TEST_CASE_TEMPLATE("hidden units on one thread and on two", T, float, double) {
 
 TEST_CASE_TEMPLATE("layers on one thread and on two", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
-    std::vector<Spec> specs = textbook_specs(5, 19, 5, false);
+    std::vector<Spec> specs = extended_specs(5, 19, 5, false);
     for (const Cell cell : all_cells) specs.push_back(Spec{cell, 5, 19, 5, true, false, cell == Cell::lstm ? 7 : 0});
     for (const Spec& spec : specs) {
       for (const std::int64_t rows : {1, 4}) {
@@ -104,7 +104,7 @@ TEST_CASE_TEMPLATE("layers on one thread and on two", T, float, double) {
         const auto alone = run(net, problem);
         for (const std::int64_t chunk : {1, 7, 30}) {
           for (const bool fused : {false, true}) {
-            CHECK(same_bits(run(net, problem, gatecell::Plan{1, 1, 1, chunk, rows, 0, 2, fused}), alone));
+            CHECK(same_bits(run(net, problem, gatecell::Plan{1, 1, 2, 1, chunk, rows, fused}), alone));
           }
         }
       }
@@ -120,9 +120,9 @@ TEST_CASE_TEMPLATE("input products in the step and before", T, float, double) {
         CAPTURE(describe(problem));
         CAPTURE(describe(isa));
         const auto net = network(problem, isa);
-        const auto projected = run(net, problem, gatecell::Plan{1, 1, 1, 3, rows, 0, 1, false});
-        CHECK(same_bits(run(net, problem, gatecell::Plan{1, 1, 1, 3, rows, 0, 1, true}), projected));
-        CHECK(same_bits(run(net, problem, gatecell::Plan{1, 1, 2, 3, rows, 0, 1, true}), projected));
+        const auto projected = run(net, problem, gatecell::Plan{1, 1, 1, 1, 3, rows});
+        CHECK(same_bits(run(net, problem, gatecell::Plan{1, 1, 1, 1, 3, rows, true}), projected));
+        CHECK(same_bits(run(net, problem, gatecell::Plan{1, 1, 1, 2, 3, rows, true}), projected));
       }
     }
   }

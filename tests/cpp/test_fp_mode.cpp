@@ -8,8 +8,9 @@
 #include <limits>
 
 #include "problems.h"
+#include "runtime/cpu_count.h"
 #include "runtime/fp_mode.h"
-#include "schedule/team.h"
+#include "schedule/worker_lease.h"
 
 using namespace problems;
 
@@ -35,7 +36,7 @@ constexpr Mode kModes[] = {
 // Enough work for two threads, and values that raise every exception: NaN, infinities, denormals, saturation.
 template <class T>
 Problem<T> hard_problem(Cell cell) {
-  auto problem = random_problem<T>(Spec{cell, 8, 100, 1, true, true}, 200 / less, 8, Scale::saturated);
+  auto problem = random_problem<T>(Spec{cell, 8, 100, 1, true, true}, 200 / work_divisor, 8, Scale::saturated);
   problem.x[8 * 8 * 3] = std::numeric_limits<T>::signaling_NaN();
   problem.x[8 * 8 * 5 + 8] = std::numeric_limits<T>::infinity();
   problem.x[8 * 8 * 7 + 16] = std::numeric_limits<T>::denorm_min();
@@ -64,7 +65,7 @@ std::vector<T> run_on(const Network<T>& net, const Problem<T>& problem, int thre
 // y of a relu network that is one product, weight * x.
 template <class T>
 std::vector<T> product(Isa isa, T weight, T x, int threads) {
-  auto problem = random_problem<T>(Spec{Cell::rnn_relu, 1, 100, 1, false, true}, 100 / less, 64);
+  auto problem = random_problem<T>(Spec{Cell::rnn_relu, 1, 100, 1, false, true}, 100 / work_divisor, 64);
   for (std::size_t i = 0; i < problem.weights.size(); ++i) {  // weight_ih, weight_hh, in turn
     std::fill(problem.weights[i].begin(), problem.weights[i].end(), i % 2 ? T(0) : weight);
   }
@@ -76,7 +77,7 @@ std::vector<T> product(Isa isa, T weight, T x, int threads) {
 // y of an LSTM that keeps c = 2 * the smallest normal number, where only the last operation, o * tanh(c), is denormal.
 template <class T>
 std::vector<T> denormal_result(Isa isa, int threads) {
-  auto problem = random_problem<T>(Spec{Cell::lstm, 1, 100, 1, true, true}, 100 / less, 64);
+  auto problem = random_problem<T>(Spec{Cell::lstm, 1, 100, 1, true, true}, 100 / work_divisor, 64);
   for (auto& tensor : problem.weights) std::fill(tensor.begin(), tensor.end(), T(0));
   for (const std::size_t bias : {2u, 6u}) {
     std::fill_n(problem.weights[bias].begin() + 100, 100, T(50));  // f = 1
@@ -129,7 +130,7 @@ TEST_CASE_TEMPLATE("a team born in an odd mode computes the same bits", T, float
     REQUIRE(child >= 0);
     if (child == 0) {  // has no team yet
       gatecell::write_fp_mode(mode);
-      gatecell::Claim(1);  // starts it
+      gatecell::WorkerLease(1);  // starts it
       const Mode after = forward_in_mode(net, call, 2, mode);
       _exit(after == mode && same_values(output, expected) ? 0 : 1);
     }

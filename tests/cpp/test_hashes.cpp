@@ -18,7 +18,7 @@ namespace {
 class Numbers {
  public:
   template <class T>
-  std::vector<T> take(std::size_t count, int exponent) {
+  std::vector<T> draw(std::size_t count, int exponent) {
     constexpr int digits = std::numeric_limits<T>::digits;
     std::vector<T> values(count);
     for (T& value : values) {
@@ -43,9 +43,9 @@ Problem<T> exact_problem(const Spec& spec, std::int64_t steps, std::int64_t rows
   Problem<T> problem = random_problem<T>(spec, steps, rows);  // for the sizes
   Numbers numbers;
   for (auto* array : {&problem.x, &problem.h_0, &problem.c_0}) {
-    *array = numbers.take<T>(array->size(), 1);
+    *array = numbers.draw<T>(array->size(), 1);
   }
-  for (auto& tensor : problem.weights) tensor = numbers.take<T>(tensor.size(), -2);
+  for (auto& tensor : problem.weights) tensor = numbers.draw<T>(tensor.size(), -2);
   return problem;
 }
 

@@ -22,7 +22,7 @@ std::vector<Spec> specs() {
   std::vector<Spec> result;
   for (const Cell cell : all_cells) result.push_back(Spec{cell, 5, 19, 2, true, true, 0});
   result.push_back(Spec{Cell::lstm, 5, 19, 2, true, true, 7});
-  for (const Spec& spec : textbook_specs(5, 19, 2, true)) result.push_back(spec);
+  for (const Spec& spec : extended_specs(5, 19, 2, true)) result.push_back(spec);
   return result;
 }
 
@@ -238,7 +238,7 @@ TEST_CASE("blocks of any size are aligned, whole, and given back") {
     CAPTURE(bytes);
     std::uintptr_t address = 0;
     {
-      const gatecell::Block block = gatecell::allocate_block(bytes);
+      const gatecell::Allocation block = gatecell::allocate_memory(bytes);
       address = reinterpret_cast<std::uintptr_t>(block.get());
       CHECK(address % (bytes >= gatecell::kHugePage ? gatecell::kHugePage : gatecell::kPage) == 0);
       std::fill_n(block.get(), bytes, std::byte{1});
@@ -248,6 +248,6 @@ TEST_CASE("blocks of any size are aligned, whole, and given back") {
       CHECK(mincore(reinterpret_cast<void*>(address), gatecell::kPage, &resident) != 0);
     }
   }
-  CHECK_THROWS_AS(gatecell::allocate_block(std::numeric_limits<std::size_t>::max()), std::bad_alloc);
-  CHECK_THROWS_AS(gatecell::allocate_block(std::numeric_limits<std::size_t>::max() / 2), std::bad_alloc);
+  CHECK_THROWS_AS(gatecell::allocate_memory(std::numeric_limits<std::size_t>::max()), std::bad_alloc);
+  CHECK_THROWS_AS(gatecell::allocate_memory(std::numeric_limits<std::size_t>::max() / 2), std::bad_alloc);
 }

@@ -5,13 +5,14 @@
 
 #include "pack/packed.h"
 #include "problems.h"
+#include "runtime/cpu_count.h"
 #include "runtime/dispatch.h"
 #include "schedule/forward.h"
 #include "schedule/plan.h"
-#include "schedule/team.h"
+#include "schedule/round_trip.h"
 
 using namespace problems;
-using gatecell::Counts;
+using gatecell::ExecutionStats;
 using gatecell::Limit;
 using gatecell::PackedNetwork;
 using gatecell::Plan;
@@ -23,38 +24,38 @@ std::int64_t divide_up(std::int64_t n, std::int64_t size) { return (n + size - 1
 // Runs until the team was free and awake at the start: otherwise the first steps are the calling thread's alone. On a
 // busy machine that takes many calls; if it never happens, CTest ends them.
 template <class T>
-Counts counts_of(const PackedNetwork<T>& net, const Problem<T>& problem, const Plan& plan) {
+ExecutionStats stats_of(const PackedNetwork<T>& net, const Problem<T>& problem, const Plan& plan) {
   Output<T> output;
   const Call<T> call = dense_call(problem, output);
   for (;;) {
-    Counts counts;
-    gatecell::forward(net, call, plan, &counts);
-    if (counts.joined_at == 0 && counts.threads == plan.threads()) return counts;
+    ExecutionStats stats;
+    gatecell::forward(net, call, plan, &stats);
+    if (stats.joined_at == 0 && stats.threads == plan.threads()) return stats;
   }
 }
 
 template <class T>
 void check_execution(const PackedNetwork<T>& net, const Problem<T>& problem, const Plan& plan) {
   const Spec& spec = problem.spec;
-  const std::int64_t chains = spec.num_layers * spec.directions(), steps = problem.steps;
-  const Counts counts = counts_of(net, problem, plan);
+  const std::int64_t chains = spec.num_layers * spec.num_directions(), steps = problem.steps;
+  const ExecutionStats stats = stats_of(net, problem, plan);
   std::int64_t groups = 0;
   for (int part = 0; part < plan.row_parts; ++part) {
     const std::int64_t first = problem.rows * part / plan.row_parts, last = problem.rows * (part + 1) / plan.row_parts;
     groups += divide_up(last - first, plan.group_rows);
   }
   const std::int64_t runs = chains * groups * plan.hidden_parts;  // a thread, layer, direction and group of rows
-  const bool meets_twice = spec.proj_size || spec.reset == Reset::before;
-  const std::int64_t meetings_each = 1 + steps * (meets_twice ? 2 : 1);
-  CHECK(counts.fused_steps == (plan.fused ? runs * steps : 0));
-  CHECK(counts.projected_steps == (plan.fused ? 0 : runs * steps));
-  CHECK(counts.most_steps == std::min(plan.chunk, steps));
-  CHECK(counts.tasks == runs * divide_up(steps, plan.chunk));
-  CHECK(counts.most_rows == plan.group_rows);
-  CHECK(counts.meetings == (plan.hidden_parts > 1 ? runs * meetings_each : 0));
+  const bool waits_twice = spec.proj_size || spec.reset == Reset::before;
+  const std::int64_t barriers_each = 1 + steps * (waits_twice ? 2 : 1);
+  CHECK(stats.fused_steps == (plan.fused ? runs * steps : 0));
+  CHECK(stats.projected_steps == (plan.fused ? 0 : runs * steps));
+  CHECK(stats.most_steps == std::min(plan.chunk, steps));
+  CHECK(stats.tasks == runs * divide_up(steps, plan.chunk));
+  CHECK(stats.most_rows == plan.group_rows);
+  CHECK(stats.barriers == (plan.hidden_parts > 1 ? runs * barriers_each : 0));
   const double step_bytes = gatecell::forecast(net, steps, problem.rows, plan).step_bytes;
   CHECK(step_bytes * static_cast<double>(steps) ==
-        doctest::Approx(static_cast<double>(counts.weights_read) * sizeof(T)).epsilon(1e-12));
+        doctest::Approx(static_cast<double>(stats.weights_read) * sizeof(T)).epsilon(1e-12));
 }
 
 struct Regime {
@@ -130,7 +131,7 @@ TEST_CASE_TEMPLATE("a plan says what runs", T, float, double) {
       CHECK(table.isa == describe(isa));
       CHECK(static_cast<const void*>(&net.kernels) ==
             (sizeof(T) == 4 ? static_cast<const void*>(&table.float32) : &table.float64));
-      const bool far_apart = regime.meets && gatecell::flag_round_trip() > 250e-9;  // cores answer too slowly
+      const bool far_apart = regime.meets && gatecell::counter_round_trip() > 250e-9;  // cores answer too slowly
       Plan plan = gatecell::make_plan(net, regime.steps, regime.rows, regime.threads);
       if (regime.threads > gatecell::usable_cpus()) {
         CHECK(plan.threads() == 1);

@@ -12,7 +12,8 @@
 #include <thread>
 
 #include "problems.h"
-#include "schedule/team.h"
+#include "runtime/cpu_count.h"
+#include "runtime/test_hooks.h"
 
 using namespace problems;
 
@@ -50,15 +51,15 @@ int in_child(Body body) {
 
 TEST_CASE("fork: the child has no team and starts its own; the parent keeps its own") {
   const Shared shared;
-  CHECK(in_child([&] { return gatecell::team_size() == 0 && shared.works(); }) == 0);  // before there is a team
+  CHECK(in_child([&] { return gatecell::thread_pool_size() == 0 && shared.works(); }) == 0);  // before there is a team
   REQUIRE(shared.works());
-  CHECK(gatecell::team_size() == most_workers);
+  CHECK(gatecell::thread_pool_size() == most_workers);
   CHECK(in_child([&] {
-          const bool none = gatecell::team_size() == 0;
-          const bool works = shared.works() && gatecell::team_size() == most_workers;
+          const bool none = gatecell::thread_pool_size() == 0;
+          const bool works = shared.works() && gatecell::thread_pool_size() == most_workers;
           return none && works && in_child([&] { return shared.works(); }) == 0;  // and so does a grandchild
         }) == 0);
-  CHECK(gatecell::team_size() == most_workers);
+  CHECK(gatecell::thread_pool_size() == most_workers);
   CHECK(shared.works());
 }
 

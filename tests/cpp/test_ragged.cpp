@@ -10,14 +10,15 @@
 
 #include "pack/packed.h"
 #include "problems.h"
+#include "runtime/cpu_count.h"
+#include "runtime/test_hooks.h"
 #include "schedule/forward.h"
 #include "schedule/plan.h"
 #include "schedule/ragged.h"
-#include "schedule/team.h"
 #include "schedule/timeline.h"
 
 using namespace problems;
-using gatecell::Counts;
+using gatecell::ExecutionStats;
 using gatecell::Layout;
 using gatecell::Plan;
 
@@ -77,7 +78,7 @@ Output<T> one_by_one(const Network<T>& net, const Problem<T>& problem, const Len
   const Spec& spec = problem.spec;
   const Call<T> shape = dense_call(problem, all);
   std::fill(all.y.begin(), all.y.end(), T(0));
-  const std::int64_t chains = spec.num_layers * spec.directions();
+  const std::int64_t chains = spec.num_layers * spec.num_directions();
   const auto put = [&](std::vector<T>& to, const std::vector<T>& from, std::int64_t outer, std::int64_t width,
                        std::int64_t row) {
     for (std::int64_t i = 0; i < outer && !from.empty(); ++i) {
@@ -147,12 +148,12 @@ void check(const Network<T>& net, const Problem<T>& problem, const Lengths& leng
 
 std::vector<Plan> plans_for(const Spec& spec, std::int64_t rows) {
   // rows, directions, hidden units apart; chunk, group_rows; (seconds); layers apart; fused
-  std::vector<Plan> plans = {{1, 1, 1, 3, rows, 0, 1, false}, {1, 1, 1, 1, 2, 0, 1, true}};
-  if (rows > 2) plans.push_back({3, 1, 1, 2, 2, 0, 1, false});
-  if (rows > 1) plans.push_back({2, 1, 2, 2, rows, 0, 1, true});
-  plans.push_back({1, 1, 2, 4, rows, 0, 1, false});
-  if (spec.bidirectional) plans.push_back({1, 2, 1, 2, rows, 0, 1, false});
-  if (!spec.bidirectional && spec.num_layers > 1) plans.push_back({1, 1, 1, 2, rows, 0, 2, true});
+  std::vector<Plan> plans = {{1, 1, 1, 1, 3, rows}, {1, 1, 1, 1, 1, 2, true}};
+  if (rows > 2) plans.push_back({3, 1, 1, 1, 2, 2});
+  if (rows > 1) plans.push_back({2, 1, 1, 2, 2, rows, true});
+  plans.push_back({1, 1, 1, 2, 4, rows});
+  if (spec.bidirectional) plans.push_back({1, 2, 1, 1, 2, rows});
+  if (!spec.bidirectional && spec.num_layers > 1) plans.push_back({1, 1, 2, 1, 2, rows, true});
   return plans;
 }
 
@@ -179,9 +180,10 @@ TEST_CASE_TEMPLATE("more rows than a group has, and longer than a chunk", T, flo
   const ManyCpus cpus;
   std::mt19937 engine(1);
   Lengths lengths(110);
-  for (std::int64_t& length : lengths) length = std::uniform_int_distribution<std::int64_t>(0, 60 / less)(engine);
+  for (std::int64_t& length : lengths)
+    length = std::uniform_int_distribution<std::int64_t>(0, 60 / work_divisor)(engine);
   for (Spec spec : {Spec{Cell::gru, 3, 24, 3}, Spec{Cell::lstm, 3, 17, 2, true, true, 5}}) {
-    const auto problem = random_problem<T>(spec, 60 / less, 110);
+    const auto problem = random_problem<T>(spec, 60 / work_divisor, 110);
     check(network(problem, gatecell::available_isas().front()), problem, lengths, plans_for(spec, 110));
   }
 }
@@ -192,7 +194,7 @@ TEST_CASE_TEMPLATE("states in rows of larger arrays, in place", T, float, double
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : varied_specs()) {
       const auto problem = random_problem<T>(spec, 5, rows), store = random_problem<T>(spec, 1, states, {}, 3);
-      const std::int64_t chains = spec.num_layers * spec.directions();
+      const std::int64_t chains = spec.num_layers * spec.num_directions();
       const auto net = network(problem, isa);
       for (const bool ragged : {false, true}) {
         CAPTURE(describe(problem));
@@ -222,7 +224,7 @@ TEST_CASE_TEMPLATE("states in rows of larger arrays, in place", T, float, double
           call.c_0 = call.c_n = c.empty() ? nullptr : c.data();
           call.lengths = ragged ? lengths.data() : nullptr;
           call.state_rows = index.data();
-          call.states = states;
+          call.state_capacity = states;
           net.forward(call, plan);
           CHECK(same_bits(output.y, expected.y));
           CHECK(same_bits(h, expected_h));
@@ -241,11 +243,11 @@ TEST_CASE("no step of a row that has ended is computed") {
   Output<float> output;
   Call<float> call = dense_call(problem, output);
   call.lengths = lengths.data();
-  for (const Plan& plan : {gatecell::make_plan(net, call, 1), Plan{1, 1, 1, 4, 4, 0, 1, false}}) {
-    Counts counts;
-    gatecell::forward(net, call, plan, &counts);
-    CHECK(counts.row_steps == 2 * 2 * (30 + 3 + 17 + 0 + 30 + 8));
-    CHECK(counts.fused_steps + counts.projected_steps >= 2 * 2 * 30);
+  for (const Plan& plan : {gatecell::make_plan(net, call, 1), Plan{1, 1, 1, 1, 4, 4}}) {
+    ExecutionStats stats;
+    gatecell::forward(net, call, plan, &stats);
+    CHECK(stats.row_steps == 2 * 2 * (30 + 3 + 17 + 0 + 30 + 8));
+    CHECK(stats.fused_steps + stats.projected_steps >= 2 * 2 * 30);
   }
 }
 
@@ -266,7 +268,7 @@ TEST_CASE("no steps keep the state, wherever it lies") {
     call.h_n = h.data();
     call.c_n = c.data();
     call.state_rows = index.data();
-    call.states = 3;
+    call.state_capacity = 3;
     net.forward(call, 1);
     for (std::size_t i = 0; i < h.size(); ++i) {
       const bool is_named = i / 19 % 3 != 1;
@@ -313,21 +315,21 @@ TEST_CASE("a chunk takes as many steps as fill it") {
   call.steps = 30;
   call.lengths = lengths.data();
   const gatecell::Ragged ragged(call, 30, 1);
-  std::ptrdiff_t starts[31], cuts[31];
-  const gatecell::Timeline time(ragged, 0, 6, 2, starts, cuts);
+  std::ptrdiff_t offsets[31], chunk_starts[31];
+  const gatecell::Timeline time(ragged, 0, 6, 2, offsets, chunk_starts);
   CHECK(time.steps() == 30);
   const auto row_steps = [&](std::ptrdiff_t first, std::ptrdiff_t last) {
     std::ptrdiff_t sum = 0;
     for (const std::int64_t length : lengths) sum += std::clamp<std::ptrdiff_t>(length - first, 0, last - first);
     return sum;
   };
-  CHECK(time.cut(0) == 0);
-  CHECK(time.cut(time.chunks()) == 30);
+  CHECK(time.chunk_start(0) == 0);
+  CHECK(time.chunk_start(time.chunks()) == 30);
   for (std::ptrdiff_t i = 0; i < time.chunks(); ++i) {
-    CHECK(row_steps(time.cut(i), time.cut(i + 1)) <= 2 * 6);
-    if (i + 1 < time.chunks()) CHECK(row_steps(time.cut(i), time.cut(i + 1) + 1) > 2 * 6);
+    CHECK(row_steps(time.chunk_start(i), time.chunk_start(i + 1)) <= 2 * 6);
+    if (i + 1 < time.chunks()) CHECK(row_steps(time.chunk_start(i), time.chunk_start(i + 1) + 1) > 2 * 6);
   }
-  for (std::ptrdiff_t t = 0; t < 30; ++t) CHECK(time.live(t) == row_steps(t, t + 1));
+  for (std::ptrdiff_t t = 0; t < 30; ++t) CHECK(time.active_rows(t) == row_steps(t, t + 1));
 }
 
 TEST_CASE("the kernel suits the rows that are left") {
@@ -339,12 +341,12 @@ TEST_CASE("the kernel suits the rows that are left") {
   Output<float> output;
   Call<float> call = dense_call(problem, output);
   call.lengths = lengths.data();
-  Counts counts;
-  gatecell::forward(net, call, Plan{1, 1, 1, 1, 20, 0, 1, false}, &counts);
-  CHECK(counts.fused_steps == 10);
-  CHECK(counts.projected_steps == 30);
-  CHECK(counts.most_rows == 20);
-  CHECK(counts.tasks == 10 + 30 / 5);
+  ExecutionStats stats;
+  gatecell::forward(net, call, Plan{1, 1, 1, 1, 1, 20}, &stats);
+  CHECK(stats.fused_steps == 10);
+  CHECK(stats.projected_steps == 30);
+  CHECK(stats.most_rows == 20);
+  CHECK(stats.tasks == 10 + 30 / 5);
 }
 
 TEST_CASE("a plan for the rows that are going on average") {
@@ -386,7 +388,7 @@ TEST_CASE("lengths and state rows that do not fit") {
   const auto with_states = [&](const Lengths& index) {
     Call<float> call = dense_call(problem, output);
     call.state_rows = index.data();
-    call.states = 2;
+    call.state_capacity = 2;
     net.forward(call, 1);
   };
   CHECK_THROWS_WITH_AS(with_states({0, 2}), "expected state_rows from 0 to 1, got 2 in row 1", std::invalid_argument);

@@ -16,7 +16,7 @@
 
 #include "gatecell/stream.h"
 #include "problems.h"
-#include "schedule/team.h"
+#include "runtime/cpu_count.h"
 
 namespace {
 
@@ -58,22 +58,22 @@ std::vector<Spec> specs() {
   std::vector<Spec> result;
   for (const Cell cell : all_cells) result.push_back(Spec{cell, 3, 19, 2, true, true, 0});
   result.push_back(Spec{Cell::lstm, 3, 19, 1, true, false, 7});
-  for (const Spec& spec : textbook_specs(3, 19, 1, false)) result.push_back(spec);
+  for (const Spec& spec : extended_specs(3, 19, 1, false)) result.push_back(spec);
   return result;
 }
 
-struct Counts {
+struct Events {
   std::int64_t allocations, locks;
-  bool operator==(const Counts& other) const { return allocations == other.allocations && locks == other.locks; }
-  friend std::ostream& operator<<(std::ostream& out, const Counts& counts) {
-    return out << counts.allocations << " allocations, " << counts.locks << " locks";
+  bool operator==(const Events& other) const { return allocations == other.allocations && locks == other.locks; }
+  friend std::ostream& operator<<(std::ostream& out, const Events& events) {
+    return out << events.allocations << " allocations, " << events.locks << " locks";
   }
 };
 
 // What one call does.
 template <class T, class How>
-Counts count(const Network<T>& net, const Call<T>& call, const How& how) {
-  const Counts before{allocations, locks};
+Events count(const Network<T>& net, const Call<T>& call, const How& how) {
+  const Events before{allocations, locks};
   net.forward(call, how);
   return {allocations - before.allocations, locks - before.locks};
 }
@@ -84,11 +84,11 @@ TEST_CASE("the counters count") {
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
   const auto lock_once = [&] { return pthread_mutex_lock(&mutex) + pthread_mutex_unlock(&mutex); };
   REQUIRE(lock_once() == 0);  // looks for the real one, which locks too
-  const Counts before{allocations, locks};
+  const Events before{allocations, locks};
   lock_once();
   void* (*volatile allocate)(std::size_t) = operator new;  // volatile: else the compiler may leave the pair out
   operator delete(allocate(3));
-  const Counts after{allocations, locks};
+  const Events after{allocations, locks};
   CHECK(after.allocations == before.allocations + 1);
   CHECK(after.locks == before.locks + 1);
 }
@@ -96,28 +96,28 @@ TEST_CASE("the counters count") {
 TEST_CASE_TEMPLATE("10,000 steps on one thread", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
-      const auto problem = random_problem<T>(spec, 10000 / less, 2);
+      const auto problem = random_problem<T>(spec, 10000 / work_divisor, 2);
       CAPTURE(describe(problem));
       CAPTURE(describe(isa));
       const auto net = network(problem, isa);
       Output<T> output;
       Call<T> call = dense_call(problem, output);
       net.forward(call, 1);
-      CHECK(count(net, call, 1) == Counts{0, 0});
+      CHECK(count(net, call, 1) == Events{0, 0});
 
       call.steps = 1;
-      Counts sum{0, 0};
-      for (int i = 0; i < 10000 / less; ++i) {
-        const Counts counts = count(net, call, 1);
-        sum = {sum.allocations + counts.allocations, sum.locks + counts.locks};
+      Events sum{0, 0};
+      for (int i = 0; i < 10000 / work_divisor; ++i) {
+        const Events events = count(net, call, 1);
+        sum = {sum.allocations + events.allocations, sum.locks + events.locks};
       }
-      CHECK(sum == Counts{0, 0});
+      CHECK(sum == Events{0, 0});
 
       if (spec.bidirectional) continue;
       gatecell::Stream<T> stream(net, problem.rows);
-      const Counts before{allocations, locks};
-      for (int i = 0; i < 10000 / less; ++i) stream.step(call.x, call.y);
-      CHECK(Counts{allocations, locks} == before);
+      const Events before{allocations, locks};
+      for (int i = 0; i < 10000 / work_divisor; ++i) stream.step(call.x, call.y);
+      CHECK(Events{allocations, locks} == before);
     }
   }
 }
@@ -125,7 +125,7 @@ TEST_CASE_TEMPLATE("10,000 steps on one thread", T, float, double) {
 TEST_CASE_TEMPLATE("10,000 steps under seccomp", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
-      const auto problem = random_problem<T>(spec, 10000 / less, 2);
+      const auto problem = random_problem<T>(spec, 10000 / work_divisor, 2);
       CAPTURE(describe(problem));
       CAPTURE(describe(isa));
       const auto net = network(problem, isa);
@@ -139,7 +139,7 @@ TEST_CASE_TEMPLATE("10,000 steps under seccomp", T, float, double) {
       if (child == 0) {
         const long refused = prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
         if (!refused) net.forward(call, 1);
-        for (int i = 0; stream && i < 10000 / less; ++i) stream->step(call.x, call.y);
+        for (int i = 0; stream && i < 10000 / work_divisor; ++i) stream->step(call.x, call.y);
         syscall(SYS_exit, refused ? 1 : 0);  // _exit() would be exit_group, which strict mode kills
       }
       int status = -1;
@@ -153,22 +153,22 @@ TEST_CASE_TEMPLATE("allocations and locks of a call on two threads do not depend
   for (const Isa isa : gatecell::available_isas()) {
     for (Spec spec : specs()) {
       spec.hidden_size = 100;
-      const auto problem = random_problem<T>(spec, 400 / less, 8);
+      const auto problem = random_problem<T>(spec, 400 / work_divisor, 8);
       CAPTURE(describe(problem));
       CAPTURE(describe(isa));
       const auto net = network(problem, isa);
       Output<T> output;
       const Call<T> call = dense_call(problem, output);
       Call<T> shorter = call;
-      shorter.steps = 200 / less;
+      shorter.steps = 200 / work_divisor;
       CHECK(net.plan(shorter.steps, problem.rows, 2).threads() == std::min(2, gatecell::usable_cpus()));
       net.forward(call, 2);
       CHECK(count(net, call, 2) == count(net, shorter, 2));
-      const gatecell::Plan hidden = {1, 1, 2, 16, 4, 1};
+      const gatecell::Plan hidden = {1, 1, 1, 2, 16, 4};
       net.forward(call, hidden);
       CHECK(count(net, call, hidden) == count(net, shorter, hidden));
       if (spec.bidirectional || spec.num_layers == 1) continue;
-      const gatecell::Plan layers = {1, 1, 1, 16, 8, 1, 2, false};
+      const gatecell::Plan layers = {1, 1, 2, 1, 16, 8};
       net.forward(call, layers);
       CHECK(count(net, call, layers) == count(net, shorter, layers));
     }

@@ -20,7 +20,7 @@ std::vector<Spec> specs() {
     result.push_back(Spec{cell, 3, 33, 3, false});
   }
   result.push_back(Spec{Cell::lstm, 5, 40, 2, true, false, 7});
-  for (const Spec& spec : textbook_specs(5, 19, 2, false)) result.push_back(spec);
+  for (const Spec& spec : extended_specs(5, 19, 2, false)) result.push_back(spec);
   return result;
 }
 

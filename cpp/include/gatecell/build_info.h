@@ -8,11 +8,11 @@
 namespace gatecell {
 
 struct BuildInfo {
-  std::string version;  // of gatecell
+  std::string version;  // of this library
   std::string commit;   // git commit, or "unknown" outside a checkout
   std::string compiler;
   std::string eigen;                                      // version of Eigen
-  std::vector<std::pair<std::string, std::string>> isas;  // name and compiler flags of each one built in, best first
+  std::vector<std::pair<std::string, std::string>> isas;  // name and compiler flags of each one, best first
 };
 
 BuildInfo build_info();

@@ -1,4 +1,4 @@
-// Instruction sets that this library has kernels for, and which of them this machine can run.
+// The instruction sets that this library has kernels for, and those that this machine can run.
 #pragma once
 
 #include <string>
@@ -11,10 +11,12 @@ enum class Isa { sse2, avx2, avx512, neon };
 // "sse2", "avx2", "avx512", "neon".
 const char* name(Isa isa);
 
-// Built in, supported by the CPU and enabled by the operating system; best first, never empty.
+// The instruction sets that are built in, supported by the CPU and enabled by the operating system. Best first, never
+// empty.
 const std::vector<Isa>& available_isas();
 
-// Throws std::invalid_argument, listing what exists, for an unknown name or one this machine cannot run.
+// Throws std::invalid_argument for an unknown name and for a set that this machine cannot run. The message lists the
+// valid names.
 Isa parse_isa(const std::string& name);
 
 }  // namespace gatecell

@@ -1,27 +1,29 @@
-// A trained recurrent network, packed for one instruction set: the whole public C++ interface.
+// A trained recurrent network, packed for one instruction set.
 //
-// Equations, gate order and shapes are PyTorch's (torch.nn.LSTM, GRU, RNN):
+// Equations, gate order and shapes are PyTorch's (torch.nn.LSTM, GRU, RNN); s is the sigmoid function:
 //
-//   LSTM  i = s(W_ii x + b_ii + W_hi h + b_hi)      f, o alike      g = tanh(W_ig x + b_ig + W_hg h + b_hg)
-//         c' = f*c + i*g                            h' = o*tanh(c')                  gates in memory: i f g o
+//   LSTM  i = s(W_ii x + b_ii + W_hi h + b_hi)      f and o in the same way
+//         g = tanh(W_ig x + b_ig + W_hg h + b_hg)
+//         c' = f*c + i*g                            h' = o*tanh(c')                  gate order: i f g o
 //         with projection:                          h' = W_hr (o*tanh(c'))
-//   GRU   r = s(W_ir x + b_ir + W_hr h + b_hr)      z alike         n = tanh(W_in x + b_in + r*(W_hn h + b_hn))
-//         h' = (1-z)*n + z*h                                                         gates in memory: r z n
+//   GRU   r = s(W_ir x + b_ir + W_hr h + b_hr)      z in the same way
+//         n = tanh(W_in x + b_in + r*(W_hn h + b_hn))
+//         h' = (1-z)*n + z*h                                                         gate order: r z n
 //   RNN   h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu
 //
-// and what textbooks and other frameworks have beside them, a_i being the sum inside i's s():
+// Extended cells have options that PyTorch lacks. a_i is the pre-activation of i, and so on:
 //
-//   LSTM  peepholes (Gers and Schmidhuber 2000): a_i + p_i*c, a_f + p_f*c, a_o + p_o*c'; full ones are matrices, and
-//   all
-//         three see c: a_i + P_i c, ...
-//         coupled gates: f = 1-i, gates in memory i g o;  cell_clip: c' is bounded before o and h' see it
+//   LSTM  peepholes (Gers and Schmidhuber 2000): a_i + p_i*c, a_f + p_f*c, a_o + p_o*c'
+//         full peepholes are matrices, and all three see c: a_i + P_i c, a_f + P_f c, a_o + P_o c
+//         coupled gates: f = 1-i, gate order i g o
+//         cell_clip: c' is bounded before o and h' use it
 //   GRU   reset before: n = tanh(W_in x + b_in + b_hn + W_hn (r*h)) (Cho et al. 2014)
-//         no reset: n = tanh(W_in x + b_in + W_hn h + b_hn), gates in memory z n
-//   all   gate_clip: every gate's sum is bounded before its s(), tanh() or relu() (ONNX's clip)
+//         no reset: n = tanh(W_in x + b_in + W_hn h + b_hn), gate order z n
+//   all   gate_clip: every pre-activation is bounded (ONNX's clip)
 //
-// Each pre-activation is one chain of multiply-adds (fused where the CPU has them): bias, then the input products in k
-// order, then the recurrent ones, then what peepholes add. So a row's result has the same bits whatever the batch, the
-// chunking and the number of threads.
+// Each pre-activation is one chain of multiply-adds, fused where the CPU can do that: bias, input products in k order,
+// recurrent products in k order, peepholes. So the results of a row have the same bits for every batch, chunk and
+// number of threads.
 #pragma once
 
 #include <cstddef>
@@ -36,9 +38,9 @@ namespace gatecell {
 
 enum class Cell { rnn_tanh, rnn_relu, gru, lstm };
 enum class Peepholes { none, diagonal, full };
-enum class Reset { after, before, none };  // when r multiplies: after or before the product with W_hn
+enum class Reset { after, before, none };  // whether r multiplies after or before the product with W_hn
 
-// What a network is, without its weights. Sizes are counts of features.
+// What a network is, without its weights. Sizes are numbers of features.
 struct Spec {
   Cell cell = Cell::lstm;
   std::int64_t input_size = 1;
@@ -46,31 +48,31 @@ struct Spec {
   std::int64_t num_layers = 1;
   bool bias = true;
   bool bidirectional = false;
-  std::int64_t proj_size = 0;             // LSTM only; 0: none
+  std::int64_t proj_size = 0;             // LSTM only; 0: no projection
   Peepholes peepholes = Peepholes::none;  // LSTM only
   Reset reset = Reset::after;             // GRU only
   bool coupled_gates = false;             // LSTM only
-  double gate_clip = 0, cell_clip = 0;    // 0: none; cell_clip LSTM only
+  double gate_clip = 0, cell_clip = 0;    // 0: no bound; cell_clip is for the LSTM only
 
-  int gates() const {
+  int num_gates() const {
     return cell == Cell::lstm ? (coupled_gates ? 3 : 4) : cell == Cell::gru ? (reset == Reset::none ? 2 : 3) : 1;
   }
-  bool textbook() const {  // whether PyTorch has it not
+  bool extended() const {  // whether PyTorch lacks this cell
     return peepholes != Peepholes::none || reset != Reset::after || coupled_gates || gate_clip > 0 || cell_clip > 0;
   }
-  int peephole_gates() const { return coupled_gates ? 2 : 3; }  // those that see c
-  int directions() const { return bidirectional ? 2 : 1; }
+  int num_peephole_gates() const { return coupled_gates ? 2 : 3; }
+  int num_directions() const { return bidirectional ? 2 : 1; }
   std::int64_t state_size() const { return proj_size ? proj_size : hidden_size; }  // features of h
-  std::int64_t output_size() const { return directions() * state_size(); }         // features of y
+  std::int64_t output_size() const { return num_directions() * state_size(); }     // features of y
   std::int64_t layer_input(std::int64_t layer) const { return layer ? output_size() : input_size; }
 };
 
-// Throws std::invalid_argument: a size below 1, proj_size >= hidden_size, an option that another cell has, a clip that
-// is not finite and positive, sizes whose product overflows.
+// Throws std::invalid_argument for a size below 1, proj_size >= hidden_size, an option of another cell, a clip that is
+// not finite and positive, and sizes whose product overflows.
 void validate(const Spec& spec);
 
-// One direction of one layer in PyTorch's layout, row-major. Null biases where spec.bias is false, null
-// weight_peephole without peepholes, null weight_hr where there is no projection.
+// The weights of one direction of one layer, row-major, in PyTorch's layout. A weight that the network does not have is
+// null: biases if spec.bias is false, weight_peephole without peepholes, weight_hr without a projection.
 template <class T>
 struct DirectionWeights {
   const T* weight_ih = nullptr;        // (gates*H, layer input)
@@ -81,17 +83,17 @@ struct DirectionWeights {
   const T* weight_peephole = nullptr;  // (3*H), full (3*H, H), of i f o; with coupled gates (2*H), (2*H, H), of i o
 };
 
-// How a call with lengths finds its rows in x and y.
+// Where the rows of a call with lengths are in x and y.
 enum class Layout {
-  padded,  // as without lengths; y is 0 past a row's length, x is not read there
-  packed,  // the rows still going at step 0, those at step 1, ... x_row and y_row apart, as in torch's PackedSequence;
-           // no row is longer than the one before
-  jagged,  // one row after the other, each as long as it is, its steps x_step and y_step apart
+  padded,  // as without lengths; behind the end of a row x is not read, and y becomes 0
+  packed,  // as in torch's PackedSequence: the rows active at step 0, those active at step 1, ...; x_row and y_row are
+           // the distances between them; no row is longer than the row before it
+  jagged,  // row after row, each with its own length; x_step and y_step are the distances between the steps of a row
 };
 
-// One call. Strides are in elements; features are adjacent. h_0, c_0, h_n, c_n are contiguous (layers*directions,
-// rows, features); a null h_0 or c_0 means zeros; c_n may be null for cells without c. y may not overlap an input.
-// h_n may be h_0, and c_n c_0.
+// One call. Strides are in elements; features are adjacent. h_0, c_0, h_n and c_n are contiguous (layers*directions,
+// rows, features). A null h_0 or c_0 means zeros. c_n may be null for cells without c. y must not overlap an input. h_n
+// may be the same array as h_0, and c_n the same as c_0.
 template <class T>
 struct Call {
   std::int64_t steps = 0;  // T
@@ -104,33 +106,35 @@ struct Call {
   std::int64_t y_step = 0, y_row = 0;
   T* h_n = nullptr;
   T* c_n = nullptr;
-  const std::int64_t* lengths = nullptr;  // (B), 0 ... T in any order, a row's number of steps; null: T each
+  const std::int64_t* lengths = nullptr;  // (B), the number of steps of each row, 0 ... T in any order; null: T each
   Layout layout = Layout::padded;
-  const std::int64_t* state_rows = nullptr;  // (B), each another one: where in the state arrays a row's state is ...
-  std::int64_t states = 0;                   // ... which have so many rows; null: they have B, in order
+  // (B), all different: the state of row r is in row state_rows[r] of the state arrays, which have state_capacity rows.
+  // Null: the state arrays have B rows, in order.
+  const std::int64_t* state_rows = nullptr;
+  std::int64_t state_capacity = 0;
 };
 
-// What a call of one shape will do; forward() executes exactly this, or with fewer threads if the team is busy. (Where
-// the team is asleep, one direction's first steps run on the calling thread until it has woken. As rows of different
-// lengths end, a chunk takes more steps, as many as hold chunk * group_rows steps of rows, fused or not as suits those
-// left.)
+// What a call of one shape will do. forward() does exactly this, or uses fewer threads if the thread pool is busy.
+// There are two exceptions. While the threads still sleep, a call of one direction begins on the calling thread alone.
+// As rows of different lengths end, a chunk takes more steps, as many as hold chunk * group_rows steps of rows; whether
+// it is fused then depends on the rows that are left.
 struct Plan {
-  int row_parts = 1;            // threads that share the rows of the batch
-  int direction_parts = 1;      // threads that share the directions of a layer
-  int hidden_parts = 1;         // threads that share the hidden units of a step, and meet after each
-  std::int64_t chunk = 1;       // time steps a layer takes before the next one; unless fused, projected at once
+  int row_parts = 1;            // threads that split the rows of the batch
+  int direction_parts = 1;      // threads that split the directions of a layer
+  int layer_parts = 1;          // threads that split the layers; the other splits must then be 1
+  int hidden_parts = 1;         // threads that split the hidden units, and wait for each other after each step
+  std::int64_t chunk = 1;       // steps that a layer takes before the next layer does
   std::int64_t group_rows = 1;  // rows of the batch that go through time together in a thread
+  bool fused = false;           // input products are computed in each step; otherwise for a whole chunk before it
   double seconds = 0;           // predicted duration
-  int layer_parts = 1;          // threads that share the layers, each a chunk behind the layer below; alone of its kind
-  bool fused = false;  // input products are computed in the step, otherwise a chunk at a time before (projected)
 
-  int threads() const { return row_parts * direction_parts * hidden_parts * layer_parts; }
+  int threads() const { return row_parts * direction_parts * layer_parts * hidden_parts; }
 };
 
-// What takes the largest part of a call's time.
-enum class Limit { multiply_adds, l1, l2, l3, memory, meetings, calls };
+// What takes the largest share of a call's time.
+enum class Limit { multiply_adds, l1, l2, l3, memory, barriers, calls };
 
-// What a plan rests on.
+// What the cost model says about a plan.
 struct Forecast {
   double step_bytes = 0;  // weights that all threads together read in a time step of the network
   Limit limit = Limit::calls;
@@ -141,12 +145,12 @@ struct PackedNetwork;
 template <class T>
 class Stream;
 
-// Immutable after construction; forward() may run in many threads at once. T is float or double.
+// Immutable after construction. Several threads may call forward() at the same time. T is float or double.
 template <class T>
 class Network {
  public:
-  // weights: layer by layer, forward direction first. They are copied (packed); nothing of them is kept.
-  // Throws std::invalid_argument (spec, number of weights, ISA) or std::bad_alloc.
+  // weights: layer by layer, forward direction first. They are copied. Throws std::invalid_argument for a wrong spec,
+  // number of weights or ISA; std::bad_alloc.
   Network(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa);
   ~Network();
   Network(const Network&);  // shares the weights
@@ -159,29 +163,25 @@ class Network {
   std::size_t nbytes() const;  // memory of the packed weights
 
   Plan plan(std::int64_t steps, std::int64_t rows, int num_threads) const;
-  Plan plan(const Call<T>& call, int num_threads) const;  // of that call, its lengths included
+  Plan plan(const Call<T>& call, int num_threads) const;  // considers the lengths of the call
   Forecast forecast(std::int64_t steps, std::int64_t rows, const Plan& plan) const;
 
-  // Allocates scratch before the first step at most (with sleeping threads, before the first they take part in); no
-  // allocation, lock or exception after that. Throws std::invalid_argument for a null x, y or h_n, negative sizes, and
-  // lengths or state rows out of range; std::bad_alloc for scratch: what the call has written by then is no result.
+  // Scratch memory is allocated before the first step; if the threads sleep, before the first step that they take part
+  // in. After that there is no allocation, lock or exception. Throws std::invalid_argument for a null x, y or h_n,
+  // negative sizes, and lengths or state rows out of range. Throws std::bad_alloc if there is no memory for scratch;
+  // what the call has written until then is not a result.
   void forward(const Call<T>& call, int num_threads) const;
-  // As planned, or with fewer threads if the team is busy; also std::invalid_argument for a plan that does not fit.
+  // Follows the plan, or uses fewer threads if the thread pool is busy. Also throws std::invalid_argument for a plan
+  // that is not valid for this network and call.
   void forward(const Call<T>& call, const Plan& plan) const;
 
-  // The weights as they came in, bit for bit, in torch's order per direction:
-  // weight_ih, weight_hh, bias_ih, bias_hh, weight_peephole, weight_hr, those that exist.
+  // The weights as given, bit for bit, in torch's order per direction: weight_ih, weight_hh, bias_ih, bias_hh,
+  // weight_peephole, weight_hr, without those that the network does not have.
   std::vector<std::vector<T>> weights() const;
 
  private:
   friend class Stream<T>;
   std::shared_ptr<const PackedNetwork<T>> packed_;
 };
-
-// How often weights were packed in this process: a test shows that calls never pack.
-std::int64_t pack_count();
-
-// Threads waiting in the shared team.
-int team_size();
 
 }  // namespace gatecell

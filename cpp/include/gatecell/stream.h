@@ -1,4 +1,5 @@
-// Sequences that arrive step by step: a network's state, kept where the kernels want it.
+// Sequences that arrive step by step. A stream keeps the state of a network between steps, in the layout of the
+// kernels.
 #pragma once
 
 #include <cstdint>
@@ -8,28 +9,30 @@
 
 namespace gatecell {
 
-// `rows` sequences in step with each other, one direction. A stream keeps the weights alive, not the network object.
-// One thread at a time. Results are bit for bit those of one call over the whole sequence.
+// The state of `rows` sequences that take each step together, in a network of one direction. A stream keeps the weights
+// alive; the network object may be destroyed. Only one thread at a time may use it. Results have the same bits as one
+// call over the whole sequence.
 template <class T>
 class Stream {
  public:
-  // Begins with zeros. Throws std::invalid_argument for a bidirectional network, which needs the end before the
-  // beginning, and for rows below 1; std::bad_alloc.
+  // The state begins with zeros. Throws std::invalid_argument for rows below 1, and for a bidirectional network,
+  // because its reverse direction begins at the end of a sequence. Throws std::bad_alloc.
   explicit Stream(const Network<T>& net, std::int64_t rows = 1);
   ~Stream();
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;
 
-  // One time step on the calling thread: x (rows, input_size) gives y (rows, output_size), both contiguous and apart.
-  // Allocates nothing, takes no lock, throws nothing.
+  // Takes one time step on the calling thread: x (rows, input_size) gives y (rows, output_size). Both are contiguous
+  // and do not overlap. Allocates nothing, locks nothing, throws nothing.
   void step(const T* x, T* y) noexcept;
 
-  // The state h (layers, rows, state size) and for an LSTM c (layers, rows, hidden_size), contiguous; null h or c:
-  // zeros when set, left out when got.
+  // The state is h (layers, rows, state size) and, for an LSTM, c (layers, rows, hidden_size), contiguous. A null h or
+  // c sets zeros, or is not returned.
   void set_state(const T* h, const T* c) noexcept;
   void get_state(T* h, T* c) const noexcept;
-  // Zeros for n rows, each from 0 to rows - 1. Throws std::invalid_argument for another one; no state has changed then.
-  void reset(const std::int64_t* which, std::int64_t n);
+  // Sets the state of n rows to zeros. Each is from 0 to rows - 1; for another one this throws std::invalid_argument
+  // and changes no state.
+  void reset(const std::int64_t* rows, std::int64_t n);
 
  private:
   struct Impl;

@@ -1,4 +1,5 @@
-// Live streams that come and go, by the thousand: one state each, one network, and any of them advanced as one batch.
+// Thousands of streams of one network. Each has a state of its own. Streams open and close at any time, and any of them
+// take steps together as one batch.
 #pragma once
 
 #include <cstdint>
@@ -8,36 +9,38 @@
 
 namespace gatecell {
 
-// A stream's results are bit for bit those of running it alone. A pool keeps the weights alive, not the network object.
-// One thread at a time. Wherever ids are given, each is that of an open stream and none comes twice, but in get_state;
-// otherwise, and for negative numbers, std::invalid_argument is thrown and no state has changed.
+// The results of a stream have the same bits as those of a Stream. A stream pool keeps the weights alive; the network
+// object may be destroyed. Only one thread at a time may use it. All given ids must belong to open streams, and except
+// in get_state() all must be different. Otherwise, and for negative numbers, functions throw std::invalid_argument and
+// change no state.
 template <class T>
 class StreamPool {
  public:
-  // For at most `capacity` open streams. Throws std::invalid_argument for a bidirectional network, which needs the end
-  // before the beginning, and a capacity below 1; std::bad_alloc.
+  // For at most `capacity` open streams. Throws std::invalid_argument for a capacity below 1, and for a bidirectional
+  // network, because its reverse direction begins at the end of a sequence. Throws std::bad_alloc.
   StreamPool(const Network<T>& net, std::int64_t capacity);
   ~StreamPool();
   StreamPool(StreamPool&&) noexcept;
   StreamPool& operator=(StreamPool&&) noexcept;
 
-  // A new stream, its state zeros. Its id is 0 or more, and no other stream of this pool ever has it. Throws
-  // std::length_error while `capacity` streams are open; std::bad_alloc.
+  // Opens a stream with a state of zeros. Returns its id, which is 0 or more. No other stream of this pool ever gets
+  // the same id. Throws std::length_error while `capacity` streams are open; std::bad_alloc.
   std::int64_t open();
   void close(std::int64_t id);
 
   std::int64_t size() const;  // open streams
   std::int64_t capacity() const;
-  std::size_t nbytes() const;  // states of `capacity` streams, which the system provides as they are first used
+  std::size_t nbytes()
+      const;  // for the state of `capacity` streams; the system provides the memory when it is first used
 
-  // n streams take a step: x (n, input_size) gives y (n, output_size), contiguous and apart. Throws std::bad_alloc for
-  // scratch; no state has changed then.
+  // n streams take one step: x (n, input_size) gives y (n, output_size), contiguous and not overlapping. Throws
+  // std::bad_alloc if there is no memory for scratch, and then changes no state.
   void step(const std::int64_t* ids, std::int64_t n, const T* x, T* y, int num_threads);
-  // The same for lengths[i] >= 0 steps of stream i: x and y have the steps of stream 0, then those of stream 1, ...
+  // Stream i takes lengths[i] >= 0 steps. x and y have the steps of stream 0, then those of stream 1, ...
   void run(const std::int64_t* ids, std::int64_t n, const std::int64_t* lengths, const T* x, T* y, int num_threads);
 
-  // The state h (layers, n, state size) and for an LSTM c (layers, n, hidden_size), contiguous; null h or c: zeros when
-  // set, left out when got.
+  // The state is h (layers, n, state size) and, for an LSTM, c (layers, n, hidden_size), contiguous. A null h or c sets
+  // zeros, or is not returned.
   void set_state(const std::int64_t* ids, std::int64_t n, const T* h, const T* c);
   void get_state(const std::int64_t* ids, std::int64_t n, T* h, T* c) const;
 

@@ -1,4 +1,4 @@
-// The one place that states the version: CMake and pyproject.toml read it from here.
+// The version. CMake and pyproject.toml read it from this file.
 #pragma once
 
 #define GATECELL_VERSION "0.1.0"

@@ -3,10 +3,10 @@
 //   e^x = 2^n (1 + q),   n = round(x / ln 2),   r = x - n ln 2,   q = e^r - 1 = r + r^2 p(r),   |r| <= ln(2)/2
 //   sigmoid(x) = 1 / (1 + e^-x)          tanh(x) = u / (u + 2),  u = e^2x - 1
 //
-// Relative error at most 5e-7 (double 1e-15) down to the smallest normal result, tiny arguments included: u keeps the
-// digits that 1 - e^-2x would cancel. Exactly 1 where saturated. NaN in, NaN out. p comes from fit_exp.py. Ours,
-// because Eigen's differ between its versions, its logistic is off by 7.7e-4 relative near -8, and 3.4 has no tanh for
-// double.
+// The relative error is at most 5e-7 (double: 1e-15) for all normal results. That holds for tiny arguments too, because
+// u keeps the digits that 1 - e^-2x would lose to cancellation. Saturated results are exactly 1. NaN gives NaN. p comes
+// from fit_exp.py. Eigen has such functions, but they differ between its versions, its logistic has a relative error of
+// 7.7e-4 near -8, and Eigen 3.4 has no tanh for double.
 #pragma once
 
 #include "packet.h"
@@ -19,12 +19,12 @@ struct ExpConstants;
 
 template <>
 struct ExpConstants<float> {
-  // ln 2 in two parts: n * kLn2High is exact, so that r is right also where there is no FMA.
+  // ln 2 is the sum of two numbers. n * kLn2High is exact, so that r is right without FMA too.
   static constexpr float kLog2e = 1.44269504088896341f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
-  // At kOverflow 2^n is infinite and q > 0; at kUnderflow 2^n is 0. In between e^x is right, but infinite already from
-  // half a power of two below the largest number on.
+  // At kOverflow 2^n is infinite and q > 0. At kUnderflow 2^n is 0. Between them e^x is right, except that it is
+  // already infinite in the last half power of two below the largest number.
   static constexpr float kOverflow = 89.f, kUnderflow = -88.f;
-  static constexpr float kTanhBound = 19.f;  // u + 2 == u beyond
+  static constexpr float kTanhBound = 19.f;  // above this, u + 2 == u
   static constexpr float kP[] = {0.5f, 0.16666533547876657f, 0.04166723989146023f, 0.008367542475504239f,
                                  0.0013863733808268484f};
 };
@@ -46,8 +46,8 @@ struct ExpConstants<double> {
                                   2.4978291717483032997e-8};
 };
 
-// Adding 1.5 * 2^(mantissa bits) rounds to an integer and leaves it in the low bits; the exponent's bias is added on
-// the way, so one shift makes 2^n.
+// Adding 1.5 * 2^(mantissa bits) rounds to an integer and leaves that integer in the low bits. The constant also adds
+// the exponent's bias, so one shift makes 2^n.
 template <class T>
 struct Power {
   Packet<T> n, scale;  // scale = 2^n
@@ -62,7 +62,8 @@ GATECELL_INLINE Power<float> round_to_power(Packet<float> x) {
 GATECELL_INLINE Power<double> round_to_power(Packet<double> x) {
   const Packet<double> magic = broadcast(6755399441055744.);  // 1.5 * 2^52
   const Packet<double> n = ei::psub(ei::pmadd(x, broadcast(ExpConstants<double>::kLog2e), magic), magic);
-  // Beside 1.5 * 2^20 the low word is zero and the integer ends with the high word: a 32-bit shift does it.
+  // With 1.5 * 2^20 the integer is in the low bits of the high word, and the low word is zero. So a 32-bit shift is
+  // enough.
   return {n, shift_left_32<20, double>(ei::padd(n, broadcast(1572864. + 1023.)))};
 }
 
@@ -71,7 +72,7 @@ struct Exp {
   Packet<T> scale, q;  // e^x = scale * (1 + q)
 };
 
-// x must lie within [kUnderflow, kOverflow] or be NaN.
+// x must be in [kUnderflow, kOverflow], or NaN.
 template <class T>
 GATECELL_INLINE Exp<T> exp_parts(Packet<T> x) {
   using C = ExpConstants<T>;
@@ -85,13 +86,13 @@ GATECELL_INLINE Exp<T> exp_parts(Packet<T> x) {
   return {power.scale, ei::pmadd(p, ei::pmul(r, r), r)};
 }
 
-// Eigen's pmin and pmax give the first operand when either is NaN: x goes first.
+// x must be the first operand: Eigen's pmin and pmax return the first operand if one of the two is NaN.
 template <class T>
 GATECELL_INLINE Packet<T> clamp(Packet<T> x, T low, T high) {
   return ei::pmin(ei::pmax(x, broadcast(low)), broadcast(high));
 }
 
-// 1 + e^-x; infinite where e^-x is.
+// 1 + e^-x. Infinite if e^-x is infinite.
 template <class T>
 GATECELL_INLINE Packet<T> one_plus_exp_neg(Packet<T> x) {
   using C = ExpConstants<T>;
@@ -100,7 +101,7 @@ GATECELL_INLINE Packet<T> one_plus_exp_neg(Packet<T> x) {
   return ei::pmadd(e.scale, ei::padd(one, e.q), one);
 }
 
-// e^2x - 1, bounded where tanh is 1 anyway.
+// e^2x - 1, with x bounded to where tanh(x) differs from 1.
 template <class T>
 GATECELL_INLINE Packet<T> expm1_twice(Packet<T> x) {
   using C = ExpConstants<T>;
@@ -119,8 +120,8 @@ GATECELL_INLINE Packet<T> tanh(Packet<T> x) {
   return divide<T>(u, ei::padd(u, broadcast(T(2))));
 }
 
-// sigmoid(a) * tanh(b) with one division: LSTM's i*g and o*tanh(c). Where the denominator overflows, at sigmoid(a)
-// below 1e-30, the result is 0.
+// sigmoid(a) * tanh(b) with one division, for LSTM's i*g and o*tanh(c). If sigmoid(a) is below 1e-30, the denominator
+// overflows and the result is 0.
 template <class T>
 GATECELL_INLINE Packet<T> sigmoid_tanh(Packet<T> a, Packet<T> b) {
   const Packet<T> u = expm1_twice<T>(b);

@@ -1,6 +1,8 @@
-// PyTorch's cells: how many gates, and how the step ends. Gate order and equations are PyTorch's. A cell sees the
-// vectors of one row and of one block, whose first hidden unit is `unit`. kApart is the gate whose input part is a
-// chain of its own, -1 for none; `apart` is where that lies.
+// PyTorch's cells: how many gates each has, and how it ends a step. Gate order and equations are PyTorch's.
+//
+// finish() gets the pre-activations `a` of one row and one block, whose first hidden unit is `unit`. It stores c and
+// returns h. kSplitGate is the gate whose input products and recurrent products are two chains; -1: none. The chain of
+// its input products is at `split_input`.
 #pragma once
 
 #include "activations.h"
@@ -12,7 +14,7 @@ namespace {
 // c' = s(f) c + s(i) tanh(g),   h' = s(o) tanh(c');   gates i f g o
 template <class T>
 struct Lstm {
-  static constexpr int kGates = 4, kApart = -1;
+  static constexpr int kGates = 4, kSplitGate = -1;
   static GATECELL_INLINE Packet<T> finish(const StepArgs<T>& s, const Packet<T> (&a)[4], const T*, std::ptrdiff_t row,
                                           std::ptrdiff_t unit) {
     T* c = s.c + row * s.c_row + unit;
@@ -22,23 +24,23 @@ struct Lstm {
   }
 };
 
-// n = tanh(x_n + s(r) h_n),   h' = (1 - s(z)) n + s(z) h;   gates r z n.
-// x_n = W_in x + b_in and h_n = W_hn h + b_hn are chains of their own. With z = 1 h comes back exactly.
+// n = tanh(x_n + s(r) h_n),   h' = (1 - s(z)) n + s(z) h;   gates r z n
+// x_n = W_in x + b_in and h_n = W_hn h + b_hn are two chains. If s(z) is 1, h' is exactly h.
 template <class T>
 struct Gru {
-  static constexpr int kGates = 3, kApart = 2;
-  static GATECELL_INLINE Packet<T> finish(const StepArgs<T>& s, const Packet<T> (&a)[3], const T* apart,
+  static constexpr int kGates = 3, kSplitGate = 2;
+  static GATECELL_INLINE Packet<T> finish(const StepArgs<T>& s, const Packet<T> (&a)[3], const T* split_input,
                                           std::ptrdiff_t row, std::ptrdiff_t unit) {
     const Packet<T> z = sigmoid<T>(a[1]);
-    const Packet<T> n = tanh<T>(ei::pmadd(sigmoid<T>(a[0]), a[2], load(apart)));
+    const Packet<T> n = tanh<T>(ei::pmadd(sigmoid<T>(a[0]), a[2], load(split_input)));
     return ei::pmadd(z, load(s.h + row * s.h_row + unit), ei::pmul(ei::psub(broadcast(T(1)), z), n));
   }
 };
 
-// h' = tanh(a), or relu: a branch in one kernel is less than a second kernel.
+// h' = tanh(a), or relu(a). One kernel with a branch is smaller than two kernels.
 template <class T>
 struct Rnn {
-  static constexpr int kGates = 1, kApart = -1;
+  static constexpr int kGates = 1, kSplitGate = -1;
   static GATECELL_INLINE Packet<T> finish(const StepArgs<T>& s, const Packet<T> (&a)[1], const T*, std::ptrdiff_t,
                                           std::ptrdiff_t) {
     return s.relu ? relu<T>(a[0]) : tanh<T>(a[0]);

@@ -1,13 +1,14 @@
-// Compiled once per instruction set, with its flags and GATECELL_ISA set to its name: the whole ISA object.
+// The source of every ISA object. It is compiled once per instruction set, with the flags of that set and with
+// GATECELL_ISA defined as its name.
+#include "extended_cells.h"
 #include "project.h"
 #include "step.h"
-#include "textbook.h"
 
 namespace gatecell {
 namespace {
 
 template <class T, Packet<T> (*F)(Packet<T>)>
-void map(const T* x, T* y, std::ptrdiff_t n) {
+void map_array(const T* x, T* y, std::ptrdiff_t n) {
   for (std::ptrdiff_t i = 0; i < n; i += kLanes<T>) ei::pstoreu(y + i, F(ei::ploadu<Packet<T>>(x + i)));
 }
 
@@ -22,20 +23,20 @@ constexpr Kernels<T> kernels() {
           cell_kernels<T, Lstm<T>>(),
           cell_kernels<T, Gru<T>>(),
           cell_kernels<T, Rnn<T>>(),
-          {project<T, 4>, nullptr, textbook_lstm<T, false>},
-          {project<T, 3>, nullptr, textbook_lstm<T, true>},
-          {project<T, 3>, reset<T>, reset_before_gru<T>},
+          {project<T, 4>, nullptr, extended_lstm<T, false>},
+          {project<T, 3>, nullptr, extended_lstm<T, true>},
+          {project<T, 3>, compute_reset_h<T>, reset_before_gru<T>},
           {project<T, 2>, nullptr, no_reset_gru<T>},
           {project<T, 3>, nullptr, clipped_gru<T>},
           {project<T, 1>, nullptr, clipped_rnn<T>},
           project<T, 1>,
-          map<T, sigmoid<T>>,
-          map<T, tanh<T>>};
+          map_array<T, sigmoid<T>>,
+          map_array<T, tanh<T>>};
 }
 
 #define GATECELL_STRING_(a) #a
 #define GATECELL_STRING(a) GATECELL_STRING_(a)
-#if EIGEN_MAJOR_VERSION >= 5  // since 5.0 the first number of the version is MAJOR
+#if EIGEN_MAJOR_VERSION >= 5  // since 5.0 MAJOR is the first number of the version
 #define GATECELL_EIGEN GATECELL_STRING(EIGEN_MAJOR_VERSION.EIGEN_MINOR_VERSION.EIGEN_PATCH_VERSION)
 #else
 #define GATECELL_EIGEN GATECELL_STRING(EIGEN_WORLD_VERSION.EIGEN_MAJOR_VERSION.EIGEN_MINOR_VERSION)

@@ -1,8 +1,8 @@
-// Vector registers and the operations kernels may use on them, by Eigen's packet layer.
+// Vector registers and the operations that kernels may use on them, from Eigen's packet layer.
 //
-// Arithmetic only (add, multiply, multiply-add, divide, min, max, shift): these round the same way on every machine
-// with FMA, which makes results equal bit for bit across AVX2, AVX-512 and NEON. No reciprocal estimate, no library
-// exp.
+// Only add, multiply, multiply-add, divide, min, max and shift are allowed. They round the same way on every machine
+// with FMA, so results have the same bits on AVX2, AVX-512 and NEON. Reciprocal estimates and exp() of a library would
+// differ.
 #pragma once
 
 #include <Eigen/Core>
@@ -13,14 +13,14 @@
 #define GATECELL_INLINE inline __attribute__((always_inline))
 #define GATECELL_ALWAYS __attribute__((always_inline))
 
-// Loops over accumulators must unroll completely, or the accumulators live in memory instead of registers.
+// Loops over accumulators must be unrolled completely. Otherwise the accumulators are in memory, not in registers.
 #ifdef __clang__
 #define GATECELL_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define GATECELL_UNROLL _Pragma("GCC unroll 32")
 #endif
 
-#if defined(__arm__)  // 32 bits: the packet of double is a double, which Eigen 3.4 does not fuse
+#if defined(__arm__)  // 32 bits: a packet of double is one double, and Eigen 3.4 has no fused multiply-add for it
 template <>
 EIGEN_STRONG_INLINE double Eigen::internal::pmadd(const double& a, const double& b, const double& c) {
   return __builtin_fma(a, b, c);
@@ -44,7 +44,8 @@ constexpr int kRegisters = 32;
 constexpr int kRegisters = 16;
 #endif
 
-// Independent multiply-adds that keep the units busy: latency times units, of which wide ARM cores have four.
+// The number of independent chains that keep all multiply-add units busy: latency times units. Wide ARM cores have four
+// units.
 #if defined(__aarch64__)
 constexpr int kChains = 16;
 #else
@@ -61,10 +62,10 @@ GATECELL_INLINE Packet<T> broadcast(T value) {
   return ei::pset1<Packet<T>>(value);
 }
 
-// Keeps a loaded vector in its register. Without it gcc folds the load into each of several multiply-adds and reads the
-// panel again for every row: 84 instead of 97 GFLOP/s at two rows.
+// Makes the compiler keep a loaded vector in a register. Without this, GCC makes the load an operand of each of several
+// multiply-adds, and reads the panel again for every row: 84 instead of 97 GFLOP/s at two rows.
 template <class P>
-GATECELL_INLINE P keep(P p) {
+GATECELL_INLINE P keep_in_register(P p) {
 #if defined(__AVX512F__)
   asm("" : "+v"(p));
 #elif defined(__x86_64__)
@@ -75,7 +76,7 @@ GATECELL_INLINE P keep(P p) {
   return p;
 }
 
-// max(p, 0), where NaN and -0 stay what they are. Eigen's pmax gives that on x86 only.
+// max(p, 0). NaN and -0 stay as they are. Eigen's pmax does that on x86 only.
 template <class T>
 GATECELL_INLINE Packet<T> relu(const Packet<T>& p) {
   const Packet<T> zero = broadcast(T(0));
@@ -86,7 +87,7 @@ GATECELL_INLINE Packet<T> relu(const Packet<T>& p) {
 #endif
 }
 
-// The same bits as another type; compiles to nothing.
+// The same bits as another type. This compiles to no instruction.
 template <class To, class From>
 GATECELL_INLINE To bit_cast(const From& from) {
   static_assert(sizeof(To) == sizeof(From), "");
@@ -95,7 +96,7 @@ GATECELL_INLINE To bit_cast(const From& from) {
   return to;
 }
 
-// Eigen's division of 32-bit ARM is an estimate.
+// Not pdiv on 32-bit ARM, where Eigen's division is an estimate.
 template <class T>
 GATECELL_INLINE Packet<T> divide(const Packet<T>& a, const Packet<T>& b) {
 #if defined(__arm__)
@@ -105,7 +106,7 @@ GATECELL_INLINE Packet<T> divide(const Packet<T>& a, const Packet<T>& b) {
 #endif
 }
 
-// Lanes shifted left as 32-bit integers, whatever T is: every Eigen has this shift, not every one the 64-bit one.
+// Shifts left 32-bit integers, for any T. Every version of Eigen has this shift; not every version has a 64-bit shift.
 template <int N, class T>
 GATECELL_INLINE Packet<T> shift_left_32(const Packet<T>& p) {
 #if defined(__arm__)
@@ -116,7 +117,7 @@ GATECELL_INLINE Packet<T> shift_left_32(const Packet<T>& p) {
   return bit_cast<Packet<T>>(ei::plogical_shift_left<N>(bit_cast<Int>(p)));
 }
 
-// First `count` lanes of a full vector in memory; at most W.
+// Copies the first `count` lanes of a vector that is in memory. count is at most W.
 template <class T>
 GATECELL_INLINE void store_first(T* to, const T* from, std::ptrdiff_t count) {
   for (std::ptrdiff_t i = 0; i < count; ++i) to[i] = from[i];

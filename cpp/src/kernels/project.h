@@ -1,4 +1,4 @@
-// project: out = start + W x for many rows, before the recurrence starts. Equations: see ProjectArgs.
+// project: out = start + W x for many rows. It runs before the steps of a chunk. Arguments: ProjectArgs.
 #pragma once
 
 #include "table.h"
@@ -8,10 +8,10 @@ namespace gatecell {
 namespace {
 
 template <class T, int G, int J, int R>
-void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t row, Turn turn) {
+void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
   Packet<T> sum[J][G][R];
-  start<T, J, G, R>(p.start + block * p.block_step + row * p.start_row, p.start_row, p.block_step, sum);
-  accumulate_block(p.panels, p.depth, block, turn, Rows<T, R>(p.x, p.x_row, p.x_index, row), sum);
+  start_chains<T, J, G, R>(p.start + block * p.block_step + row * p.start_row, p.start_row, p.block_step, sum);
+  accumulate_block(p.panels, p.depth, block, tile, RowPointers<T, R>(p.x, p.x_row, p.x_index, row), sum);
   GATECELL_UNROLL
   for (int r = 0; r < R; ++r) {
     T* out = p.out + (row + r) * p.out_row + block * p.block_step;
@@ -26,8 +26,8 @@ void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t 
 template <class T, int G>
 void project(const ProjectArgs<T>& p) {
   for_tiles<G>(p.first_block, p.last_block, p.rows, p.backwards,
-               [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, Turn turn) {
-                 project_tile<T, G, j.value, r.value>(p, block, row, turn);
+               [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
+                 project_tile<T, G, j.value, r.value>(p, block, row, tile);
                });
 }
 

@@ -10,12 +10,11 @@
 #include "schedule/forward.h"
 #include "schedule/plan.h"
 #include "schedule/ragged.h"
-#include "schedule/team.h"
 
 namespace gatecell {
 namespace {
 
-// `values` of the rows, each from 0 to `most`.
+// Checks that the value of each row is from 0 to `most`.
 void check_rows(const char* what, const std::int64_t* values, std::int64_t rows, std::int64_t most) {
   for (std::int64_t r = 0; r < rows; ++r) {
     if (values[r] >= 0 && values[r] <= most) continue;
@@ -41,7 +40,7 @@ void check_call(const Call<T>& call) {
                                 std::to_string(call.rows));
   }
   if (call.lengths) check_lengths(call);
-  if (call.state_rows) check_rows("state_rows", call.state_rows, call.rows, call.states - 1);
+  if (call.state_rows) check_rows("state_rows", call.state_rows, call.rows, call.state_capacity - 1);
   if (call.x && call.y && call.h_n) return;
   const bool empty = call.lengths ? extent(call).total == 0 : call.steps == 0 || call.rows == 0;
   if (empty) return;
@@ -50,30 +49,31 @@ void check_call(const Call<T>& call) {
                                                                                                : "h_n"));
 }
 
-[[noreturn]] void refuse(const Plan& plan, std::int64_t rows) {
+[[noreturn]] void throw_wrong_plan(const Plan& plan, std::int64_t rows) {
   std::string got;
-  const auto add = [&](const char* field, std::int64_t value) {
+  const auto append = [&](const char* field, std::int64_t value) {
     got += std::string(got.empty() ? "" : ", ") + field + "=" + std::to_string(value);
   };
-  add("row_parts", plan.row_parts);
-  add("direction_parts", plan.direction_parts);
-  add("hidden_parts", plan.hidden_parts);
-  add("layer_parts", plan.layer_parts);
-  add("chunk", plan.chunk);
-  add("group_rows", plan.group_rows);
+  append("row_parts", plan.row_parts);
+  append("direction_parts", plan.direction_parts);
+  append("hidden_parts", plan.hidden_parts);
+  append("layer_parts", plan.layer_parts);
+  append("chunk", plan.chunk);
+  append("group_rows", plan.group_rows);
   throw std::invalid_argument("expected a plan for this network and B=" + std::to_string(rows) + ", got " + got);
 }
 
 void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
   constexpr std::int64_t most_threads = 1 << 20;
   const std::int64_t rows_and_hidden = std::int64_t{plan.row_parts} * plan.hidden_parts;
-  const bool layers_alone = rows_and_hidden == 1 && !spec.bidirectional && plan.group_rows >= rows;
-  const bool fits = plan.row_parts >= 1 && plan.row_parts <= std::max<std::int64_t>(rows, 1) &&
-                    (plan.direction_parts == 1 || plan.direction_parts == spec.directions()) &&
-                    plan.hidden_parts >= 1 && plan.hidden_parts <= spec.hidden_size &&
-                    rows_and_hidden <= most_threads && plan.layer_parts >= 1 && plan.layer_parts <= spec.num_layers &&
-                    (plan.layer_parts == 1 || layers_alone) && plan.chunk >= 1 && plan.group_rows >= 1;
-  if (!fits) refuse(plan, rows);
+  const bool may_split_layers = rows_and_hidden == 1 && !spec.bidirectional && plan.group_rows >= rows;
+  const bool is_valid = plan.row_parts >= 1 && plan.row_parts <= std::max<std::int64_t>(rows, 1) &&
+                        (plan.direction_parts == 1 || plan.direction_parts == spec.num_directions()) &&
+                        plan.hidden_parts >= 1 && plan.hidden_parts <= spec.hidden_size &&
+                        rows_and_hidden <= most_threads && plan.layer_parts >= 1 &&
+                        plan.layer_parts <= spec.num_layers && (plan.layer_parts == 1 || may_split_layers) &&
+                        plan.chunk >= 1 && plan.group_rows >= 1;
+  if (!is_valid) throw_wrong_plan(plan, rows);
 }
 
 }  // namespace
@@ -81,7 +81,7 @@ void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
 template <class T>
 Network<T>::Network(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa) {
   validate(spec);
-  parse_isa(name(isa));  // throws where this machine cannot run it
+  parse_isa(name(isa));  // throws if this machine cannot run it
   packed_ = std::make_shared<const PackedNetwork<T>>(spec, weights, isa);
 }
 
@@ -134,7 +134,7 @@ Forecast Network<T>::forecast(std::int64_t steps, std::int64_t rows, const Plan&
 template <class T>
 void Network<T>::forward(const Call<T>& call, int num_threads) const {
   check_call(call);
-  const FpMode mode;  // for the cost model too: it must not trap or leave flags either
+  const FpMode mode;  // also for the cost model, which must not trap and must not leave sticky flags
   gatecell::forward(*packed_, call, make_plan(*packed_, call, num_threads));
 }
 

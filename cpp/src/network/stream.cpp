@@ -13,37 +13,42 @@
 
 namespace gatecell {
 
-// State and layers' outputs in one block. A single step has no other one to be projected with: it is fused.
+// The state and the outputs of layers, in one allocation. Each step is fused, because there are no other steps to
+// project the input with.
 template <class T>
 struct Stream<T>::Impl {
   Impl(std::shared_ptr<const PackedNetwork<T>> packed, std::int64_t rows_) : net(std::move(packed)), rows(1) {
-    Carver one_row;
+    BumpAllocator one_row;
     lay_out(one_row);
     if (one_row.used() > static_cast<std::size_t>(PTRDIFF_MAX / rows_)) throw std::bad_alloc();
     rows = rows_;
-    Carver measure;
+    BumpAllocator measure;
     lay_out(measure);
-    memory = allocate_block(measure.used());
-    Carver carver(memory.get(), measure.used());
-    lay_out(carver);
+    memory = allocate_memory(measure.used());
+    BumpAllocator allocator(memory.get(), measure.used());
+    lay_out(allocator);
   }
 
-  void lay_out(Carver& carver) {
+  void lay_out(BumpAllocator& allocator) {
     const Spec& spec = net->spec;
-    runs = carver.take<DirectionRun<T>>(spec.num_layers);
+    runs = allocator.allocate<DirectionRun<T>>(spec.num_layers);
     for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
-      const DirectionRun<T> run(*net, layer, 0, rows, carver);
-      if (runs) new (&runs[layer]) DirectionRun<T>(run);
+      if (runs) {
+        new (&runs[layer]) DirectionRun<T>(*net, layer, 0, rows, allocator);
+      } else {
+        DirectionRun<T>(*net, layer, 0, rows, allocator);  // only measures
+      }
     }
-    for (T*& buffer : between) buffer = carver.take<T>(spec.num_layers > 1 ? rows * spec.output_size() : 0);
+    for (T*& buffer : layer_outputs)
+      buffer = allocator.allocate<T>(spec.num_layers > 1 ? rows * spec.output_size() : 0);
   }
 
   std::shared_ptr<const PackedNetwork<T>> net;
   std::int64_t rows;
-  Block memory;
+  Allocation memory;
   DirectionRun<T>* runs = nullptr;  // [layer]
-  T* between[2] = {};               // outputs of layers but the last, in turn
-  Hand<T> hand{nullptr, Meeting(nullptr, 0, 1), {}};
+  T* layer_outputs[2] = {};         // of layers but the last, in turn
+  ThreadContext<T> context{nullptr, Barrier(nullptr, 0, 1), {}};
 };
 
 template <class T>
@@ -69,9 +74,9 @@ void Stream<T>::step(const T* x, T* y) noexcept {
   const Spec& spec = s.net->spec;
   View<const T> in = {x, 0, static_cast<std::ptrdiff_t>(spec.input_size)};
   for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
-    T* const to = layer + 1 == spec.num_layers ? y : s.between[layer % 2];
+    T* const to = layer + 1 == spec.num_layers ? y : s.layer_outputs[layer % 2];
     const View<T> out = {to, 0, static_cast<std::ptrdiff_t>(spec.output_size())};
-    s.runs[layer].advance(in, out, 1, true, s.hand);
+    s.runs[layer].advance(in, out, 1, true, s.context);
     in = {out.data, out.step, out.row};
   }
 }
@@ -98,16 +103,16 @@ void Stream<T>::get_state(T* h, T* c) const noexcept {
 }
 
 template <class T>
-void Stream<T>::reset(const std::int64_t* which, std::int64_t n) {
+void Stream<T>::reset(const std::int64_t* rows, std::int64_t n) {
   Impl& s = *impl_;
   for (std::int64_t i = 0; i < n; ++i) {
-    if (which[i] < 0 || which[i] >= s.rows) {
+    if (rows[i] < 0 || rows[i] >= s.rows) {
       throw std::invalid_argument("expected rows from 0 to " + std::to_string(s.rows - 1) + ", got " +
-                                  std::to_string(which[i]));
+                                  std::to_string(rows[i]));
     }
   }
   for (std::int64_t layer = 0; layer < s.net->spec.num_layers; ++layer) {
-    for (std::int64_t i = 0; i < n; ++i) s.runs[layer].reset(which[i]);
+    for (std::int64_t i = 0; i < n; ++i) s.runs[layer].reset(rows[i]);
   }
 }
 

@@ -1,5 +1,5 @@
-// A stream is a row of the state arrays, which a call reads and writes in place: `state_rows` says which rows take
-// part.
+// Each stream has a row of the state arrays. A call reads and writes these arrays in place. Its `state_rows` are the
+// rows of the streams that take part.
 #include "gatecell/stream_pool.h"
 
 #include <algorithm>
@@ -12,20 +12,22 @@
 namespace gatecell {
 namespace {
 
-// The id of the row's stream or, while it is free, of the next one: row + capacity * (streams the row has had).
+// One row of the state arrays.
 struct Slot {
+  // Of the stream that has the row, or of the next stream if the row is free. It is row + capacity * (the number of
+  // streams that had the row before).
   std::int64_t id;
   bool is_open;
-  std::int64_t looked_up;  // when last, to find out who is named twice
+  std::int64_t last_lookup;  // the number of the last lookup, to find ids that are given twice
 };
 
-// More numbers than the two ids that such numbers can be.
+// Whether the ids are only zeros and ones, and more than the two ids 0 and 1.
 bool look_like_a_mask(const std::int64_t* ids, std::int64_t n) {
-  const bool flags = std::all_of(ids, ids + n, [](std::int64_t id) { return id == 0 || id == 1; });
-  return flags && (n > 2 || (n == 2 && ids[0] == ids[1]));
+  const bool zeros_and_ones = std::all_of(ids, ids + n, [](std::int64_t id) { return id == 0 || id == 1; });
+  return zeros_and_ones && (n > 2 || (n == 2 && ids[0] == ids[1]));
 }
 
-[[noreturn]] void refuse(const std::int64_t* ids, std::int64_t n, const std::string& got) {
+[[noreturn]] void throw_bad_ids(const std::int64_t* ids, std::int64_t n, const std::string& got) {
   throw std::invalid_argument("expected ids of open streams, each once, got " + got +
                               (look_like_a_mask(ids, n) ? ": these look like a mask, not like ids" : ""));
 }
@@ -35,11 +37,11 @@ bool look_like_a_mask(const std::int64_t* ids, std::int64_t n) {
 template <class T>
 struct StreamPool<T>::Impl {
   Impl(const Network<T>& network, std::int64_t capacity_) : net(network), spec(network.spec()), capacity(capacity_) {
-    const std::int64_t chains = spec.num_layers, features = spec.state_size() + c_size();
-    if (capacity > PTRDIFF_MAX / static_cast<std::int64_t>(sizeof(T)) / chains / features) throw std::bad_alloc();
-    memory = allocate_block(nbytes());
+    const std::int64_t layers = spec.num_layers, features = spec.state_size() + c_size();
+    if (capacity > PTRDIFF_MAX / static_cast<std::int64_t>(sizeof(T)) / layers / features) throw std::bad_alloc();
+    memory = allocate_memory(nbytes());
     h = reinterpret_cast<T*>(memory.get());
-    c = c_size() ? h + capacity * chains * spec.state_size() : nullptr;
+    c = c_size() ? h + capacity * layers * spec.state_size() : nullptr;
   }
 
   std::int64_t c_size() const { return spec.cell == Cell::lstm ? spec.hidden_size : 0; }
@@ -47,26 +49,26 @@ struct StreamPool<T>::Impl {
     return static_cast<std::size_t>(capacity * spec.num_layers * (spec.state_size() + c_size())) * sizeof(T);
   }
 
-  // The rows of these streams, in `rows`.
+  // Finds the rows of these streams and puts them into `rows`. Throws std::invalid_argument for ids that are not valid.
   void look_up(const std::int64_t* ids, std::int64_t n, bool may_repeat = false) {
     if (n < 0) throw std::invalid_argument("expected n streams of at least 0, got " + std::to_string(n));
-    ++turn;
+    ++lookups;
     rows.clear();
     for (std::int64_t i = 0; i < n; ++i) {
       const std::int64_t id = ids[i], row = id % capacity;
       const bool known = id >= 0 && row < static_cast<std::int64_t>(slots.size());
       Slot* const slot = known ? &slots[static_cast<std::size_t>(row)] : nullptr;
       if (!slot || id > slot->id || (id == slot->id && !slot->is_open)) {
-        refuse(ids, n, std::to_string(id) + ", which never was one");
+        throw_bad_ids(ids, n, std::to_string(id) + ", which never was one");
       }
-      if (id < slot->id) refuse(ids, n, std::to_string(id) + ", which is closed");
-      if (slot->looked_up == turn && !may_repeat) refuse(ids, n, std::to_string(id) + " twice");
-      slot->looked_up = turn;
+      if (id < slot->id) throw_bad_ids(ids, n, std::to_string(id) + ", which is closed");
+      if (slot->last_lookup == lookups && !may_repeat) throw_bad_ids(ids, n, std::to_string(id) + " twice");
+      slot->last_lookup = lookups;
       rows.push_back(row);
     }
   }
 
-  // f(row of the pool's array, row of a dense one with n streams) for all layers.
+  // Calls f(row of the pool's state arrays, row of an array with only these n streams) for all layers and streams.
   template <class F>
   void for_states(const F& f) const {
     const auto n = static_cast<std::int64_t>(rows.size());
@@ -75,17 +77,19 @@ struct StreamPool<T>::Impl {
     }
   }
 
-  void set(T* to, const T* from, std::int64_t size) {
-    for_states([&](std::int64_t mine, std::int64_t given) {
-      from ? std::copy_n(from + given * size, size, to + mine * size) : std::fill_n(to + mine * size, size, T(0));
+  void set_rows(T* to, const T* from, std::int64_t size) {
+    for_states([&](std::int64_t pool_row, std::int64_t dense_row) {
+      from ? std::copy_n(from + dense_row * size, size, to + pool_row * size)
+           : std::fill_n(to + pool_row * size, size, T(0));
     });
   }
-  void get(const T* from, T* to, std::int64_t size) const {
-    for_states(
-        [&](std::int64_t mine, std::int64_t given) { std::copy_n(from + mine * size, size, to + given * size); });
+  void get_rows(const T* from, T* to, std::int64_t size) const {
+    for_states([&](std::int64_t pool_row, std::int64_t dense_row) {
+      std::copy_n(from + pool_row * size, size, to + dense_row * size);
+    });
   }
 
-  // Of the streams in `rows`.
+  // One step of the streams in `rows`.
   Call<T> call(const T* x, T* y) const {
     Call<T> result;
     result.rows = static_cast<std::int64_t>(rows.size());
@@ -97,18 +101,18 @@ struct StreamPool<T>::Impl {
     result.h_0 = result.h_n = h;
     result.c_0 = result.c_n = c;
     result.state_rows = rows.data();
-    result.states = capacity;
+    result.state_capacity = capacity;
     return result;
   }
 
   Network<T> net;
   Spec spec;
-  std::int64_t capacity, turn = 0;
-  Block memory;
-  T *h, *c;                        // (layers, capacity, features); null c without one
-  std::vector<Slot> slots;         // of the rows that were ever in use
-  std::vector<std::int64_t> free;  // those that are not any more
-  std::vector<std::int64_t> rows;  // of the streams looked up last
+  std::int64_t capacity, lookups = 0;
+  Allocation memory;
+  T *h, *c;                        // (layers, capacity, features); c is null without c
+  std::vector<Slot> slots;         // of all rows that a stream has ever had
+  std::vector<std::int64_t> free;  // rows of closed streams
+  std::vector<std::int64_t> rows;  // of the last lookup
 };
 
 template <class T>
@@ -136,7 +140,7 @@ std::int64_t StreamPool<T>::open() {
   if (p.free.empty()) {
     const std::size_t row = p.slots.size();
     if (row == p.slots.capacity()) p.slots.reserve(2 * row + 16);
-    p.rows.reserve(p.slots.capacity());  // now, so that neither a step nor closing need to
+    p.rows.reserve(p.slots.capacity());  // here, so that step() and close() never allocate
     p.free.reserve(p.slots.capacity());
     p.slots.push_back({static_cast<std::int64_t>(row), false, 0});
     p.free.push_back(static_cast<std::int64_t>(row));
@@ -195,16 +199,16 @@ template <class T>
 void StreamPool<T>::set_state(const std::int64_t* ids, std::int64_t n, const T* h, const T* c) {
   Impl& p = *impl_;
   p.look_up(ids, n);
-  p.set(p.h, h, p.spec.state_size());
-  if (p.c) p.set(p.c, c, p.c_size());
+  p.set_rows(p.h, h, p.spec.state_size());
+  if (p.c) p.set_rows(p.c, c, p.c_size());
 }
 
 template <class T>
 void StreamPool<T>::get_state(const std::int64_t* ids, std::int64_t n, T* h, T* c) const {
   Impl& p = *impl_;
   p.look_up(ids, n, true);
-  if (h) p.get(p.h, h, p.spec.state_size());
-  if (c && p.c) p.get(p.c, c, p.c_size());
+  if (h) p.get_rows(p.h, h, p.spec.state_size());
+  if (c && p.c) p.get_rows(p.c, c, p.c_size());
 }
 
 template class StreamPool<float>;

@@ -1,8 +1,8 @@
-// From PyTorch's weight layout to the panels kernels read, and back, bit for bit.
+// Converts weights from PyTorch's layout to the panels that kernels read, and back, bit for bit.
 //
-// A matrix (gates*U, K), row-major, becomes [block][k][gate][W]: block b holds units b*W ... b*W+W-1, the W weights of
-// one k and gate side by side. Units beyond U are zero rows; k is never padded, because 0 x NaN would leak between
-// features.
+// A row-major matrix (gates*U, K) becomes [block][k][gate][W]. Block b holds the units b*W ... b*W+W-1; their W weights
+// of one k and one gate are adjacent. The units beyond U are zeros. k is never padded: with a NaN in x, the padding
+// would give 0 x NaN = NaN.
 #pragma once
 
 #include <cstddef>
@@ -17,11 +17,11 @@ struct PanelShape {
   std::ptrdiff_t padded_units() const { return blocks * lanes; }
   std::ptrdiff_t size() const { return padded_units() * gates * depth; }  // scalars in all panels
 
-  std::ptrdiff_t units = 0;  // rows of the matrix per gate
-  std::ptrdiff_t depth = 0;  // columns
+  std::ptrdiff_t units = 0;  // matrix rows per gate
+  std::ptrdiff_t depth = 0;  // matrix columns
   int gates = 1;
   int lanes = 1;
-  std::ptrdiff_t blocks = 0;  // a member because calls should not divide
+  std::ptrdiff_t blocks = 0;  // stored, so that a call need not divide
 };
 
 template <class T>
@@ -30,8 +30,8 @@ void pack_panels(const PanelShape& shape, const T* matrix, T* panels);
 template <class T>
 void unpack_panels(const PanelShape& shape, const T* panels, T* matrix);
 
-// What each chain starts from, [block][gate][W]: b_ih + b_hh for gates below `summed`, b_ih alone for the others. Null
-// biases are zeros.
+// Packs the first number of each chain, [block][gate][W]: b_ih + b_hh for gates below `summed`, only b_ih for the other
+// gates. Null biases are zeros.
 template <class T>
 void pack_bias(const PanelShape& shape, int summed, const T* bias_ih, const T* bias_hh, T* packed);
 

@@ -1,4 +1,4 @@
-// Aligned memory: one allocation cut into pieces.
+// Aligned memory: one allocation, and an allocator that divides it.
 #pragma once
 
 #include <sys/mman.h>
@@ -15,8 +15,8 @@ constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-// Frees a block: what the heap gave, or a mapping of its own.
-struct BlockDeleter {
+// Frees an allocation: memory of the heap, or a mapping.
+struct AllocationDeleter {
   void* mapping = nullptr;
   std::size_t mapped = 0;
 
@@ -29,16 +29,17 @@ struct BlockDeleter {
   }
 };
 
-// A page-aligned block that frees itself. Uninitialised.
-using Block = std::unique_ptr<std::byte[], BlockDeleter>;
+// Page-aligned, uninitialised memory that is freed with this object.
+using Allocation = std::unique_ptr<std::byte[], AllocationDeleter>;
 
-// Large blocks lie in huge pages as far as they fill them: fewer misses of the TLB, and small pages at random places
-// evict each other from the L2 cache. They are mappings of their own, so that the wish for huge pages ends with them.
-inline Block allocate_block(std::size_t bytes) {
+// A large allocation uses huge pages for as many whole ones as it fills. That gives fewer TLB misses, and avoids small
+// pages at random addresses, which evict each other from the L2 cache. A large allocation is a mapping of its own, so
+// that the request for huge pages ends with it.
+inline Allocation allocate_memory(std::size_t bytes) {
   if (bytes < kHugePage) {
     void* p = std::aligned_alloc(kPage, (bytes + kPage - 1) / kPage * kPage);
     if (bytes && !p) throw std::bad_alloc();
-    return Block(static_cast<std::byte*>(p), {});
+    return Allocation(static_cast<std::byte*>(p), {});
   }
   if (bytes > PTRDIFF_MAX - kHugePage) throw std::bad_alloc();
   const std::size_t mapped = bytes + kHugePage;
@@ -47,19 +48,19 @@ inline Block allocate_block(std::size_t bytes) {
   void* p = mapping;
   std::size_t space = mapped;
   std::align(kHugePage, bytes, p, space);
-  madvise(p, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish: it may not come true
-  return Block(static_cast<std::byte*>(p), {mapping, mapped});
+  madvise(p, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // only a request: the system may ignore it
+  return Allocation(static_cast<std::byte*>(p), {mapping, mapped});
 }
 
-// Hands out pieces of a block one after the other, null where the block is too small. used() tells how large it must
-// be, so that the code which lays something out also measures it.
-class Carver {
+// Divides memory into consecutive pieces. Returns null where the memory is too small. used() is the size that all
+// pieces need, so the same code first measures (on an empty allocator) and then lays out.
+class BumpAllocator {
  public:
-  Carver() = default;
-  Carver(std::byte* base, std::size_t size) : base_(base), size_(size) {}
+  BumpAllocator() = default;
+  BumpAllocator(std::byte* base, std::size_t size) : base_(base), size_(size) {}
 
   template <class T>
-  T* take(std::ptrdiff_t count, std::size_t alignment = kCacheLine) {
+  T* allocate(std::ptrdiff_t count, std::size_t alignment = kCacheLine) {
     const std::size_t begin = (used_ + alignment - 1) & ~(alignment - 1);
     used_ = begin + static_cast<std::size_t>(count) * sizeof(T);
     return used_ <= size_ ? reinterpret_cast<T*>(base_ + begin) : nullptr;

@@ -1,4 +1,4 @@
-// Memory of a call that outlives it, so that the next one need not ask for it.
+// Memory of a call. Each thread keeps it after the call, so that the next call need not allocate.
 #pragma once
 
 #include "runtime/memory.h"
@@ -7,37 +7,38 @@ namespace gatecell {
 
 class Scratch {
  public:
-  // Runs lay_out(carver) in the calling thread's block: once where that is large enough, otherwise again in a larger
-  // one. What is too large to keep is given back with this object. Throws std::bad_alloc.
+  // Runs lay_out(allocator) in the memory that the calling thread keeps. If that is too small, runs it again in a
+  // larger allocation. An allocation too large to keep is freed with this object. Throws std::bad_alloc.
   template <class F>
   explicit Scratch(const F& lay_out) {
-    Kept& kept = kept_here();
-    Carver carver(kept.block.get(), kept.size);
-    lay_out(carver);
-    const std::size_t size = carver.used();
+    ThreadMemory& kept = thread_memory();
+    BumpAllocator allocator(kept.allocation.get(), kept.size);
+    lay_out(allocator);
+    const std::size_t size = allocator.used();
     if (size <= kept.size) return;
-    if (size > kMostKept) {
-      own_ = allocate_block(size);
+    if (size > kLargestKept) {
+      own_ = allocate_memory(size);
     } else {
       kept = {};
-      kept.block = allocate_block(size);
+      kept.allocation = allocate_memory(size);
       kept.size = size;
     }
-    Carver larger(own_ ? own_.get() : kept.block.get(), size);
+    BumpAllocator larger(own_ ? own_.get() : kept.allocation.get(), size);
     lay_out(larger);
   }
 
  private:
-  struct Kept {
-    Block block;
+  // The memory that a thread keeps between calls.
+  struct ThreadMemory {
+    Allocation allocation;
     std::size_t size = 0;
   };
-  static Kept& kept_here() {
-    thread_local Kept kept;
+  static ThreadMemory& thread_memory() {
+    thread_local ThreadMemory kept;
     return kept;
   }
-  static constexpr std::size_t kMostKept = std::size_t{8} << 20;
-  Block own_;
+  static constexpr std::size_t kLargestKept = std::size_t{8} << 20;
+  Allocation own_;
 };
 
 }  // namespace gatecell

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "schedule/team.h"
+#include "schedule/round_trip.h"
 
 namespace gatecell {
 namespace {
 
-// Round figures of one core (Zen 5, and for NEON what a Neoverse N1 should do; others differ, but less in what they are
-// to each other): seconds for a float32 operation, and for a byte from each cache.
+// Rounded seconds per float32 operation and per byte from each cache, for one core. The x86 figures were measured on a
+// Zen 5; those for NEON are expected of a Neoverse N1. Other cores differ, but their ratios differ by a smaller factor.
 struct Rates {
   double flop, l1_byte, l2_byte, l3_byte;
 };
@@ -22,24 +22,24 @@ constexpr Rates kRates[] = {
 
 const Rates& rates(Isa isa) { return kRates[static_cast<int>(isa)]; }
 
-constexpr double kMemoryByte = 1 / 30e9;  // beyond every cache
-// Of caches of 48 KB, 1 MB and 32 MB, what weights that are read again and again find there.
+constexpr double kMemoryByte = 1 / 30e9;  // from memory
+// How many bytes of weights stay in caches of 48 KB, 1 MB and 32 MB while each step reads them again.
 constexpr double kL1 = 40 * 1024, kL2 = 768 * 1024, kL3 = 28e6;
-constexpr double kOverlap = 0.7;            // of the shorter of computing and reading, what hides behind the longer
-constexpr double kFlopsPerActivation = 40;  // a gate's activation, and its part of the new state
-constexpr double kStepSeconds = 30e-9;      // a step's calls
-constexpr double kLayerSeconds = 1e-6;      // two threads waiting for each other at a layer's end
-constexpr double kTaskSeconds = 300e-9;     // a layer's chunk begins: its weights come from further away
+constexpr double kOverlap = 0.7;            // the fraction of the shorter time that is hidden behind the longer one
+constexpr double kFlopsPerActivation = 40;  // for the activation of a gate and its use in the new state
+constexpr double kStepSeconds = 30e-9;      // for the calls of a step
+constexpr double kLayerSeconds = 1e-6;      // for the barrier of two threads at the end of a layer
+constexpr double kTaskSeconds = 300e-9;     // for the first step of a chunk, when the weights are in no near cache
 
 double read_seconds(const Rates& rate, double bytes, bool in_caches) {
   const double l1 = std::min(bytes, kL1), l2 = std::min(bytes, kL2) - l1, rest = bytes - l2 - l1;
   return l1 * rate.l1_byte + l2 * rate.l2_byte + rest * (in_caches ? rate.l3_byte : kMemoryByte);
 }
 
-double together(double a, double b) { return std::max(a, b) + (1 - kOverlap) * std::min(a, b); }
+double overlap(double a, double b) { return std::max(a, b) + (1 - kOverlap) * std::min(a, b); }
 
-// A flag's way to the other core and the new h's way back, and a little because nobody arrives at the same moment.
-double meeting_seconds() { return 1.25 * flag_round_trip() + 40e-9; }
+// A counter and then the new h must reach the other core. Threads also do not arrive at the same moment.
+double barrier_seconds() { return 1.25 * counter_round_trip() + 40e-9; }
 
 }  // namespace
 
@@ -48,49 +48,49 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
   const Spec& spec = net.spec;
   const Rates& rate = rates(net.isa);
   const PackedDirection<T>& direction = net.directions.front();
-  const auto chains = static_cast<double>(net.directions.size());
-  double share = 1;  // of the hidden units, of the thread that has most
+  const auto runs = static_cast<double>(net.directions.size());
+  double share = 1;  // the largest share of the hidden units
   if (plan.hidden_parts > 1) {
     const std::int64_t lines = hidden_lines(net);
     share = static_cast<double>((lines + plan.hidden_parts - 1) / plan.hidden_parts) / static_cast<double>(lines);
   }
-  const std::int64_t part_rows = plan.row_parts == 1 ? rows : (rows - 1) / plan.row_parts + 1;
-  const double passes = part_rows <= kGroupRows ? 1 : std::ceil(static_cast<double>(part_rows) / kGroupRows);
-  const auto input = static_cast<double>(net.input_weights) / chains;
+  const std::int64_t share_rows = plan.row_parts == 1 ? rows : (rows - 1) / plan.row_parts + 1;
+  const double passes = share_rows <= kGroupRows ? 1 : std::ceil(static_cast<double>(share_rows) / kGroupRows);
+  const auto input = static_cast<double>(net.input_weights) / runs;
   const auto recurrent = static_cast<double>(direction.step_weights() + direction.projection.size());
 
-  // One step of one direction of an average layer.
-  const double flop = rate.flop * sizeof(T) / sizeof(float) * share * static_cast<double>(part_rows);
-  const double gates = static_cast<double>(direction.input.padded_units()) * direction.input.gates;
-  const double projecting = 2 * input * flop, stepping = (2 * recurrent + kFlopsPerActivation * gates) * flop;
-  const double read_again = plan.fused ? input + recurrent : recurrent;
-  const double bytes = read_again * sizeof(T) * share, all_bytes = read_again * sizeof(T);
-  const double reading = passes * read_seconds(rate, bytes, all_bytes <= kL3);
-  const double gate_traffic =
-      plan.fused ? 0 : 2 * gates * share * static_cast<double>(part_rows) * sizeof(T) * rate.l2_byte;
-  const double computed = plan.fused ? together(projecting + stepping, reading)
-                                     : together(projecting, gate_traffic) + together(stepping, reading);
-  const double meetings = spec.proj_size || spec.reset == Reset::before ? 2 : 1;
-  const double meeting = plan.hidden_parts > 1 ? meetings * meeting_seconds() : 0;
+  // One step of one direction run, averaged over the layers.
+  const double flop = rate.flop * sizeof(T) / sizeof(float) * share * static_cast<double>(share_rows);
+  const double pre_activations = static_cast<double>(direction.input.padded_units()) * direction.input.gates;
+  const double projecting = 2 * input * flop, stepping = (2 * recurrent + kFlopsPerActivation * pre_activations) * flop;
+  const double step_weights = plan.fused ? input + recurrent : recurrent;
+  const double bytes = step_weights * sizeof(T) * share, total_bytes = step_weights * sizeof(T);
+  const double reading = passes * read_seconds(rate, bytes, total_bytes <= kL3);
+  const double pre_activation_traffic =
+      plan.fused ? 0 : 2 * pre_activations * share * static_cast<double>(share_rows) * sizeof(T) * rate.l2_byte;
+  const double computed = plan.fused ? overlap(projecting + stepping, reading)
+                                     : overlap(projecting, pre_activation_traffic) + overlap(stepping, reading);
+  const double barriers = spec.proj_size || spec.reset == Reset::before ? 2 : 1;
+  const double waiting = plan.hidden_parts > 1 ? barriers * barrier_seconds() : 0;
 
   Cost total;
-  total.level = all_bytes > kL3 ? Limit::memory : bytes > kL2 ? Limit::l3 : bytes > kL1 ? Limit::l2 : Limit::l1;
-  double times = static_cast<double>(steps) * chains;
+  total.level = total_bytes > kL3 ? Limit::memory : bytes > kL2 ? Limit::l3 : bytes > kL1 ? Limit::l2 : Limit::l1;
+  double times = static_cast<double>(steps) * runs;
   if (plan.direction_parts > 1) {
     times /= plan.direction_parts;
-    total.meeting += static_cast<double>(spec.num_layers) * kLayerSeconds;
+    total.waiting += static_cast<double>(spec.num_layers) * kLayerSeconds;
   }
   if (plan.layer_parts > 1) {
     const double chunks = std::ceil(static_cast<double>(steps) / static_cast<double>(plan.chunk));
-    const double tasks = chunks * chains, parts = plan.layer_parts;
-    times *= (tasks + parts * (parts - 1)) / (tasks * parts);
-    total.meeting += tasks / parts * meeting_seconds();
-    total.calling += tasks / parts * kTaskSeconds;
+    const double tasks = chunks * runs, threads = plan.layer_parts;
+    times *= (tasks + threads * (threads - 1)) / (tasks * threads);
+    total.waiting += tasks / threads * barrier_seconds();
+    total.calling += tasks / threads * kTaskSeconds;
   }
   total.computing += times * (projecting + stepping);
-  total.reading += times * (reading + gate_traffic);
-  total.seconds = times * (computed + meeting + passes * kStepSeconds) + total.meeting + total.calling;
-  total.meeting += times * meeting;
+  total.reading += times * (reading + pre_activation_traffic);
+  total.seconds = times * (computed + waiting + passes * kStepSeconds) + total.waiting + total.calling;
+  total.waiting += times * waiting;
   total.calling += times * passes * kStepSeconds;
   return total;
 }

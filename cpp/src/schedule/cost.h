@@ -1,13 +1,13 @@
-// A small explicit cost model. It need not be exact: it decides whether other threads are worth waking, which way to
-// share the work and which kernel is cheapest, and whether a call is long enough to release Python's GIL.
+// A small cost model. It decides whether to wake other threads, how to split the work and which step kernel is
+// cheapest. The Python bindings also use it: only a long call releases the GIL. It need not be exact.
 //
-//   a step of one layer and direction =   together(multiply-adds and activations, reading W_ih and W_hh)         fused
-//                                  or =   together(multiply-adds of W_ih, its gates to and from the cache)   projected
-//                                       + together(those of W_hh and activations, reading W_hh)
-//                                     + its calls, and its meetings where hidden units are apart
-//   together(a, b) = the longer, and that part of the shorter which does not hide behind it
-//   a call = all of them, shared by the parts; a meeting per layer where directions run apart; where layers do, a
-//            meeting per layer and chunk, and the chunks at both ends that not all threads have a layer for
+//   a step of one direction run =   overlap(multiply-adds and activations, reading W_ih and W_hh)              (fused)
+//                            or =   overlap(multiply-adds of W_ih, writing and reading pre-activations)    (projected)
+//                                 + overlap(multiply-adds of W_hh and activations, reading W_hh)
+//                                 + the calls of kernels, and barriers if hidden units are split
+//   overlap(a, b) = the longer time, plus the part of the shorter one that is not hidden behind it
+//   a call = all steps, divided among the threads. Split directions add a barrier per layer. Split layers add waiting
+//            per layer and chunk, and idle threads at the first and the last chunks.
 #pragma once
 
 #include "gatecell/network.h"
@@ -15,21 +15,21 @@
 
 namespace gatecell {
 
-// Seconds of the thread that has most to do, by kind.
+// The seconds that the thread with the most work needs, by kind.
 struct Cost {
-  double computing = 0, reading = 0, meeting = 0, calling = 0;
-  double seconds = 0;       // less than their sum: reading hides behind computing
-  Limit level = Limit::l2;  // where the weights are read from, step after step
+  double computing = 0, reading = 0, waiting = 0, calling = 0;
+  double seconds = 0;       // smaller than the sum of the four, because reading overlaps with computing
+  Limit level = Limit::l2;  // the cache or memory from which each step reads the weights
 };
 
-// Of a call with that plan's parts, kernel and chunk.
+// The cost of a call with the splits, the kernel and the chunk of this plan.
 template <class T>
 Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan);
 
-// Rows of the batch that go through time together at most; so many passes over the weights each step takes.
+// The largest group of rows. With more rows, each step passes over the weights once per group.
 constexpr std::int64_t kGroupRows = 48;
 
-// Hidden units are shared in whole cache lines of h.
+// The cache lines that one row of h takes. Hidden units are split in whole cache lines.
 template <class T>
 std::int64_t hidden_lines(const PackedNetwork<T>& net) {
   constexpr auto line = static_cast<std::int64_t>(kCacheLine / sizeof(T));

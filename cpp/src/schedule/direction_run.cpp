@@ -6,11 +6,11 @@
 namespace gatecell {
 namespace {
 
-// Units first ... first+count-1 of n, contiguous in `from` or zeros, to a row of `stride`; what follows the last unit
-// is padding, and zero.
+// Copies the units first ... first+count-1 of n from contiguous memory, or sets them to zero where `from` is null.
+// `to` has room for `stride` units. The units after the last one are padding, and become zero.
 template <class T>
-void copy_in(const T* from, std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t count, T* to,
-             std::ptrdiff_t stride) {
+void copy_units(const T* from, std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t count, T* to,
+                std::ptrdiff_t stride) {
   const std::ptrdiff_t end = first + count;
   if (from) std::copy_n(from + first, count, to + first);
   std::fill(to + (from ? end : first), to + (end == n ? stride : end), T(0));
@@ -20,77 +20,100 @@ void copy_in(const T* from, std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff
 
 template <class T>
 DirectionRun<T>::DirectionRun(const PackedNetwork<T>& net, std::int64_t layer, int direction, std::ptrdiff_t group_rows,
-                              Carver& carver)
+                              BumpAllocator& allocator)
     : net_(&net),
       weights_(&net.direction(layer, direction)),
       reverse_(direction == 1),
-      hidden_range_(range(weights_->recurrent, {})),
-      state_range_(range(weights_->state(), {})),
-      h_(carver.take<T>(group_rows * weights_->state_stride())),
-      h_next_(carver.take<T>(group_rows * weights_->state_stride())),
-      c_(net.spec.cell == Cell::lstm ? carver.take<T>(group_rows * weights_->hidden_stride()) : nullptr),
-      c_next_(weights_->peephole.units ? carver.take<T>(group_rows * weights_->hidden_stride()) : c_),
-      sums_(net.spec.textbook() ? carver.take<T>(gates_size(net, 1, group_rows)) : nullptr),
-      reset_h_(weights_->candidate.units ? carver.take<T>(group_rows * weights_->hidden_stride()) : nullptr),
-      hidden_(weights_->projection.units ? carver.take<T>(group_rows * weights_->hidden_stride()) : nullptr) {}
+      hidden_range_(range_of(weights_->recurrent, {})),
+      state_range_(range_of(weights_->state(), {})) {
+  const PackedDirection<T>& w = *weights_;
+  const auto state = [&] { return allocator.allocate<T>(group_rows * w.state_stride()); };
+  const auto hidden = [&] { return allocator.allocate<T>(group_rows * w.hidden_stride()); };
+  const std::ptrdiff_t pre_activations = pre_activations_size(net, 1, 1);
+  h_ = state();
+  h_next_ = state();
+  c_ = net.spec.cell == Cell::lstm ? hidden() : nullptr;
+  c_next_ = w.peephole.units ? hidden() : c_;
+  args_.sums = net.spec.extended() ? allocator.allocate<T>(group_rows * pre_activations) : nullptr;
+  args_.reset_h = w.candidate.units ? hidden() : nullptr;
+  hidden_ = w.projection.units ? hidden() : nullptr;
 
-template <class T>
-std::ptrdiff_t DirectionRun<T>::gates_size(const PackedNetwork<T>& net, std::ptrdiff_t chunk,
-                                           std::ptrdiff_t group_rows) {
-  const PanelShape& shape = net.directions.front().input;
-  return chunk * group_rows * shape.padded_units() * shape.gates;
+  args_.panels = w.recurrent_panels;
+  args_.recurrent_bias = w.recurrent_bias;
+  args_.first_block = hidden_range_.first;
+  args_.last_block = hidden_range_.last;
+  args_.depth = w.recurrent.depth;
+  args_.projected_row = args_.sums_row = pre_activations;
+  args_.input_panels = w.input_panels;
+  args_.bias = w.bias;
+  args_.input_depth = w.input.depth;
+  args_.h_row = w.state_stride();
+  args_.h_next_row = w.hidden_stride();
+  args_.c_row = c_ ? w.hidden_stride() : 0;
+  args_.units = w.recurrent.units;
+  args_.relu = net.spec.cell == Cell::rnn_relu;
+  args_.extended = &w.extended;
 }
 
 template <class T>
-DirectionRun<T> DirectionRun<T>::share(HiddenPart part) const {
+std::ptrdiff_t DirectionRun<T>::pre_activations_size(const PackedNetwork<T>& net, std::ptrdiff_t steps,
+                                                     std::ptrdiff_t rows) {
+  const PanelShape& shape = net.directions.front().input;
+  return steps * rows * shape.padded_units() * shape.gates;
+}
+
+template <class T>
+DirectionRun<T> DirectionRun<T>::for_share(HiddenShare share) const {
   DirectionRun run = *this;
-  run.hidden_range_ = range(weights_->recurrent, part);
-  run.state_range_ = range(weights_->state(), part);
+  run.hidden_range_ = range_of(weights_->recurrent, share);
+  run.state_range_ = range_of(weights_->state(), share);
+  run.args_.first_block = run.hidden_range_.first;
+  run.args_.last_block = run.hidden_range_.last;
   return run;
 }
 
-// Parts begin at whole cache lines of h, so that no two threads write one.
+// Each share begins at a whole cache line of h, so that no two threads write to the same line.
 template <class T>
-typename DirectionRun<T>::Range DirectionRun<T>::range(const PanelShape& shape, HiddenPart part) {
+typename DirectionRun<T>::Range DirectionRun<T>::range_of(const PanelShape& shape, HiddenShare share) {
   const std::ptrdiff_t blocks = shape.blocks, lanes = shape.lanes;
-  if (part.parts == 1) return {0, blocks, 0, shape.units};
+  if (share.count == 1) return {0, blocks, 0, shape.units};
   const std::ptrdiff_t line =
       std::max(std::ptrdiff_t{1}, std::ptrdiff_t{kCacheLine / sizeof(T)} / lanes);  // blocks in a cache line
   const std::ptrdiff_t lines = (blocks + line - 1) / line;
-  const auto start = [&](int index) { return std::min(blocks, lines * index / part.parts * line); };
-  const std::ptrdiff_t first = start(part.index), last = start(part.index + 1);
+  const auto first_block = [&](int index) { return std::min(blocks, lines * index / share.count * line); };
+  const std::ptrdiff_t first = first_block(share.index), last = first_block(share.index + 1);
   return {first, last, first * lanes, std::min(last * lanes, shape.units) - first * lanes};
 }
 
 template <class T>
 void DirectionRun<T>::begin(const StateArrays<T>& state, std::ptrdiff_t rows) {
   state_ = state;
-  rows_ = 0;
-  set_rows(rows);
+  active_rows_ = 0;
+  set_active_rows(rows);
 }
 
 template <class T>
-void DirectionRun<T>::set_rows(std::ptrdiff_t rows) {
-  rows > rows_ ? load(state_, rows_, rows) : store(state_, rows, rows_);
-  rows_ = rows;
+void DirectionRun<T>::set_active_rows(std::ptrdiff_t rows) {
+  rows > active_rows_ ? load_state(state_, active_rows_, rows) : store_state(state_, rows, active_rows_);
+  active_rows_ = rows;
 }
 
 template <class T>
-void DirectionRun<T>::load(const StateArrays<T>& from, std::ptrdiff_t first, std::ptrdiff_t last) {
+void DirectionRun<T>::load_state(const StateArrays<T>& from, std::ptrdiff_t first, std::ptrdiff_t last) {
   const Range &s = state_range_, &u = hidden_range_;
   const std::ptrdiff_t state_size = weights_->state().units, hidden_size = weights_->recurrent.units;
   for (std::ptrdiff_t r = first; r < last; ++r) {
     const std::ptrdiff_t i = from.index ? from.index[r] : r;
-    copy_in(from.h_0 ? from.h_0 + i * state_size : nullptr, state_size, s.first_unit, s.units,
-            h_ + r * weights_->state_stride(), weights_->state_stride());
+    copy_units(from.h_0 ? from.h_0 + i * state_size : nullptr, state_size, s.first_unit, s.units,
+               h_ + r * weights_->state_stride(), weights_->state_stride());
     if (!c_) continue;
-    copy_in(from.c_0 ? from.c_0 + i * hidden_size : nullptr, hidden_size, u.first_unit, u.units,
-            c_ + r * weights_->hidden_stride(), weights_->hidden_stride());
+    copy_units(from.c_0 ? from.c_0 + i * hidden_size : nullptr, hidden_size, u.first_unit, u.units,
+               c_ + r * weights_->hidden_stride(), weights_->hidden_stride());
   }
 }
 
 template <class T>
-void DirectionRun<T>::store(const StateArrays<T>& to, std::ptrdiff_t first, std::ptrdiff_t last) const {
+void DirectionRun<T>::store_state(const StateArrays<T>& to, std::ptrdiff_t first, std::ptrdiff_t last) const {
   const Range &s = state_range_, &u = hidden_range_;
   const std::ptrdiff_t state_size = weights_->state().units, hidden_size = weights_->recurrent.units;
   for (std::ptrdiff_t r = first; r < last; ++r) {
@@ -103,78 +126,59 @@ void DirectionRun<T>::store(const StateArrays<T>& to, std::ptrdiff_t first, std:
 }
 
 template <class T>
-void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, bool fused, Hand<T>& hand) {
-  const PackedDirection<T>& w = *weights_;
-  if (!fused) project(x, steps, hand.gates);
-  StepArgs<T> args{};
-  args.relu = net_->spec.cell == Cell::rnn_relu;
-  args.extras = &w.extras;
-  args.sums = sums_;
-  args.sums_row = gates_size(*net_, 1, 1);
-  args.reset_h = reset_h_;
-  args.panels = w.recurrent_panels;
-  args.recurrent_bias = w.recurrent_bias;
-  args.first_block = hidden_range_.first;
-  args.last_block = hidden_range_.last;
-  args.depth = w.recurrent.depth;
-  args.projected_row = gates_size(*net_, 1, 1);
-  args.input_panels = w.input_panels;
-  args.bias = w.bias;
-  args.input_depth = w.input.depth;
-  args.x_row = x.row;
-  args.h_row = w.state_stride();
-  args.h_next_row = w.hidden_stride();
-  args.c_row = c_ ? w.hidden_stride() : 0;
-  args.y_row = y.row;
-  args.units = w.recurrent.units;
+void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, bool fused, ThreadContext<T>& context) {
+  if (!fused) project(x, steps, context.projected);
+  args_.x_row = x.row;
+  args_.y_row = y.row;
   std::ptrdiff_t row_steps = 0, most_rows = 0;
   for (std::ptrdiff_t i = 0; i < steps; ++i) {
     const std::ptrdiff_t t = reverse_ ? steps - 1 - i : i;
-    if (x.starts) follow(x.before(t + 1) - x.before(t), hand.meeting);
-    args.rows = rows_;
-    row_steps += rows_;
-    most_rows = std::max(most_rows, rows_);
-    const std::ptrdiff_t before = x.starts ? x.before(t) : t * rows_;
-    args.projected = fused ? nullptr : hand.gates + before * args.projected_row;
-    const View<const T> now = x.from(t);
-    args.x = now.data;
-    args.x_index = now.index;
-    step(args, y.from(t), hand.meeting);
+    if (x.offsets) update_active_rows(x.rows_before(t + 1) - x.rows_before(t), context.barrier);
+    args_.rows = active_rows_;
+    row_steps += active_rows_;
+    most_rows = std::max(most_rows, active_rows_);
+    const std::ptrdiff_t before = x.offsets ? x.rows_before(t) : t * active_rows_;
+    args_.projected = fused ? nullptr : context.projected + before * args_.projected_row;
+    const View<const T> now = x.from_step(t);
+    args_.x = now.data;
+    args_.x_index = now.index;
+    step(y.from_step(t), context.barrier);
   }
-  count(steps, row_steps, most_rows, fused, hand.counts);
+  add_stats(steps, row_steps, most_rows, fused, context.stats);
 }
 
-// Rows that join are read by the other parts too.
+// The other shares read the state of rows that join, so they wait until it is loaded.
 template <class T>
-void DirectionRun<T>::follow(std::ptrdiff_t rows, Meeting& meeting) {
-  const bool join = rows > rows_;
-  if (rows != rows_) set_rows(rows);
-  if (join) meeting.meet();
+void DirectionRun<T>::update_active_rows(std::ptrdiff_t rows, Barrier& barrier) {
+  const bool join = rows > active_rows_;
+  if (rows != active_rows_) set_active_rows(rows);
+  if (join) barrier.arrive_and_wait();
 }
 
 template <class T>
-void DirectionRun<T>::count(std::ptrdiff_t steps, std::ptrdiff_t row_steps, std::ptrdiff_t most_rows, bool fused,
-                            Counts& counts) const {
-  const auto part = [](const PanelShape& shape, const Range& range) {
+void DirectionRun<T>::add_stats(std::ptrdiff_t steps, std::ptrdiff_t row_steps, std::ptrdiff_t most_rows, bool fused,
+                                ExecutionStats& stats) const {
+  const auto panels_size = [](const PanelShape& shape, const Range& range) {
     return (range.last - range.first) * shape.lanes * shape.gates * shape.depth;
   };
-  Counts done;
+  ExecutionStats done;
   (fused ? done.fused_steps : done.projected_steps) = steps;
   done.most_steps = steps;
   done.most_rows = most_rows;
   done.row_steps = row_steps;
   done.tasks = 1;
   done.weights_read =
-      part(weights_->input, hidden_range_) * (fused ? steps : 1) +
+      panels_size(weights_->input, hidden_range_) * (fused ? steps : 1) +
       weights_->step_weights() / weights_->recurrent.blocks * (hidden_range_.last - hidden_range_.first) * steps +
-      (hidden_ ? part(weights_->projection, state_range_) * steps : 0);
-  counts.add(done);
+      (hidden_ ? panels_size(weights_->projection, state_range_) * steps : 0);
+  stats.merge(done);
 }
 
-// All (t, row) of a chunk at once where one stride reaches them, otherwise along the longer of the two.
+// Projects all (t, row) of a chunk in one call where one stride reaches them. Otherwise makes one call per step or one
+// per row, so that each call has as much to do as possible.
 template <class T>
-void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* gates) const {
-  const std::ptrdiff_t gate_row = gates_size(*net_, 1, 1);
+void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* projected) const {
+  const std::ptrdiff_t projected_row = args_.projected_row;
   ProjectArgs<T> args{};
   args.panels = weights_->input_panels;
   args.start = weights_->bias;
@@ -182,8 +186,8 @@ void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* gates) c
   args.first_block = hidden_range_.first;
   args.last_block = hidden_range_.last;
   args.depth = weights_->input.depth;
-  const auto rows_from = [&](const T* from, std::ptrdiff_t from_row, std::ptrdiff_t rows, T* to,
-                             std::ptrdiff_t to_row) {
+  const auto project_rows = [&](const T* from, std::ptrdiff_t from_row, std::ptrdiff_t rows, T* to,
+                                std::ptrdiff_t to_row) {
     args.x = from;
     args.x_row = from_row;
     args.rows = rows;
@@ -192,47 +196,46 @@ void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* gates) c
     net_->cell.project(args);
   };
   args.x_index = x.index;
-  if (x.starts) {
-    rows_from(x.data, x.row, x.before(steps), gates, gate_row);
-  } else if (rows_ == 1) {
-    rows_from(x.data, x.step, steps, gates, gate_row);
-  } else if (x.step == rows_ * x.row) {
-    rows_from(x.data, x.row, steps * rows_, gates, gate_row);
-  } else if (rows_ >= steps) {
+  if (x.offsets) {
+    project_rows(x.data, x.row, x.rows_before(steps), projected, projected_row);
+  } else if (active_rows_ == 1) {
+    project_rows(x.data, x.step, steps, projected, projected_row);
+  } else if (x.step == active_rows_ * x.row) {
+    project_rows(x.data, x.row, steps * active_rows_, projected, projected_row);
+  } else if (active_rows_ >= steps) {
     for (std::ptrdiff_t t = 0; t < steps; ++t) {
-      rows_from(x.at(t, 0), x.row, rows_, gates + t * rows_ * gate_row, gate_row);
+      project_rows(x.at(t, 0), x.row, active_rows_, projected + t * active_rows_ * projected_row, projected_row);
     }
   } else {
-    for (std::ptrdiff_t r = 0; r < rows_; ++r) {
-      rows_from(x.at(0, r), x.step, steps, gates + r * gate_row, rows_ * gate_row);
+    for (std::ptrdiff_t r = 0; r < active_rows_; ++r) {
+      project_rows(x.at(0, r), x.step, steps, projected + r * projected_row, active_rows_ * projected_row);
     }
   }
 }
 
-// args has what is the same in all steps, and this one's x and projected gates; y begins with this step.
+// Takes the step whose rows, x and projected pre-activations args_ has. y begins with this step.
 template <class T>
-void DirectionRun<T>::step(StepArgs<T>& args, View<T> y, Meeting& meeting) {
-  args.h = h_;
-  args.h_next = hidden_ ? hidden_ : h_next_;
-  args.y = hidden_ ? nullptr : y.data;
-  args.y_index = y.index;
-  args.backwards = backwards_;
-  args.c = c_;
-  args.c_next = c_next_;
+void DirectionRun<T>::step(View<T> y, Barrier& barrier) {
+  args_.h = h_;
+  args_.h_next = hidden_ ? hidden_ : h_next_;
+  args_.y = hidden_ ? nullptr : y.data;
+  args_.y_index = y.index;
+  args_.c = c_;
+  args_.c_next = c_next_;
   if (net_->cell.reset) {
-    net_->cell.reset(args);
-    meeting.meet();
+    net_->cell.reset(args_);
+    barrier.arrive_and_wait();
   }
-  net_->cell.step(args);
-  meeting.meet();
-  if (hidden_) project_hidden(y, meeting);
+  net_->cell.step(args_);
+  barrier.arrive_and_wait();
+  if (hidden_) project_hidden(y, barrier);
   std::swap(h_, h_next_);
   std::swap(c_, c_next_);
-  backwards_ = !backwards_;
+  args_.backwards = !args_.backwards;  // the blocks that this step read last are still in a near cache
 }
 
 template <class T>
-void DirectionRun<T>::project_hidden(View<T> y, Meeting& meeting) const {
+void DirectionRun<T>::project_hidden(View<T> y, Barrier& barrier) const {
   const PackedDirection<T>& w = *weights_;
   const Range& own = state_range_;
   ProjectArgs<T> args{};
@@ -242,16 +245,16 @@ void DirectionRun<T>::project_hidden(View<T> y, Meeting& meeting) const {
   args.first_block = own.first;
   args.last_block = own.last;
   args.depth = w.projection.depth;
-  args.rows = rows_;
+  args.rows = active_rows_;
   args.x = hidden_;
   args.x_row = w.hidden_stride();
   args.out = h_next_;
   args.out_row = w.state_stride();
   net_->kernels.project_hidden(args);
-  for (std::ptrdiff_t r = 0; r < rows_; ++r) {
+  for (std::ptrdiff_t r = 0; r < active_rows_; ++r) {
     std::copy_n(h_next_ + r * w.state_stride() + own.first_unit, own.units, y.at(0, r) + own.first_unit);
   }
-  meeting.meet();
+  barrier.arrive_and_wait();
 }
 
 template class DirectionRun<float>;

@@ -1,12 +1,12 @@
-// Runs one call: scratch, threads, layers in order. Floating-point mode is the caller's business.
+// Runs one call. The caller sets the floating-point mode before.
 #pragma once
 
 #include "pack/packed.h"
-#include "schedule/counts.h"
+#include "schedule/execution_stats.h"
 
 namespace gatecell {
 
 template <class T>
-void forward(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan, Counts* counts = nullptr);
+void forward(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan, ExecutionStats* stats = nullptr);
 
 }  // namespace gatecell

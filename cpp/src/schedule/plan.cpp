@@ -3,31 +3,34 @@
 #include <algorithm>
 #include <chrono>
 
+#include "runtime/cpu_count.h"
 #include "schedule/cost.h"
 #include "schedule/ragged.h"
-#include "schedule/team.h"
+#include "schedule/thread_pool.h"
 
 namespace gatecell {
 namespace {
 
-constexpr double kStartSeconds = 1e-6;    // a worker that is awake takes its job and is waited for
-constexpr double kWorthThreads = 100e-6;  // waking a sleeping worker costs up to 90 us
-constexpr double kWorthAwake = 5e-6;
-constexpr double kMeetingRisk = 1.03;  // threads that meet often are all held up when the system holds up one of them
+constexpr double kStartSeconds = 1e-6;    // to give a job to a worker that is awake, and to wait for it
+constexpr double kWorthThreads = 100e-6;  // a shorter call does not pay for waking a worker, up to 90 us
+constexpr double kWorthAwake = 5e-6;      // the same for workers that are awake
+// If threads wait for each other often and the system interrupts one of them, all of them lose time.
+constexpr double kBarrierRisk = 1.03;
 
 std::int64_t divide_up(std::int64_t n, std::int64_t size) { return (n - 1) / size + 1; }  // n >= 1
 
-// Layers apart: few steps, so that every thread soon has a layer to work on, but enough for full tiles of `project`.
+// The chunk if layers are split: few steps, so that every thread soon has a layer to work on, but enough steps for full
+// tiles of `project`.
 constexpr std::int64_t kLayerChunk = 8;
 
-// Rows go through time in even groups. Projected gates of one chunk and one group stay in the L2 cache until the steps
-// have used them. Where the input weights are too large for it, a longer chunk reads them less often, and that counts
-// for more. Chunks are even.
+// Chooses group_rows and chunk. Groups have nearly equal sizes, and so have chunks. The projected pre-activations of
+// one chunk and one group stay in the L2 cache until the steps have used them. If the input weights are too large for
+// the L2 cache, a longer chunk is better, because it reads them not as often.
 template <class T>
 void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, Plan& plan) {
-  constexpr std::int64_t kGateBytes = 192 * 1024, kWeightBytesPerGateByte = 4, kFewest = 24;
-  const std::int64_t part_rows = plan.row_parts == 1 ? rows : divide_up(rows, plan.row_parts);
-  plan.group_rows = part_rows <= kGroupRows ? part_rows : divide_up(part_rows, divide_up(part_rows, kGroupRows));
+  constexpr std::int64_t kGateBytes = 192 * 1024, kWeightBytesPerGateByte = 4, kFewestSteps = 24;
+  const std::int64_t share_rows = plan.row_parts == 1 ? rows : divide_up(rows, plan.row_parts);
+  plan.group_rows = share_rows <= kGroupRows ? share_rows : divide_up(share_rows, divide_up(share_rows, kGroupRows));
   if (plan.layer_parts > 1) {
     plan.chunk = std::min(steps, kLayerChunk);
   } else if (steps > 1) {
@@ -35,55 +38,55 @@ void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64
     const auto row_bytes = static_cast<std::int64_t>(sizeof(T)) * shape.padded_units() * shape.gates;
     const auto weight_bytes = static_cast<std::int64_t>(sizeof(T)) * shape.size();
     const std::int64_t gate_bytes = std::max(kGateBytes, weight_bytes / kWeightBytesPerGateByte);
-    const std::int64_t most = std::max(gate_bytes / row_bytes, kFewest) / plan.group_rows;
-    plan.chunk = divide_up(steps, divide_up(steps, std::max<std::int64_t>(most, 1)));
+    const std::int64_t longest = std::max(gate_bytes / row_bytes, kFewestSteps) / plan.group_rows;
+    plan.chunk = divide_up(steps, divide_up(steps, std::max<std::int64_t>(longest, 1)));
   }
 }
 
-// The kernel, the blocking and the prediction for these parts.
+// Completes a plan that has its splits: adds the blocking, the step kernel and the prediction.
 template <class T>
-Plan complete(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, Plan plan) {
+Plan complete_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, Plan plan) {
   choose_blocking(net, steps, rows, plan);
   plan.fused = choose_fused(net, steps, plan.group_rows, plan.hidden_parts);
   plan.seconds = cost(net, steps, rows, plan).seconds;
   return plan;
 }
 
-// Waking a worker does not pay for one short call, but for many that come one right after the other, since it stays
-// awake between them. Counts the time that such calls of this thread have filled.
-bool in_a_loop(double seconds) {
+// Whether this thread makes a long series of calls, one right after the other. Waking a worker does not pay for one
+// short call. It pays for a series, because the worker stays awake between the calls. Sums the seconds of the series.
+bool is_in_loop(double seconds) {
   using Clock = std::chrono::steady_clock;
-  constexpr double kGap = 20e-6, kLong = 500e-6;  // a worker falls asleep after 30 us
+  constexpr double kGap = 20e-6, kLong = 500e-6;  // a worker sleeps after 30 us
   thread_local Clock::time_point last;
-  thread_local double last_seconds = 0, filled = 0;
+  thread_local double last_seconds = 0, series = 0;
   const Clock::time_point now = Clock::now();
   const double since = std::chrono::duration<double>(now - last).count();
-  filled = since < 2 * last_seconds + kGap ? filled + last_seconds : 0;
+  series = since < 2 * last_seconds + kGap ? series + last_seconds : 0;
   last = now;
   last_seconds = seconds;
-  return filled > kLong;
+  return series > kLong;
 }
 
-bool worth_threads(double seconds) {
-  return seconds > kWorthThreads || (seconds > kWorthAwake && (in_a_loop(seconds) || team_is_awake()));
+bool is_worth_threads(double seconds) {
+  return seconds > kWorthThreads || (seconds > kWorthAwake && (is_in_loop(seconds) || thread_pool_is_awake()));
 }
 
-// The fastest way to share the work among at most `threads` threads, or `best` if that is not slower.
+// The plan with the fastest split among at most `threads` threads, or `best` if no split is faster.
 template <class T>
-Plan share(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, std::int64_t threads, Plan best) {
+Plan choose_split(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, std::int64_t threads, Plan best) {
   const auto consider = [&](std::int64_t row_parts, int directions, std::int64_t hidden, std::int64_t layers) {
-    Plan parts;
-    parts.row_parts = static_cast<int>(row_parts);
-    parts.direction_parts = directions;
-    parts.hidden_parts = static_cast<int>(hidden);
-    parts.layer_parts = static_cast<int>(layers);
-    if (parts.threads() == 1) return;
-    parts = complete(net, steps, rows, parts);
-    parts.seconds += kStartSeconds;
-    const bool meets_often = hidden > 1 || layers > 1;
-    if (parts.seconds * (meets_often ? kMeetingRisk : 1) < best.seconds) best = parts;
+    Plan plan;
+    plan.row_parts = static_cast<int>(row_parts);
+    plan.direction_parts = directions;
+    plan.layer_parts = static_cast<int>(layers);
+    plan.hidden_parts = static_cast<int>(hidden);
+    if (plan.threads() == 1) return;
+    plan = complete_plan(net, steps, rows, plan);
+    plan.seconds += kStartSeconds;
+    const bool waits_often = hidden > 1 || layers > 1;
+    if (plan.seconds * (waits_often ? kBarrierRisk : 1) < best.seconds) best = plan;
   };
-  for (int directions = 1; directions <= std::min<std::int64_t>(net.spec.directions(), threads); ++directions) {
+  for (int directions = 1; directions <= std::min<std::int64_t>(net.spec.num_directions(), threads); ++directions) {
     const std::int64_t each = threads / directions;
     for (std::int64_t hidden = 1; hidden <= std::min(each, hidden_lines(net)); ++hidden) {
       consider(std::min(each / hidden, rows), directions, hidden, 1);
@@ -95,9 +98,10 @@ Plan share(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, s
 
 }  // namespace
 
-// Fused tiles save the way of the projected gates to the cache and back, 1 to 3 %, but every step reads W_ih as well:
-// that pays where both matrices stay in the L2 cache, or many rows share what comes from the next one. One or two rows
-// fill no tile, and gain more from steps projected together; but a single step has no other to be projected with.
+// A fused step does not write and read projected pre-activations, which saves 1 to 3 %. But every fused step reads W_ih
+// as well as W_hh. So fused steps are faster if both matrices stay in the L2 cache, or if at least 16 rows use what is
+// read from the L3 cache. One or two rows fill no tile: projecting several steps at once is faster for them. A single
+// step has no other steps to be projected with, so it is always fused.
 template <class T>
 bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int hidden_parts) {
   constexpr double kNearBytes = 768 * 1024, kSharedBytes = 20e6;
@@ -112,11 +116,11 @@ bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
 template <class T>
 Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads) {
   if (steps < 1 || rows < 1) return {};
-  const Plan alone = complete(net, steps, rows, {});
-  if (num_threads < 2 || !worth_threads(alone.seconds)) return alone;
-  const Plan plan = share(net, steps, rows, num_threads, alone);
-  const int cpus = plan.threads() > 1 ? usable_cpus() : num_threads;  // asks the system: only when it matters
-  return cpus < num_threads ? share(net, steps, rows, cpus, alone) : plan;
+  const Plan alone = complete_plan(net, steps, rows, {});
+  if (num_threads < 2 || !is_worth_threads(alone.seconds)) return alone;
+  const Plan plan = choose_split(net, steps, rows, num_threads, alone);
+  const int cpus = plan.threads() > 1 ? usable_cpus() : num_threads;  // this asks the system, so only if it matters
+  return cpus < num_threads ? choose_split(net, steps, rows, cpus, alone) : plan;
 }
 
 template <class T>
@@ -133,7 +137,7 @@ Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, int num_threads
     return plan;
   }
   Plan plan = make_plan(net, e.longest, (e.total + e.longest / 2) / e.longest, num_threads);
-  if (plan.layer_parts > 1 && call.rows > kGroupRows) {  // layers are apart only where all rows are one group
+  if (plan.layer_parts > 1 && call.rows > kGroupRows) {  // layers can only be split if all rows are one group
     plan = make_plan(net, e.longest, kGroupRows + 1, num_threads);
   }
   choose_blocking(net, e.longest, call.rows, plan);
@@ -145,16 +149,17 @@ template <class T>
 Forecast forecast(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
   if (steps < 1 || rows < 1) return {};
   Forecast result;
-  const Cost parts = cost(net, steps, rows, plan);
-  const double most = std::max({parts.computing, parts.reading, parts.meeting, parts.calling});
-  result.limit = most == parts.computing ? Limit::multiply_adds
-                 : most == parts.reading ? parts.level
-                 : most == parts.meeting ? Limit::meetings
+  const Cost costs = cost(net, steps, rows, plan);
+  const double most = std::max({costs.computing, costs.reading, costs.waiting, costs.calling});
+  result.limit = most == costs.computing ? Limit::multiply_adds
+                 : most == costs.reading ? costs.level
+                 : most == costs.waiting ? Limit::barriers
                                          : Limit::calls;
-  // Each thread's groups of rows read the recurrent weights every step, the input weights every step or chunk.
+  // Each group of rows reads the recurrent weights in every step, and the input weights in every step or every chunk.
   std::int64_t passes = 0;
-  for (int part = 0; part < plan.row_parts; ++part) {
-    const std::int64_t first = first_row(rows, plan.row_parts, part), last = first_row(rows, plan.row_parts, part + 1);
+  for (int share = 0; share < plan.row_parts; ++share) {
+    const std::int64_t first = first_row(rows, plan.row_parts, share),
+                       last = first_row(rows, plan.row_parts, share + 1);
     passes += divide_up(last - first, plan.group_rows);
   }
   const std::int64_t input_reads = plan.fused ? steps : divide_up(steps, plan.chunk);

@@ -1,4 +1,5 @@
-// Who computes what when: decided once per call, from the shape, by the cost model.
+// Chooses the plan of a call: how threads split the work, the blocking and the step kernel. The cost model decides,
+// from the shape of the call.
 #pragma once
 
 #include <algorithm>
@@ -8,25 +9,27 @@
 
 namespace gatecell {
 
-// For at most num_threads threads.
+// The fastest plan with at most num_threads threads.
 template <class T>
 Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads);
 
-// Of a call, its lengths included: for its rows that are still going on average, in groups for all of its rows.
+// The same for a call that may have lengths. The splits suit the average number of active rows; the groups have room
+// for all rows.
 template <class T>
 Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, int num_threads);
 
-// Whether some steps of these rows had better compute their input products themselves.
+// Whether the step kernel should be fused, for a chunk of so many steps and rows.
 template <class T>
 bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int hidden_parts);
 
-// What the plan rests on.
+// What limits the speed of a plan, and the bytes it reads.
 template <class T>
 Forecast forecast(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan);
 
-// Where a part of the rows begins: as many for each, the first parts one more if need be.
-inline std::int64_t first_row(std::int64_t rows, int parts, int part) {
-  return parts == 1 ? part * rows : rows / parts * part + std::min<std::int64_t>(rows % parts, part);
+// The first row of a share, when `rows` rows are split into `shares` shares. The first shares have one row more if the
+// split is not even.
+inline std::int64_t first_row(std::int64_t rows, int shares, int share) {
+  return shares == 1 ? share * rows : rows / shares * share + std::min<std::int64_t>(rows % shares, share);
 }
 
 }  // namespace gatecell

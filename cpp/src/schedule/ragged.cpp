@@ -15,28 +15,29 @@ Extent extent(const Call<T>& call) {
 }
 
 template <class T>
-Ragged::Ragged(const Call<T>& call, std::int64_t longest, int parts) : layout_(call.layout), steps_(longest) {
+Ragged::Ragged(const Call<T>& call, std::int64_t longest, int shares) : layout_(call.layout), steps_(longest) {
   const auto rows = static_cast<std::size_t>(call.rows), steps = static_cast<std::size_t>(longest);
   rows_.resize(rows);
   lengths_.resize(rows);
   state_rows_.resize(rows);
   index_.resize(rows);
 
-  // Counting sort, stable: rows longer than t, which are also those that a packed step t holds.
+  // A stable counting sort. longer[t] is the number of rows that are longer than t. A packed layout has as many rows at
+  // step t.
   std::vector<std::ptrdiff_t> longer(steps + 1);
   for (std::size_t r = 0; r < rows; ++r) {
     if (call.lengths[r] > 0) ++longer[static_cast<std::size_t>(call.lengths[r]) - 1];
   }
   for (std::size_t t = steps; t-- > 0;) longer[t] += longer[t + 1];
   if (call.layout == Layout::packed) {
-    times_.resize(steps + 1);
-    std::partial_sum(longer.begin(), longer.end() - 1, times_.begin() + 1);
+    rows_before_step_.resize(steps + 1);
+    std::partial_sum(longer.begin(), longer.end() - 1, rows_before_step_.begin() + 1);
   }
   std::int64_t before = 0;
   for (std::size_t r = 0; r < rows; ++r) {
     const std::int64_t rank = longer[static_cast<std::size_t>(call.lengths[r])]++, row = static_cast<std::int64_t>(r);
     const auto place =
-        static_cast<std::size_t>(first_row(call.rows, parts, static_cast<int>(rank % parts)) + rank / parts);
+        static_cast<std::size_t>(first_row(call.rows, shares, static_cast<int>(rank % shares)) + rank / shares);
     rows_[place] = row;
     lengths_[place] = call.lengths[r];
     state_rows_[place] = call.state_rows ? call.state_rows[r] : row;

@@ -1,4 +1,4 @@
-// A group of rows on its way through time: how many of them are still going at each step, and where its chunks end.
+// The steps of one group of rows: how many rows are active at each step, and where its chunks begin.
 #pragma once
 
 #include <algorithm>
@@ -9,37 +9,40 @@ namespace gatecell {
 
 class Timeline {
  public:
-  // All rows to the end.
+  // Rows of equal length.
   Timeline(std::ptrdiff_t rows, std::ptrdiff_t steps, std::ptrdiff_t chunk)
       : rows_(rows), steps_(steps), chunk_(chunk), chunks_((steps - 1) / chunk + 1) {}
 
-  // Rows from this place on, the longest first: as many steps in a chunk as hold chunk * rows steps of rows. starts and
-  // cuts have room for the steps of the longest and one more.
+  // Rows of different lengths: the `rows` rows from place `first` on, longest first. A chunk takes more steps as rows
+  // end: as many as hold at most chunk * rows steps of rows. offsets and chunk_starts are arrays to fill; each has room
+  // for one more element than the longest row has steps.
   Timeline(const Ragged& ragged, std::ptrdiff_t first, std::ptrdiff_t rows, std::ptrdiff_t chunk,
-           std::ptrdiff_t* starts, std::ptrdiff_t* cuts)
-      : rows_(rows), steps_(ragged.length(first)), starts_(starts), cuts_(cuts) {
-    std::ptrdiff_t live = rows;
-    starts[0] = cuts[0] = 0;
+           std::ptrdiff_t* offsets, std::ptrdiff_t* chunk_starts)
+      : rows_(rows), steps_(ragged.length(first)), offsets_(offsets), chunk_starts_(chunk_starts) {
+    std::ptrdiff_t active = rows;
+    offsets[0] = chunk_starts[0] = 0;
     for (std::ptrdiff_t t = 0; t < steps_; ++t) {
-      while (ragged.length(first + live - 1) <= t) --live;
-      starts[t + 1] = starts[t] + live;
-      if (starts[t + 1] - starts[cuts[chunks_]] > chunk * rows) cuts[++chunks_] = t;
+      while (ragged.length(first + active - 1) <= t) --active;
+      offsets[t + 1] = offsets[t] + active;
+      if (offsets[t + 1] - offsets[chunk_starts[chunks_]] > chunk * rows) chunk_starts[++chunks_] = t;
     }
-    if (steps_ > 0) cuts[++chunks_] = steps_;
+    if (steps_ > 0) chunk_starts[++chunks_] = steps_;
   }
 
   std::ptrdiff_t rows() const { return rows_; }
   std::ptrdiff_t steps() const { return steps_; }
   std::ptrdiff_t chunks() const { return chunks_; }
-  // First step of a chunk; chunks(): the end.
-  std::ptrdiff_t cut(std::ptrdiff_t chunk) const { return cuts_ ? cuts_[chunk] : std::min(chunk * chunk_, steps_); }
-  // starts()[t]: steps of all rows before step t; null where all rows go to the end.
-  const std::ptrdiff_t* starts() const { return starts_; }
-  std::ptrdiff_t live(std::ptrdiff_t t) const { return starts_ ? starts_[t + 1] - starts_[t] : rows_; }
+  // The first step of a chunk; for chunks() the number of steps.
+  std::ptrdiff_t chunk_start(std::ptrdiff_t chunk) const {
+    return chunk_starts_ ? chunk_starts_[chunk] : std::min(chunk * chunk_, steps_);
+  }
+  // offsets()[t] is the number of steps of all rows before step t. Null for rows of equal length.
+  const std::ptrdiff_t* offsets() const { return offsets_; }
+  std::ptrdiff_t active_rows(std::ptrdiff_t t) const { return offsets_ ? offsets_[t + 1] - offsets_[t] : rows_; }
 
  private:
   std::ptrdiff_t rows_, steps_, chunk_ = 0, chunks_ = 0;
-  const std::ptrdiff_t *starts_ = nullptr, *cuts_ = nullptr;
+  const std::ptrdiff_t *offsets_ = nullptr, *chunk_starts_ = nullptr;
 };
 
 }  // namespace gatecell

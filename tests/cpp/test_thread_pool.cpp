@@ -10,13 +10,15 @@
 
 #include "pack/packed.h"
 #include "problems.h"
-#include "runtime/flag.h"
+#include "runtime/cpu_count.h"
+#include "runtime/test_hooks.h"
+#include "runtime/wait_counter.h"
 #include "schedule/forward.h"
-#include "schedule/team.h"
+#include "schedule/worker_lease.h"
 
 using namespace problems;
-using gatecell::Claim;
-using gatecell::Flag;
+using gatecell::WaitCounter;
+using gatecell::WorkerLease;
 
 namespace {
 
@@ -40,7 +42,7 @@ void note(void* context, int part) {
 
 TEST_CASE("a flag wakes who waits for it, asleep or spinning, also where the counter wraps") {
   for (const int spin : {0, 50}) {
-    Flag ping, pong;
+    WaitCounter ping, pong;
     const std::chrono::microseconds time(spin);
     constexpr std::uint32_t first = 0u - 5000;
     ping.raise(first);
@@ -61,7 +63,7 @@ TEST_CASE("a flag wakes who waits for it, asleep or spinning, also where the cou
 }
 
 TEST_CASE("a flag releases several waiters and lets pass who comes late") {
-  Flag flag;
+  WaitCounter flag;
   std::atomic<int> passed{0};
   std::vector<std::thread> waiters;
   for (int i = 0; i < 4; ++i) {
@@ -80,32 +82,32 @@ TEST_CASE("a flag releases several waiters and lets pass who comes late") {
 }
 
 TEST_CASE("a claim gets what is asked for, at most one worker per other CPU") {
-  CHECK(Claim(0).size() == 0);
-  CHECK(Claim(-1).size() == 0);
+  CHECK(WorkerLease(0).size() == 0);
+  CHECK(WorkerLease(-1).size() == 0);
   for (const int wanted : {1, 2, 1000}) {
     const int expected = std::min(wanted, other_cpus);
-    CHECK(Claim(wanted).size() == expected);
-    CHECK(gatecell::team_size() == expected);  // it grows on demand
+    CHECK(WorkerLease(wanted).size() == expected);
+    CHECK(gatecell::thread_pool_size() == expected);  // it grows on demand
   }
-  CHECK(Claim(1).size() == std::min(1, other_cpus));
-  CHECK(gatecell::team_size() == other_cpus);  // and never shrinks
+  CHECK(WorkerLease(1).size() == std::min(1, other_cpus));
+  CHECK(gatecell::thread_pool_size() == other_cpus);  // and never shrinks
 }
 
 TEST_CASE("workers belong to one claim at a time and come back") {
   {
-    const Claim all(1000);
+    const WorkerLease all(1000);
     CHECK(all.size() == other_cpus);
-    CHECK(Claim(1).size() == 0);
+    CHECK(WorkerLease(1).size() == 0);
   }
-  CHECK(Claim(1000).size() == other_cpus);
+  CHECK(WorkerLease(1000).size() == other_cpus);
 }
 
 TEST_CASE("every part runs once, in a thread of its own, the first one here") {
-  Claim claim(1000);
+  WorkerLease lease(1000);
   for (int round = 0; round < 1000; ++round) {
-    for (int parts = 1; parts <= claim.size() + 1; ++parts) {
+    for (int parts = 1; parts <= lease.size() + 1; ++parts) {
       Record record(parts);
-      claim.run(parts, note, &record);
+      lease.run(parts, note, &record);
       REQUIRE(std::count(record.runs.begin(), record.runs.end(), 1) == parts);
       REQUIRE((record.threads[0] == std::this_thread::get_id()));
       REQUIRE(std::set<std::thread::id>(record.threads.begin(), record.threads.end()).size() == record.runs.size());
@@ -120,10 +122,10 @@ TEST_CASE("many callers at once") {
   for (int caller = 0; caller < 8; ++caller) {
     callers.emplace_back([&failures, caller] {
       for (int round = 0; round < 1000; ++round) {
-        Claim claim(1 + (caller + round) % 3);
-        Record record(claim.size() + 1);
-        claim.run(claim.size() + 1, note, &record);
-        claim.run(1, note, &record);
+        WorkerLease lease(1 + (caller + round) % 3);
+        Record record(lease.size() + 1);
+        lease.run(lease.size() + 1, note, &record);
+        lease.run(1, note, &record);
         failures += record.runs[0] != 2;
         for (std::size_t part = 1; part < record.runs.size(); ++part) failures += record.runs[part] != 1;
       }
@@ -131,7 +133,7 @@ TEST_CASE("many callers at once") {
   }
   for (auto& caller : callers) caller.join();
   CHECK(failures == 0);
-  CHECK(Claim(1000).size() == other_cpus);
+  CHECK(WorkerLease(1000).size() == other_cpus);
 }
 
 TEST_CASE("one network called from many threads, with two threads each") {
@@ -140,11 +142,11 @@ TEST_CASE("one network called from many threads, with two threads each") {
     std::int64_t steps, rows;
     gatecell::Plan plan;  // ways to share the work, chunk, rows of a group
   };
-  const Shape shapes[] = {{{Cell::lstm, 7, 48, 2, true, true, 13}, 60, 9, {1, 2, 1, 16, 5, 1}},
-                          {{Cell::gru, 7, 64, 1, true, false, 0}, 60, 9, {2, 1, 1, 16, 5, 1}},
-                          {{Cell::gru, 7, 72, 2, true, false, 0}, 60, 1, {1, 1, 2, 16, 1, 1}},
-                          {{Cell::lstm, 7, 72, 2, true, true, 40}, 60, 3, {1, 1, 2, 16, 2, 1}},
-                          {{Cell::lstm, 7, 24, 5, true, false, 0}, 60, 3, {1, 1, 1, 8, 3, 1, 2, false}}};
+  const Shape shapes[] = {{{Cell::lstm, 7, 48, 2, true, true, 13}, 60, 9, {1, 2, 1, 1, 16, 5}},
+                          {{Cell::gru, 7, 64, 1, true, false, 0}, 60, 9, {2, 1, 1, 1, 16, 5}},
+                          {{Cell::gru, 7, 72, 2, true, false, 0}, 60, 1, {1, 1, 1, 2, 16, 1}},
+                          {{Cell::lstm, 7, 72, 2, true, true, 40}, 60, 3, {1, 1, 1, 2, 16, 2}},
+                          {{Cell::lstm, 7, 24, 5, true, false, 0}, 60, 3, {1, 1, 2, 1, 8, 3}}};
   for (const Shape& shape : shapes) {
     const auto problem = random_problem<float>(shape.spec, shape.steps, shape.rows);
     const auto net = network(problem, gatecell::available_isas().front());
@@ -153,7 +155,8 @@ TEST_CASE("one network called from many threads, with two threads each") {
     std::vector<std::thread> callers;
     for (int caller = 0; caller < 4; ++caller) {
       callers.emplace_back([&] {
-        for (int round = 0; round < 20 / less; ++round) failures += !same_bits(run(net, problem, shape.plan), expected);
+        for (int round = 0; round < 20 / work_divisor; ++round)
+          failures += !same_bits(run(net, problem, shape.plan), expected);
       });
     }
     for (auto& caller : callers) caller.join();
@@ -167,20 +170,20 @@ TEST_CASE("a team that is asleep joins a call that has begun") {
   do {  // on a busy machine calls may be over before anybody has woken
     for (const Spec& spec : specs) {
       for (const std::int64_t rows : {1, 3, 60}) {
-        const auto problem = random_problem<float>(spec, 600 / less, rows);
+        const auto problem = random_problem<float>(spec, 600 / work_divisor, rows);
         CAPTURE(describe(problem));
         const auto isa = gatecell::available_isas().front();
         const gatecell::PackedNetwork<float> net(spec, reference::views(problem), isa);
         Output<float> alone, output;
-        gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 16, 48, 1});
-        for (const gatecell::Plan& plan : {gatecell::Plan{rows > 1 ? 2 : 1, 1, rows > 1 ? 1 : 2, 16, 20, 1},
-                                           gatecell::Plan{1, 1, 2, 16, 20, 1, 1, true},
-                                           gatecell::Plan{1, 1, 1, 8, rows, 1, spec.num_layers > 1 ? 2 : 1, true}}) {
+        gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 1, 16, 48});
+        for (const gatecell::Plan& plan : {gatecell::Plan{rows > 1 ? 2 : 1, 1, 1, rows > 1 ? 1 : 2, 16, 20},
+                                           gatecell::Plan{1, 1, 1, 2, 16, 20, true},
+                                           gatecell::Plan{1, 1, spec.num_layers > 1 ? 2 : 1, 1, 8, rows, true}}) {
           std::this_thread::sleep_for(std::chrono::milliseconds(2));
-          gatecell::Counts counts;
-          gatecell::forward(net, dense_call(problem, output), plan, &counts);
+          gatecell::ExecutionStats stats;
+          gatecell::forward(net, dense_call(problem, output), plan, &stats);
           CHECK(same_bits(output, alone));
-          joined |= counts.joined_at > 0 && counts.joined_at < problem.steps;
+          joined |= stats.joined_at > 0 && stats.joined_at < problem.steps;
         }
       }
     }
@@ -194,30 +197,31 @@ TEST_CASE("more threads than two, whatever this machine has") {
     std::int64_t steps, rows;
     gatecell::Plan plan;
   };
-  const Shape shapes[] = {{{Cell::lstm, 7, 80, 2}, 600 / less, 11, {3, 1, 1, 5, 2, 1}},
-                          {{Cell::gru, 7, 80, 1}, 600 / less, 3, {1, 1, 5, 5, 3, 1, 1, true}},
-                          {{Cell::lstm, 7, 80, 2, true, false, 50}, 600 / less, 2, {2, 1, 3, 5, 1, 1}},
-                          {{Cell::gru, 7, 64, 2, true, true}, 600 / less, 3, {1, 2, 3, 5, 2, 1}},
-                          {{Cell::lstm, 7, 24, 5}, 600 / less, 3, {1, 1, 1, 5, 3, 1, 3, false}},
-                          {{Cell::gru, 7, 24, 5}, 600 / less, 3, {1, 1, 1, 1, 3, 1, 5, true}},
-                          {{Cell::lstm, 7, 80, 1, true, false, 50, Peepholes::full}, 200 / less, 2, {1, 1, 3, 5, 2, 1}},
-                          {{Cell::gru, 7, 80, 2, true, false, 0, Peepholes::none, Reset::before},
-                           200 / less,
-                           3,
-                           {1, 1, 4, 5, 2, 1, 1, true}}};
+  const Shape shapes[] = {
+      {{Cell::lstm, 7, 80, 2}, 600 / work_divisor, 11, {3, 1, 1, 1, 5, 2}},
+      {{Cell::gru, 7, 80, 1}, 600 / work_divisor, 3, {1, 1, 1, 5, 5, 3, true}},
+      {{Cell::lstm, 7, 80, 2, true, false, 50}, 600 / work_divisor, 2, {2, 1, 1, 3, 5, 1}},
+      {{Cell::gru, 7, 64, 2, true, true}, 600 / work_divisor, 3, {1, 2, 1, 3, 5, 2}},
+      {{Cell::lstm, 7, 24, 5}, 600 / work_divisor, 3, {1, 1, 3, 1, 5, 3}},
+      {{Cell::gru, 7, 24, 5}, 600 / work_divisor, 3, {1, 1, 5, 1, 1, 3, true}},
+      {{Cell::lstm, 7, 80, 1, true, false, 50, Peepholes::full}, 200 / work_divisor, 2, {1, 1, 1, 3, 5, 2}},
+      {{Cell::gru, 7, 80, 2, true, false, 0, Peepholes::none, Reset::before},
+       200 / work_divisor,
+       3,
+       {1, 1, 1, 4, 5, 2, true}}};
   for (const Shape& shape : shapes) {
     const auto problem = random_problem<float>(shape.spec, shape.steps, shape.rows);
     CAPTURE(describe(problem));
     const auto isa = gatecell::available_isas().front();
     const gatecell::PackedNetwork<float> net(shape.spec, reference::views(problem), isa);
     Output<float> alone, output;
-    gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 30, shape.rows, 1});
+    gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 1, 30, shape.rows});
     int as_planned = 0;
     while (as_planned < 2) {
-      gatecell::Counts counts;
-      gatecell::forward(net, dense_call(problem, output), shape.plan, &counts);
+      gatecell::ExecutionStats stats;
+      gatecell::forward(net, dense_call(problem, output), shape.plan, &stats);
       CHECK(same_bits(output, alone));
-      as_planned += counts.threads == shape.plan.threads();  // unless the call was over before all had woken
+      as_planned += stats.threads == shape.plan.threads();  // unless the call was over before all had woken
     }
   }
   gatecell::pretend_cpus(0);
@@ -226,32 +230,32 @@ TEST_CASE("more threads than two, whatever this machine has") {
 TEST_CASE("rows of different lengths, shared in every way") {
   gatecell::pretend_cpus(7);
   std::int64_t lengths[] = {90, 400, 0, 230, 400, 310, 20};
-  for (std::int64_t& length : lengths) length /= less;
+  for (std::int64_t& length : lengths) length /= work_divisor;
   const auto ragged_call = [&](const Problem<float>& problem, Output<float>& output) {
     Call<float> call = dense_call(problem, output);
     call.lengths = lengths;
     return call;
   };
   const gatecell::Plan plans[] = {// rows, directions, hidden units apart; chunk, group_rows; (seconds); layers apart
-                                  {3, 1, 1, 4, 7, 0, 1},
-                                  {1, 2, 1, 4, 7, 0, 1},
-                                  {2, 1, 2, 4, 7, 0, 1},
-                                  {1, 1, 3, 4, 7, 0, 1},
-                                  {1, 1, 1, 4, 7, 0, 3}};
+                                  {3, 1, 1, 1, 4, 7},
+                                  {1, 2, 1, 1, 4, 7},
+                                  {2, 1, 1, 2, 4, 7},
+                                  {1, 1, 1, 3, 4, 7},
+                                  {1, 1, 3, 1, 4, 7}};
   const auto check = [&](const Spec& spec, const gatecell::Plan& plan) {
-    const auto problem = random_problem<float>(spec, 400 / less, 7);
+    const auto problem = random_problem<float>(spec, 400 / work_divisor, 7);
     CAPTURE(describe(problem));
     CAPTURE(plan.threads());
     const auto isa = gatecell::available_isas().front();
     const gatecell::PackedNetwork<float> net(spec, reference::views(problem), isa);
     Output<float> alone, shared;
-    gatecell::forward(net, ragged_call(problem, alone), {1, 1, 1, 4, 7, 0, 1});
+    gatecell::forward(net, ragged_call(problem, alone), {1, 1, 1, 1, 4, 7});
     int as_planned = 0;
     while (as_planned < 5) {
-      gatecell::Counts counts;
-      gatecell::forward(net, ragged_call(problem, shared), plan, &counts);
+      gatecell::ExecutionStats stats;
+      gatecell::forward(net, ragged_call(problem, shared), plan, &stats);
       CHECK(same_bits(shared, alone));
-      as_planned += counts.threads == plan.threads();
+      as_planned += stats.threads == plan.threads();
     }
   };
   for (const gatecell::Plan& plan : plans) {
@@ -266,22 +270,22 @@ TEST_CASE("rows of different lengths, shared in every way") {
 
 TEST_CASE("a call in place never begins alone: without memory for the rest, its state would be lost") {
   const Spec spec{Cell::gru, 7, 80, 1};
-  auto problem = random_problem<float>(spec, 600 / less, 4);
+  auto problem = random_problem<float>(spec, 600 / work_divisor, 4);
   const gatecell::PackedNetwork<float> net(spec, reference::views(problem), gatecell::available_isas().front());
-  const gatecell::Plan plan = {2, 1, 1, 5, 2, 1};
+  const gatecell::Plan plan = {2, 1, 1, 1, 5, 2};
   bool begins_alone = false;
-  for (int round = 0; other_cpus > 0 && (round < 200 / less || !begins_alone); ++round) {
+  for (int round = 0; other_cpus > 0 && (round < 200 / work_divisor || !begins_alone); ++round) {
     Output<float> output;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the team falls asleep
-    gatecell::Counts counts;
+    gatecell::ExecutionStats stats;
     Call<float> call = dense_call(problem, output);
     const bool in_place = round % 2;
     if (in_place) call.h_n = problem.h_0.data();
-    gatecell::forward(net, call, plan, &counts);
+    gatecell::forward(net, call, plan, &stats);
     if (in_place) {
-      CHECK(counts.joined_at == 0);
+      CHECK(stats.joined_at == 0);
     } else {
-      begins_alone |= counts.joined_at > 0;
+      begins_alone |= stats.joined_at > 0;
     }
   }
 }

@@ -1,4 +1,4 @@
-#include "runtime/flag.h"
+#include "runtime/wait_counter.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -9,9 +9,10 @@
 namespace gatecell {
 namespace {
 
-static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "the kernel reads the atomic's own word");
+static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t),
+              "the kernel reads the memory of the atomic as a plain word");
 
-void pause_a_moment() {
+void pause_briefly() {
 #ifdef __x86_64__
   __builtin_ia32_pause();
 #else
@@ -25,21 +26,22 @@ void futex(const std::atomic<std::uint32_t>& word, int operation, std::uint32_t 
 
 }  // namespace
 
-// raise() stores the value, then reads sleepers_; a sleeper adds itself, then reads the value. Both sequentially
-// consistent, so one of the two sees the other, and the kernel compares the value once more before it sleeps.
-void Flag::raise(std::uint32_t value) {
+// raise() stores the value and then reads sleepers_. A sleeping thread increments sleepers_ and then reads the value.
+// All four accesses are sequentially consistent, so at least one of the two threads sees what the other has written.
+// The kernel compares the value once more before it puts the thread to sleep.
+void WaitCounter::raise(std::uint32_t value) {
   value_.store(value, std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst)) futex(value_, FUTEX_WAKE_PRIVATE, INT_MAX);
 }
 
-void Flag::wait_for(std::uint32_t target, std::chrono::microseconds spin) const {
+void WaitCounter::wait_for(std::uint32_t target, std::chrono::microseconds spin) const {
   using Clock = std::chrono::steady_clock;
-  if (reached(target)) return;
+  if (has_reached(target)) return;
   const Clock::time_point end = Clock::now() + spin;
   do {
     for (int i = 0; i < 16; ++i) {
-      if (reached(target)) return;
-      pause_a_moment();
+      if (has_reached(target)) return;
+      pause_briefly();
     }
   } while (Clock::now() < end);
 

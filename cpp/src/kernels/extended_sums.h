@@ -1,0 +1,61 @@
+// What the extended cells have in common: products that are added to the pre-activations in memory, and the loop of the
+// second pass, which ends the step.
+#pragma once
+
+#include "project.h"
+#include "step.h"
+
+namespace gatecell {
+namespace {
+
+// Bounds a to [-bound, bound]. The bound may be infinite. NaN stays.
+template <class T>
+GATECELL_INLINE Packet<T> clip(Packet<T> a, T bound) {
+  return clamp<T>(a, -bound, bound);
+}
+
+// out = start + W x for G gates, by the tiles of project. start_row, x_row and out_row are distances between rows,
+// block_step is the distance between blocks in start and out.
+template <class T, int G>
+GATECELL_INLINE void add_product(const StepArgs<T>& s, const T* start, std::ptrdiff_t start_row,
+                                 std::ptrdiff_t block_step, const T* panels, std::ptrdiff_t depth, const T* x,
+                                 std::ptrdiff_t x_row, T* out, std::ptrdiff_t out_row) {
+  project<T, G>({panels, start, start_row, block_step, s.first_block, s.last_block, depth, s.rows, x, x_row, nullptr,
+                 out, out_row, s.backwards});
+}
+
+// The input products of all G gates, projected before or in `sums`.
+template <class T>
+struct InputSums {
+  const T* data;
+  std::ptrdiff_t row;
+};
+
+template <class T>
+GATECELL_INLINE InputSums<T> input_sums(const StepArgs<T>& s) {
+  return s.projected ? InputSums<T>{s.projected, s.projected_row} : InputSums<T>{s.sums, s.sums_row};
+}
+
+// The same. Computes them first if they are not projected.
+template <class T, int G>
+GATECELL_INLINE InputSums<T> compute_input_sums(const StepArgs<T>& s) {
+  if (!s.projected) {
+    project<T, G>({s.input_panels, s.bias, 0, G * kLanes<T>, s.first_block, s.last_block, s.input_depth, s.rows, s.x,
+                   s.x_row, s.x_index, s.sums, s.sums_row, s.backwards});
+  }
+  return input_sums(s);
+}
+
+// Calls f(block, first unit of the block, row, sums of its G gates) for every block and row.
+template <class T, int G, class F>
+GATECELL_INLINE void for_sums(const StepArgs<T>& s, const F& f) {
+  for (std::ptrdiff_t row = 0; row < s.rows; ++row) {
+    const T* sums = s.sums + row * s.sums_row;
+    for (std::ptrdiff_t block = s.first_block; block < s.last_block; ++block) {
+      f(block, block * kLanes<T>, row, sums + block * G * kLanes<T>);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gatecell

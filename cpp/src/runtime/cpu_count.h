@@ -1,0 +1,9 @@
+// How many CPUs this process may use.
+#pragma once
+
+namespace gatecell {
+
+// The number of CPUs that the calling thread may run on. A call never uses more threads than that.
+int usable_cpus();
+
+}  // namespace gatecell
