@@ -1,4 +1,5 @@
-// The module gatecell._core: arrays in, arrays out. Policy (defaults, messages, conversions) is the Python package's.
+// The module gatecell._core: arrays in, arrays out. The Python package does the rest: defaults, conversions and most
+// error messages.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -24,7 +25,7 @@ PYBIND11_MODULE(_core, m) {
         for (const gatecell::Isa isa : gatecell::available_isas()) names.append(gatecell::name(isa));
         return py::typing::List<py::str>(names);
       },
-      "Instruction sets this machine can run, best first.");
+      "The instruction sets that this machine can run, best first.");
   m.def(
       "build_info",
       [] {
@@ -39,7 +40,7 @@ PYBIND11_MODULE(_core, m) {
         result["isas"] = isas;
         return py::typing::Dict<py::str, py::object>(result);
       },
-      "How the core was built: version, commit, compiler, eigen, and isas (name to compiler flags).");
-  m.def("pack_count", &gatecell::pack_count, "How often weights were packed in this process.");
-  m.def("team_size", &gatecell::thread_pool_size, "Worker threads this process has started.");
+      "How the core was built: version, commit, compiler, eigen, and isas, which maps names to compiler flags.");
+  m.def("pack_count", &gatecell::pack_count, "How often this process has packed weights.");
+  m.def("team_size", &gatecell::thread_pool_size, "The number of worker threads that this process has started.");
 }

@@ -1,9 +1,10 @@
-// The call for arrays that are just as the core wants them, without pybind11's conversions: those cost a microsecond.
+// The fast path of a call: plain arrays, without pybind11's argument conversions, which take a microsecond.
 //
-// call(network, x, hx, batch_first, num_threads) takes C-contiguous, aligned arrays of the network's dtype: x with
-// three axes, hx None, h_0, or for an LSTM the tuple (h_0, c_0). Returns y, h_n or y, (h_n, c_n), or NotImplemented for
-// anything else, right or wrong: Network.forward and the Python package then find out which. With a sixth argument, the
-// table of tensor.h, x and hx are tensors of that table's type, and so is what comes back.
+// call(network, x, hx, batch_first, num_threads) takes C-contiguous, aligned arrays of the network's dtype. x has three
+// axes. hx is None, h_0, or for an LSTM the tuple (h_0, c_0). It returns y, h_n or y, (h_n, c_n). For all other
+// arguments it returns NotImplemented, whether they are valid or not; the Python package and Network.forward then
+// decide. With a sixth argument, the table of tensor.h, x and hx are tensors of the type that has the table, and so are
+// the results.
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
@@ -26,19 +27,20 @@ using gatecell::Network;
 using gatecell::Spec;
 
 template <class T>
-PyTypeObject* network_type = nullptr;  // looked up once
+PyTypeObject* network_type = nullptr;  // set when the module is created
 
+// The number of elements from which NumPy requests huge pages for an array. Larger outputs are NumPy arrays.
 template <class T>
-constexpr Py_intptr_t many = 4'000'000 / sizeof(T);  // NumPy asks for huge pages from here on: it shall make the output
+constexpr Py_intptr_t kHugePageElements = 4'000'000 / sizeof(T);
 
-// Three axes of values.
+// The values and the shape of an array or tensor with three axes.
 template <class T>
 struct Values {
-  const T* data = nullptr;  // null where the object is not plain
+  const T* data = nullptr;  // null if the object is not plain
   Py_intptr_t shape[3] = {};
 };
 
-// Of a tensor if there is a table, else of an array.
+// Reads a tensor if there is a table, otherwise an array.
 template <class T>
 Values<T> values_of(PyObject* object, const tensor::Table* table) {
   Values<T> values;
@@ -53,14 +55,15 @@ Values<T> values_of(PyObject* object, const tensor::Table* table) {
   return values;
 }
 
-// The values of a state of this shape, or null where it is another or not plain.
+// The values of a state; null if it has another shape or is not plain.
 template <class T>
 const T* state_of(PyObject* object, const tensor::Table* table, const Py_intptr_t (&expected)[3]) {
   const Values<T> state = values_of<T>(object, table);
   return std::equal(expected, expected + 3, state.shape) ? state.data : nullptr;
 }
 
-// A new array, or tensor if there is a table, and where its values lie; null with an error set without memory.
+// A new tensor if there is a table, otherwise a new array. Sets `data` to the address of its values. Returns null with
+// an error set if there is no memory.
 template <class T>
 py::object new_output(const tensor::Table* table, const Py_intptr_t (&shape)[3], T*& data) {
   if (table) return py::reinterpret_steal<py::object>(tensor::make<T>(*table, shape, data));
@@ -72,7 +75,7 @@ py::object new_output(const tensor::Table* table, const Py_intptr_t (&shape)[3],
 template <class T>
 PyObject* call(PyObject* network, PyObject* input, PyObject* hx, bool batch_first, int num_threads,
                const tensor::Table* table) {
-  const auto* value = plain::held<const Network<T>>(network);
+  const auto* value = plain::cpp_object<const Network<T>>(network);
   if (!value) return not_implemented();
   const Network<T>& net = *value;
   const Spec& spec = net.spec();
@@ -82,9 +85,9 @@ PyObject* call(PyObject* network, PyObject* input, PyObject* hx, bool batch_firs
   if (!x.data || shape[2] != spec.input_size) return not_implemented();
 
   const int time = batch_first ? 1 : 0;
-  const Py_intptr_t chains = spec.num_layers * spec.num_directions(), rows = shape[1 - time];
+  const Py_intptr_t runs = spec.num_layers * spec.num_directions(), rows = shape[1 - time];
   const Py_intptr_t y_shape[3] = {shape[0], shape[1], spec.output_size()};
-  const Py_intptr_t h_shape[3] = {chains, rows, spec.state_size()}, c_shape[3] = {chains, rows, spec.hidden_size};
+  const Py_intptr_t h_shape[3] = {runs, rows, spec.state_size()}, c_shape[3] = {runs, rows, spec.hidden_size};
   Call<T> call;
   call.steps = shape[time];
   call.rows = rows;
@@ -100,7 +103,7 @@ PyObject* call(PyObject* network, PyObject* input, PyObject* hx, bool batch_firs
     call.c_0 = pair ? state_of<T>(PyTuple_GET_ITEM(hx, 1), table, c_shape) : nullptr;
     if (!call.h_0 || (pair && !call.c_0)) return not_implemented();
   }
-  if (table && y_shape[0] * y_shape[1] * y_shape[2] >= many<T>) return not_implemented();
+  if (table && y_shape[0] * y_shape[1] * y_shape[2] >= kHugePageElements<T>) return not_implemented();
   const py::object y = new_output(table, y_shape, call.y);
   if (!y) return nullptr;
   const py::object h_n = new_output(table, h_shape, call.h_n);
@@ -148,7 +151,7 @@ PyMethodDef methods[] = {
     {"call", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fast_call)), METH_FASTCALL,
      "call(network: object, x: object, hx: object, batch_first: bool, num_threads: int, table: object = None) -> "
      "typing.Any\n\n"
-     "y, h_n or y, (h_n, c_n) for plain arrays, with a table for plain tensors; NotImplemented for others."},
+     "Returns y, h_n or y, (h_n, c_n) for plain arrays; with a table, for plain tensors. NotImplemented for others."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Network32 and Network64: NumPy arrays as views, the GIL, errors.
+// Network32 and Network64: they pass NumPy arrays to the core, release the GIL for long calls, and check shapes.
 #include "gatecell/network.h"
 
 #include <pybind11/numpy.h>
@@ -16,7 +16,7 @@
 #include "checks.h"
 #include "register.h"
 #include "run_call.h"
-#include "session.h"
+#include "state_arrays.h"
 
 namespace py = pybind11;
 using namespace py::literals;
@@ -35,13 +35,13 @@ using checks::contiguous;
 using checks::Indices;
 using checks::stride;
 
-// The fields of a Spec in order, enumerators by their names.
+// The fields of a Spec, in order. Enumerators are given by their names.
 using SpecValues = std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t, bool, bool, std::int64_t,
                               std::string, std::string, bool, double, double>;
 
-// The enumerator of that name.
+// The enumerator with this name.
 template <class E, std::size_t N>
-E named(const char* what, const std::string& name, const std::pair<const char*, E> (&names)[N]) {
+E parse_enumerator(const char* what, const std::string& name, const std::pair<const char*, E> (&names)[N]) {
   std::string expected;
   for (std::size_t i = 0; i < N; ++i) {
     if (name == names[i].first) return names[i].second;
@@ -61,14 +61,14 @@ Spec make_spec(const SpecValues& values) {
   std::string cell, peephole, reset;
   std::tie(cell, spec.input_size, spec.hidden_size, spec.num_layers, spec.bias, spec.bidirectional, spec.proj_size,
            peephole, reset, spec.coupled_gates, spec.gate_clip, spec.cell_clip) = values;
-  spec.cell = named("cell", cell, cells);
-  spec.peepholes = named("peepholes", peephole, peepholes);
-  spec.reset = named("reset", reset, resets);
+  spec.cell = parse_enumerator("cell", cell, cells);
+  spec.peepholes = parse_enumerator("peepholes", peephole, peepholes);
+  spec.reset = parse_enumerator("reset", reset, resets);
   gatecell::validate(spec);
   return spec;
 }
 
-// Of the weights of a layer's direction, those that exist.
+// The names and shapes of the weights that one direction of a layer has.
 std::vector<std::pair<const char*, checks::Shape>> weight_shapes(const Spec& spec, std::int64_t layer) {
   const std::int64_t rows = spec.num_gates() * spec.hidden_size,
                      seeing_c = spec.num_peephole_gates() * spec.hidden_size;
@@ -96,18 +96,18 @@ std::vector<gatecell::DirectionWeights<T>> weight_views(const Spec& spec, const 
     const std::string suffix = "_l" + std::to_string(layer) + (number % spec.num_directions() ? "_reverse" : "");
     const auto shapes = weight_shapes(spec, layer);
     auto next = shapes.begin();
-    const auto take = [&](bool exists) -> const T* {
+    const auto next_weight = [&](bool exists) -> const T* {
       if (!exists) return nullptr;
       const auto& [name, shape] = *next++;
       return contiguous(name + suffix, *array++, shape);
     };
     gatecell::DirectionWeights<T> w;
-    w.weight_ih = take(true);
-    w.weight_hh = take(true);
-    w.bias_ih = take(spec.bias);
-    w.bias_hh = take(spec.bias);
-    w.weight_peephole = take(spec.peepholes != Peepholes::none);
-    w.weight_hr = take(spec.proj_size > 0);
+    w.weight_ih = next_weight(true);
+    w.weight_hh = next_weight(true);
+    w.bias_ih = next_weight(spec.bias);
+    w.bias_hh = next_weight(spec.bias);
+    w.weight_peephole = next_weight(spec.peepholes != Peepholes::none);
+    w.weight_hr = next_weight(spec.proj_size > 0);
     views.push_back(w);
   }
   return views;
@@ -127,14 +127,15 @@ py::typing::List<Array<T>> weights(const Network<T>& net) {
   return arrays;
 }
 
-// The state goes from h_0 and c_0, (L*D, B, features) or zeros, into new arrays.
+// Sets the state of a call: h_0 and c_0 are (L*D, B, features) or zeros; h_n and c_n become new arrays, which this
+// returns.
 template <class T>
-session::State<T> with_state(const Spec& spec, const std::optional<Array<T>>& h_0, const std::optional<Array<T>>& c_0,
-                             Call<T>& call) {
-  const std::int64_t chains = spec.num_layers * spec.num_directions();
-  if (h_0) call.h_0 = contiguous("h_0", *h_0, {chains, call.rows, spec.state_size()});
-  if (c_0) call.c_0 = contiguous("c_0", *c_0, {chains, call.rows, spec.hidden_size});
-  session::State<T> state(spec, call.rows);
+state_arrays::State<T> set_call_state(const Spec& spec, const std::optional<Array<T>>& h_0,
+                                      const std::optional<Array<T>>& c_0, Call<T>& call) {
+  const std::int64_t runs = spec.num_layers * spec.num_directions();
+  if (h_0) call.h_0 = contiguous("h_0", *h_0, {runs, call.rows, spec.state_size()});
+  if (c_0) call.c_0 = contiguous("c_0", *c_0, {runs, call.rows, spec.hidden_size});
+  state_arrays::State<T> state(spec, call.rows);
   call.h_n = state.h_data();
   call.c_n = state.c_data();
   return state;
@@ -167,7 +168,7 @@ Result<T> forward(const Network<T>& net, const Array<T>& x, const std::optional<
   call.y = y.mutable_data();
   call.y_step = stride("out", y, time);
   call.y_row = stride("out", y, batch);
-  session::State<T> state = with_state(spec, h_0, c_0, call);
+  state_arrays::State<T> state = set_call_state(spec, h_0, c_0, call);
   run_call(net, call, num_threads);
   return {std::move(y), std::move(state.h), std::move(state.c)};
 }
@@ -190,7 +191,7 @@ Result<T> forward_packed(const Network<T>& net, const Array<T>& data, const std:
   call.y_row = spec.output_size();
   if (state_rows) call.state_rows = contiguous("state_rows", *state_rows, {call.rows});
   call.state_capacity = call.rows;
-  session::State<T> state = with_state(spec, h_0, c_0, call);
+  state_arrays::State<T> state = set_call_state(spec, h_0, c_0, call);
   run_call(net, call, num_threads);
   return {std::move(y), std::move(state.h), std::move(state.c)};
 }
@@ -232,23 +233,24 @@ py::typing::Dict<py::str, py::object> plan(const Network<T>& net, std::int64_t s
 template <class T>
 void register_network(py::module_& m, const char* class_name, const char* doc) {
   py::class_<Network<T>>(m, class_name, doc)
-      .def(
-          py::init([](const SpecValues& values, const std::vector<Array<T>>& arrays, const std::string& isa) {
-            const Spec spec = make_spec(values);
-            return std::make_unique<Network<T>>(spec, weight_views(spec, arrays), gatecell::parse_isa(isa));
-          }),
-          "spec"_a, "weights"_a, "isa"_a,
-          "Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, "
-          "weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].")
+      .def(py::init([](const SpecValues& values, const std::vector<Array<T>>& arrays, const std::string& isa) {
+             const Spec spec = make_spec(values);
+             return std::make_unique<Network<T>>(spec, weight_views(spec, arrays), gatecell::parse_isa(isa));
+           }),
+           "spec"_a, "weights"_a, "isa"_a,
+           "Packs the weights. They are C-contiguous arrays in torch's order, for each layer and direction: weight_ih, "
+           "weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].")
       .def("forward", &forward<T>, "x"_a.noconvert(), "h_0"_a.noconvert(), "c_0"_a.noconvert(), "lengths"_a.noconvert(),
            "out"_a.noconvert(), "batch_first"_a, "num_threads"_a,
-           "x (T, B, I), or (B, T, I) if batch_first, gives y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).")
+           "x is (T, B, I), or (B, T, I) if batch_first. Returns y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).")
       .def("forward_packed", &forward_packed<T>, "data"_a.noconvert(), "h_0"_a.noconvert(), "c_0"_a.noconvert(),
            "lengths"_a.noconvert(), "state_rows"_a.noconvert(), "num_threads"_a,
-           "data (sum of lengths, I), step by step, the longest row first; state_rows: where their states are.")
-      .def("weights", &weights<T>, "The weights as they came in, bit for bit.")
-      .def("plan", &plan<T>, "steps"_a, "rows"_a, "num_threads"_a, "What a call of this shape will do.")
-      .def_property_readonly("nbytes", &Network<T>::nbytes, "Memory of the packed weights in bytes.")
+           "data is (sum of lengths, I), step by step, the longest row first. The state of row r is in row "
+           "state_rows[r] "
+           "of h_0 and c_0.")
+      .def("weights", &weights<T>, "The weights as given, bit for bit.")
+      .def("plan", &plan<T>, "steps"_a, "rows"_a, "num_threads"_a, "What a call of this shape will do, as a dict.")
+      .def_property_readonly("nbytes", &Network<T>::nbytes, "The memory of the packed weights, in bytes.")
       .def_property_readonly("isa", [](const Network<T>& net) { return std::string(gatecell::name(net.isa())); });
 }
 
@@ -257,8 +259,8 @@ void register_network(py::module_& m, const char* class_name, const char* doc) {
 void register_networks(py::module_& m) {
   m.def(
       "validate", [](const SpecValues& spec) { make_spec(spec); }, "spec"_a,
-      "Raises ValueError for sizes below 1, a projection that is not smaller, options of another cell, or sizes whose "
-      "product overflows.");
+      "Raises ValueError for sizes below 1, proj_size >= hidden_size, options of another cell, and sizes whose product "
+      "overflows.");
   register_network<float>(m, "Network32", "A packed float32 network; immutable.");
   register_network<double>(m, "Network64", "A packed float64 network; immutable.");
 }

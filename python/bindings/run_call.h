@@ -1,4 +1,4 @@
-// One call with the GIL held or released, as its length wants it.
+// Runs a call. A long call releases the GIL.
 #pragma once
 
 #include <Python.h>
@@ -8,11 +8,13 @@
 
 #include "gatecell/network.h"
 
-// Beside a busy Python thread it takes up to 5 ms to get a released GIL back: only longer calls release it.
+// A predicted duration in seconds. Only longer calls release the GIL, because getting it back can take 5 ms if another
+// Python thread is busy.
 constexpr double kReleaseGil = 50e-6;
 
-// When the interpreter is shutting down, restoring the thread state ends the thread by unwinding (before Python 3.14).
-// Unwinding would run destructors that drop references without the GIL, so the thread stops here instead, for good.
+// Runs f() without the GIL. While the interpreter shuts down, PyEval_RestoreThread ends the thread by unwinding (before
+// Python 3.14). Unwinding would run destructors that drop references without the GIL. So the thread stops here instead,
+// until the process ends.
 template <class F>
 void without_gil(const F& f) {
   std::exception_ptr error;

@@ -1,4 +1,5 @@
-// Stream32 and Stream64, and step(stream, x, out): one time step of plain arrays, without pybind11's conversions.
+// Stream32 and Stream64, and step(stream, x, out), the fast path of a time step: plain arrays, without pybind11's
+// argument conversions.
 #include "gatecell/stream.h"
 
 #include <pybind11/numpy.h>
@@ -12,14 +13,15 @@
 #include "register.h"
 #include "run_call.h"
 #include "session.h"
+#include "state_arrays.h"
 
 namespace py = pybind11;
 using namespace py::literals;
 
 namespace gatecell {
 
-// A stream and whether some thread is at work on it. Only the holder of the GIL looks at that. Its name must be unique:
-// pybind11 knows a type by it, and with Clang the file does not count, even in an anonymous namespace.
+// A stream, and whether a thread uses it now. The name of this type must be unique, because pybind11 identifies a type
+// by its name. With Clang, types of the same name in anonymous namespaces of different files are the same type.
 template <class T>
 struct StreamSession {
   StreamSession(const Network<T>& net, std::int64_t rows_, int num_threads)
@@ -32,8 +34,8 @@ struct StreamSession {
   Stream<T> stream;
   Spec spec;
   Py_intptr_t rows;
-  bool is_short;   // a step is not worth giving up the GIL
-  bool is_shared;  // but worth other threads, which Network::forward has
+  bool is_short;   // a step is too short to release the GIL
+  bool is_shared;  // a step is worth several threads; Network::forward then takes it
   bool busy = false;
 };
 
@@ -44,19 +46,19 @@ namespace {
 using gatecell::Network;
 using gatecell::StreamSession;
 
-using session::Array;
+using checks::Array;
 
 template <class T>
 std::pair<Array<T>, std::optional<Array<T>>> get_state(const StreamSession<T>& s) {
-  session::State<T> state(s.spec, s.rows);
+  state_arrays::State<T> state(s.spec, s.rows);
   s.stream.get_state(state.h_data(), state.c_data());
   return {std::move(state.h), std::move(state.c)};
 }
 
 template <class T>
 void set_state(StreamSession<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
-  const T* const h_values = session::values("h", h, {s.spec.num_layers, s.rows, s.spec.state_size()});
-  s.stream.set_state(h_values, session::values("c", c, {s.spec.num_layers, s.rows, s.spec.hidden_size}));
+  const T* const h_values = state_arrays::values("h", h, {s.spec.num_layers, s.rows, s.spec.state_size()});
+  s.stream.set_state(h_values, state_arrays::values("c", c, {s.spec.num_layers, s.rows, s.spec.hidden_size}));
 }
 
 template <class T>
@@ -65,15 +67,17 @@ void reset(StreamSession<T>& s, const checks::Indices& rows) {
 }
 
 template <class T>
-PyTypeObject* session_type = nullptr;  // looked up once
+PyTypeObject* session_type = nullptr;  // set when the module is created
 
+// Whether two arrays may have memory in common.
 bool overlap(PyObject* a, PyObject* b) {
   const auto [a_first, a_end] = plain::extent(a);
   const auto [b_first, b_end] = plain::extent(b);
   return a_first < b_end && b_first < a_end;
 }
 
-// x and out: (rows, features), or for one row (features).
+// The shape of x or out, which is (rows, features), or (features) for one row. Null if the array has another shape or
+// is not plain. Sets the number of axes.
 template <class T>
 const Py_intptr_t* row_shape(PyObject* array, Py_intptr_t rows, std::int64_t features, int& axes) {
   const Py_intptr_t* shape = plain::shape<T>(array, 2);
@@ -85,15 +89,15 @@ const Py_intptr_t* row_shape(PyObject* array, Py_intptr_t rows, std::int64_t fea
 
 template <class T>
 PyObject* step(PyObject* object, PyObject* x, PyObject* out) {
-  auto* held = plain::held<StreamSession<T>>(object);
-  if (!held || held->busy || held->is_shared) return not_implemented();
-  StreamSession<T>& s = *held;
+  auto* found = plain::cpp_object<StreamSession<T>>(object);
+  if (!found || found->busy || found->is_shared) return not_implemented();
+  StreamSession<T>& s = *found;
   int axes = 0, out_axes = 0;
   const std::int64_t inputs = s.spec.input_size, outputs = s.spec.output_size();
   PyObject* plain_x = x;
   py::object y, converted;
   if (!row_shape<T>(x, s.rows, inputs, axes)) {
-    converted = plain::converted<T>(x, s.rows, inputs);
+    converted = plain::convert_to_plain<T>(x, s.rows, inputs);
     if (!converted) return PyErr_Occurred() ? nullptr : not_implemented();
     plain_x = converted.ptr();
     if (!row_shape<T>(plain_x, s.rows, inputs, axes)) return not_implemented();
@@ -109,12 +113,12 @@ PyObject* step(PyObject* object, PyObject* x, PyObject* out) {
     }
     y = py::reinterpret_borrow<py::object>(out);
   }
-  const T* const from = plain::data<T>(plain_x);  // which the caller or `converted` holds
+  const T* const from = plain::data<T>(plain_x);  // the caller or `converted` owns it
   T* const to = plain::data<T>(y.ptr());
   if (s.is_short) {
     s.stream.step(from, to);
   } else {
-    const session::Inside inside(s.busy);
+    const session::BusyGuard guard(s.busy);
     without_gil([&] { s.stream.step(from, to); });
   }
   return y.release().ptr();
@@ -135,25 +139,26 @@ void register_stream(py::module_& m, const char* class_name, const char* doc) {
   py::class_<StreamSession<T>> type(m, class_name, doc);
   session::one_thread_at_a_time(type, "stream");
   type.def(py::init<const Network<T>&, std::int64_t, int>(), "network"_a, "rows"_a, "num_threads"_a,
-           "Zeros. Raises ValueError for a bidirectional network or rows below 1.")
-      .def("get_state", &get_state<T>, "h (L, B, S) and, for an LSTM, c (L, B, H): copies.")
-      .def("set_state", &set_state<T>, "h"_a.noconvert(), "c"_a.noconvert(), "C-contiguous; None: zeros.")
+           "The state begins with zeros. Raises ValueError for a bidirectional network and for rows below 1.")
+      .def("get_state", &get_state<T>, "Copies of h (L, B, S) and, for an LSTM, of c (L, B, H).")
+      .def("set_state", &set_state<T>, "h"_a.noconvert(), "c"_a.noconvert(),
+           "Sets the state from C-contiguous arrays. None means zeros.")
       .def("reset", &reset<T>, "rows"_a.noconvert(),
-           "Zeros for these rows. Raises ValueError for others than 0 to B-1.");
+           "Sets the state of these rows to zeros. Raises ValueError for rows that are not from 0 to B-1.");
   session_type<T> = reinterpret_cast<PyTypeObject*>(type.release().ptr());
 }
 
 PyMethodDef methods[] = {
     {"step", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fast_step)), METH_FASTCALL,
      "step(stream: object, x: object, out: object) -> typing.Any\n\n"
-     "out, or a new y, for arrays of either float type; NotImplemented for others, steps worth several threads, in "
-     "use."},
+     "Takes one step and returns out, or a new y if out is None. x is an array of float32 or float64. Returns "
+     "NotImplemented for other arguments, for a stream in use, and for a step that is worth several threads."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
 
 void register_streams(py::module_& m) {
-  register_stream<float>(m, "Stream32", "The state of float32 sequences that go on from step to step.");
-  register_stream<double>(m, "Stream64", "The state of float64 sequences that go on from step to step.");
+  register_stream<float>(m, "Stream32", "The state of float32 sequences between their steps.");
+  register_stream<double>(m, "Stream64", "The state of float64 sequences between their steps.");
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
 }

@@ -1,4 +1,5 @@
-// Pool32 and Pool64, and pool_step(pool, ids, x): a step of some of a pool's streams, without pybind11's conversions.
+// Pool32 and Pool64, and pool_step(pool, ids, x), the fast path of a step of some streams: plain arrays, without
+// pybind11's argument conversions.
 #include "gatecell/stream_pool.h"
 
 #include <pybind11/numpy.h>
@@ -17,14 +18,14 @@
 #include "register.h"
 #include "run_call.h"
 #include "session.h"
+#include "state_arrays.h"
 
 namespace py = pybind11;
 using namespace py::literals;
 
 namespace gatecell {
 
-// A pool and whether some thread is at work on it. Only the holder of the GIL looks at that. Its name must be unique:
-// see StreamSession.
+// A stream pool, and whether a thread uses it now. The name of this type must be unique: see StreamSession.
 template <class T>
 struct PoolSession {
   PoolSession(const Network<T>& network, std::int64_t capacity, int threads)
@@ -34,7 +35,7 @@ struct PoolSession {
   Network<T> net;
   Spec spec;
   int num_threads;
-  std::vector<std::int64_t> ids;  // of a step; its memory stays
+  std::vector<std::int64_t> ids;  // of the last step; kept so that steps need not allocate
   bool busy = false;
 };
 
@@ -45,15 +46,15 @@ namespace {
 using gatecell::Network;
 using gatecell::PoolSession;
 
+using checks::Array;
 using checks::Indices;
-using session::Array;
 using Ids = std::vector<std::int64_t>;
 
 const std::int64_t* values(const Indices& ids) { return checks::contiguous("ids", ids, {ids.size()}); }
 
 template <class T>
 std::pair<Array<T>, std::optional<Array<T>>> get_state(const PoolSession<T>& s, const Indices& ids) {
-  session::State<T> state(s.spec, ids.size());
+  state_arrays::State<T> state(s.spec, ids.size());
   s.pool.get_state(values(ids), ids.size(), state.h_data(), state.c_data());
   return {std::move(state.h), std::move(state.c)};
 }
@@ -61,8 +62,8 @@ std::pair<Array<T>, std::optional<Array<T>>> get_state(const PoolSession<T>& s, 
 template <class T>
 void set_state(PoolSession<T>& s, const Indices& ids, const std::optional<Array<T>>& h,
                const std::optional<Array<T>>& c) {
-  const T* const h_values = session::values("h", h, {s.spec.num_layers, ids.size(), s.spec.state_size()});
-  const T* const c_values = session::values("c", c, {s.spec.num_layers, ids.size(), s.spec.hidden_size});
+  const T* const h_values = state_arrays::values("h", h, {s.spec.num_layers, ids.size(), s.spec.state_size()});
+  const T* const c_values = state_arrays::values("c", c, {s.spec.num_layers, ids.size(), s.spec.hidden_size});
   s.pool.set_state(values(ids), ids.size(), h_values, c_values);
 }
 
@@ -81,9 +82,9 @@ Array<T> run(PoolSession<T>& s, const Indices& ids, const Indices& lengths, cons
 }
 
 template <class T>
-PyTypeObject* session_type = nullptr;  // looked up once
+PyTypeObject* session_type = nullptr;  // set when the module is created
 
-// ids: an int64 array, or a list or tuple of ints, at most so many. False for anything else.
+// Reads an int64 array, or a list or tuple of ints, with at most `most` ids. Returns false for anything else.
 bool read_ids(PyObject* object, std::int64_t most, Ids& ids) {
   if (const Py_intptr_t* shape = plain::shape<std::int64_t>(object, 1)) {
     if (shape[0] > most) return false;
@@ -106,15 +107,15 @@ bool read_ids(PyObject* object, std::int64_t most, Ids& ids) {
 
 template <class T>
 PyObject* step(PyObject* object, PyObject* ids_object, PyObject* x) {
-  auto* held = plain::held<PoolSession<T>>(object);
-  if (!held || held->busy) return not_implemented();
-  PoolSession<T>& s = *held;
+  auto* found = plain::cpp_object<PoolSession<T>>(object);
+  if (!found || found->busy) return not_implemented();
+  PoolSession<T>& s = *found;
   if (!read_ids(ids_object, s.pool.size(), s.ids)) return not_implemented();
   const auto n = static_cast<std::int64_t>(s.ids.size());
   const Py_intptr_t* shape = plain::shape<T>(x, 2);
   py::object converted;
   if (!shape) {
-    converted = plain::converted<T>(x, n, s.spec.input_size);
+    converted = plain::convert_to_plain<T>(x, n, s.spec.input_size);
     if (!converted) return PyErr_Occurred() ? nullptr : not_implemented();
     x = converted.ptr();
     shape = plain::shape<T>(x, 2);
@@ -123,10 +124,10 @@ PyObject* step(PyObject* object, PyObject* ids_object, PyObject* x) {
   const Py_intptr_t y_shape[2] = {n, s.spec.output_size()};
   const py::object y = plain::new_array<T>(2, y_shape);
   if (!y) return nullptr;
-  const T* const from = plain::data<T>(x);  // which the caller or `converted` holds
+  const T* const from = plain::data<T>(x);  // the caller or `converted` owns it
   T* const to = plain::data<T>(y.ptr());
   const auto advance = [&] { s.pool.step(s.ids.data(), n, from, to, s.num_threads); };
-  const session::Inside inside(s.busy);
+  const session::BusyGuard guard(s.busy);
   s.net.plan(1, n, 1).seconds < kReleaseGil ? advance() : without_gil(advance);
   return y.inc_ref().ptr();
 }
@@ -153,12 +154,12 @@ void register_pool(py::module_& m, const char* class_name, const char* doc) {
   py::class_<PoolSession<T>> type(m, class_name, doc);
   session::one_thread_at_a_time(type, "pool");
   type.def(py::init<const Network<T>&, std::int64_t, int>(), "network"_a, "capacity"_a, "num_threads"_a,
-           "Raises ValueError for a bidirectional network or a capacity below 1.")
+           "Raises ValueError for a bidirectional network and for a capacity below 1.")
       .def(
           "open",
           [](PoolSession<T>& s, const std::optional<Array<T>>& h, const std::optional<Array<T>>& c) {
-            const T* const h_values = session::values("h", h, {s.spec.num_layers, 1, s.spec.state_size()});
-            const T* const c_values = session::values("c", c, {s.spec.num_layers, 1, s.spec.hidden_size});
+            const T* const h_values = state_arrays::values("h", h, {s.spec.num_layers, 1, s.spec.state_size()});
+            const T* const c_values = state_arrays::values("c", c, {s.spec.num_layers, 1, s.spec.hidden_size});
             try {
               const std::int64_t id = s.pool.open();
               s.pool.set_state(&id, 1, h_values, c_values);
@@ -167,14 +168,15 @@ void register_pool(py::module_& m, const char* class_name, const char* doc) {
               throw std::runtime_error(error.what());
             }
           },
-          "h"_a.noconvert(), "c"_a.noconvert(), "The new stream's id. Raises RuntimeError while all are open.")
+          "h"_a.noconvert(), "c"_a.noconvert(),
+          "Opens a stream and returns its id. Raises RuntimeError while `capacity` streams are open.")
       .def(
           "close", [](PoolSession<T>& s, std::int64_t id) { s.pool.close(id); }, "id"_a)
-      .def("get_state", &get_state<T>, "ids"_a.noconvert(), "h (L, n, S) and, for an LSTM, c (L, n, H): copies.")
+      .def("get_state", &get_state<T>, "ids"_a.noconvert(), "Copies of h (L, n, S) and, for an LSTM, of c (L, n, H).")
       .def("set_state", &set_state<T>, "ids"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert(),
-           "C-contiguous; None: zeros.")
+           "Sets the state of these streams from C-contiguous arrays. None means zeros.")
       .def("run", &run<T>, "ids"_a.noconvert(), "lengths"_a.noconvert(), "x"_a.noconvert(),
-           "x and y: the steps of the first stream, then those of the second, ...")
+           "Stream i takes lengths[i] steps. x and y have the steps of the first stream, then those of the second, ...")
       .def("__len__", [](const PoolSession<T>& s) { return s.pool.size(); })
       .def_property_readonly("nbytes", [](const PoolSession<T>& s) { return s.pool.nbytes(); });
   session_type<T> = reinterpret_cast<PyTypeObject*>(type.release().ptr());
@@ -183,14 +185,14 @@ void register_pool(py::module_& m, const char* class_name, const char* doc) {
 PyMethodDef methods[] = {
     {"pool_step", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(fast_step)), METH_FASTCALL,
      "pool_step(pool: object, ids: object, x: object) -> typing.Any\n\n"
-     "y for plain ids and an x of either float type; NotImplemented for others, right or wrong, and for a pool in "
-     "use."},
+     "Takes one step of these streams and returns y. ids is a plain int64 array or a list or tuple of ints, x an array "
+     "of float32 or float64. Returns NotImplemented for other arguments, valid or not, and for a pool in use."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
 
 void register_pools(py::module_& m) {
-  register_pool<float>(m, "Pool32", "The states of float32 streams that come and go.");
-  register_pool<double>(m, "Pool64", "The states of float64 streams that come and go.");
+  register_pool<float>(m, "Pool32", "The state of each of several float32 streams.");
+  register_pool<double>(m, "Pool64", "The state of each of several float64 streams.");
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
 }

@@ -1,4 +1,4 @@
-// What accelerate asks of PyTorch's tensors at each call, in C because each question takes some 50 ns.
+// Checks that accelerate makes on PyTorch's tensors in each call. In Python each check would take about 50 ns.
 #include "tensor.h"
 
 #include <pybind11/pybind11.h>
@@ -11,7 +11,7 @@ namespace {
 
 PyObject *is_neg_name = nullptr, *version_name = nullptr;
 
-// -1 with an error set.
+// Whether the class of the object is one of `classes`, and the object is no negated view; -1 with an error set.
 int is_plain(PyObject* object, PyObject* classes) {
   const int known = PySet_Contains(classes, reinterpret_cast<PyObject*>(Py_TYPE(object)));
   if (known != 1) return known;
@@ -31,7 +31,7 @@ PyObject* plain_tensors(PyObject*, PyObject* const* arguments, Py_ssize_t count)
   return plain < 0 ? nullptr : PyBool_FromLong(plain);
 }
 
-// Whether a shape is that of `known`, a tuple.
+// Whether the shape of a view is the tuple `known`.
 bool has_shape(const tensor::View& view, PyObject* known) {
   if (view.axes != PyTuple_GET_SIZE(known)) return false;
   for (int axis = 0; axis < view.axes; ++axis) {
@@ -40,9 +40,10 @@ bool has_shape(const tensor::View& view, PyObject* known) {
   return true;
 }
 
-// `known` is the address, the version counter, the shape and more. A tensor that is not contiguous, or another one at
-// the same address (a transposed view, say), is for the caller to compare.
-bool same(const tensor::Table& table, PyObject* weight, PyObject* packed, PyObject* known, int bits) {
+// Whether a weight is the tensor `packed` and has not changed since it was packed. `known` is its address, version
+// counter, shape and more at that time. Returns false if the tensor is not contiguous, or is another tensor at the same
+// address (for example a transposed view); then the caller compares.
+bool is_unchanged(const tensor::Table& table, PyObject* weight, PyObject* packed, PyObject* known, int bits) {
   tensor::View view;
   if (weight != packed || table.view(weight, &view) != 0) return false;
   if (!view.is_floating(bits) || !tensor::is_contiguous(view)) return false;
@@ -52,8 +53,8 @@ bool same(const tensor::Table& table, PyObject* weight, PyObject* packed, PyObje
   return PyObject_RichCompareBool(version.ptr(), PyTuple_GET_ITEM(known, 1), Py_EQ) == 1;
 }
 
-// Whether a module's weights are still those that were packed.
-// unchanged(parameters, names, weights, key, bits, table): false also where it cannot tell, as of inference tensors.
+// unchanged(parameters, names, weights, key, bits, table): whether the weights of a module are still those that were
+// packed. False also if it cannot tell, for example for inference tensors.
 PyObject* unchanged(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   const tensor::Table* table = count == 6 ? tensor::table(arguments[5]) : nullptr;
   if (!table || !PyDict_Check(arguments[0])) Py_RETURN_FALSE;
@@ -64,7 +65,7 @@ PyObject* unchanged(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   const auto bits = static_cast<int>(PyLong_AsLong(arguments[4]));
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); ++i) {
     PyObject* weight = PyDict_GetItemWithError(arguments[0], PyList_GET_ITEM(names, i));
-    if (!same(*table, weight, PyList_GET_ITEM(weights, i), PyList_GET_ITEM(key, i), bits)) {
+    if (!is_unchanged(*table, weight, PyList_GET_ITEM(weights, i), PyList_GET_ITEM(key, i), bits)) {
       PyErr_Clear();
       Py_RETURN_FALSE;
     }
@@ -75,12 +76,11 @@ PyObject* unchanged(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
 PyMethodDef methods[] = {
     {"plain_tensors", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(plain_tensors)), METH_FASTCALL,
      "plain_tensors(first: object, rest: object, classes: object) -> bool\n\n"
-     "Whether all are of one of these classes of tensors, and none is a negated view."},
+     "Whether the class of each object is one of `classes`, and no object is a negated view."},
     {"unchanged", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(unchanged)), METH_FASTCALL,
      "unchanged(parameters: object, names: object, weights: object, key: object, bits: int, table: object) -> bool\n\n"
-     "Whether the named tensors are those weights, contiguous, with the addresses, versions and shapes of the key; "
-     "False also "
-     "where that cannot be told."},
+     "Whether the named tensors are the given weights, contiguous, with the addresses, versions and shapes in the "
+     "key. False also if that is not known."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

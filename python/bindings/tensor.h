@@ -1,6 +1,6 @@
-// Tensors of PyTorch as the core wants them, read and made through DLPack's table of C functions: by way of NumPy each
-// would take half a microsecond. The table is a type's __dlpack_c_exchange_api__; its layout is fixed for a major
-// version.
+// Reads and creates PyTorch tensors through DLPack's table of C functions. Through NumPy each tensor would take half a
+// microsecond. The table is the attribute __dlpack_c_exchange_api__ of the tensor type. Its layout is fixed for each
+// major version.
 #pragma once
 
 #include <Python.h>
@@ -19,7 +19,7 @@ struct View {  // DLPack's DLTensor
   std::int64_t *shape, *strides;
   std::uint64_t byte_offset;
 
-  // Whether it holds floating point numbers of so many bits on the CPU.
+  // Whether the tensor holds floating-point numbers of this many bits, on the CPU.
   bool is_floating(int bits) const {
     return device_type == 1 && type_code == 2 && type_bits == bits && type_lanes == 1;
   }
@@ -37,11 +37,11 @@ struct Table {  // DLPack's DLPackExchangeAPI
   std::uint32_t major, minor;
   void *older_table, *allocate, *export_tensor;
   int (*import_tensor)(Managed* tensor, void** object);
-  int (*view)(void* object, View* view);  // -1 with an error set for what has no memory of its own, and the like
+  int (*view)(void* object, View* view);  // -1 with an error set, for example for a tensor without memory
   void* current_stream;
 };
 
-// Null, without an error set, unless it is a table of the version known here.
+// The table in a capsule; null, without an error set, if it is not a table of version 1.
 inline const Table* table(PyObject* capsule) {
   const char* name = "dlpack_exchange_api";
   if (!PyCapsule_IsValid(capsule, name)) return nullptr;
@@ -57,7 +57,8 @@ inline bool is_contiguous(const View& view) {
   return true;
 }
 
-// Whether it is C-contiguous and aligned, on the CPU, of T and of three axes; it must be of the table's type.
+// Gets the view of a tensor, which must be of the type that has the table. Returns whether the tensor is on the CPU,
+// C-contiguous and aligned, and has three axes and elements of type T.
 template <class T>
 bool view(const Table& table, PyObject* object, View& view) {
   if (table.view(object, &view) != 0) {
@@ -69,9 +70,9 @@ bool view(const Table& table, PyObject* object, View& view) {
   return is_contiguous(view) && reinterpret_cast<std::uintptr_t>(view.data) % alignof(T) == 0;
 }
 
-// A new tensor, with `values` where its uninitialised values lie; null with an error set where there is no memory.
-// It owns one piece of memory: what DLPack is told, then the values. PyTorch may free it on any thread, and does where
-// it makes no tensor of it.
+// Creates a tensor and sets `values` to the address of its uninitialised values. Returns null with an error set if
+// there is no memory. The tensor owns one allocation: the description for DLPack, then the values. PyTorch may free it
+// on any thread. It also frees it if it cannot make a tensor of it.
 template <class T>
 PyObject* make(const Table& table, const Py_intptr_t (&shape)[3], T*& values) {
   struct alignas(64) Head {

@@ -1,5 +1,5 @@
-# Fails if an ISA object defines a global or weak symbol other than ALLOWED, or runs code at load time: such code, compiled
-# with AVX-512, could be the copy that the linker keeps for every other object. OBJECTS are separated by |.
+# Fails if an ISA object defines a global or weak symbol other than ALLOWED, or runs code at load time. The linker could
+# use such code, compiled with AVX-512, for every other object too. OBJECTS are separated by |.
 string(REPLACE "|" ";" OBJECTS "${OBJECTS}")
 if(NOT OBJECTS)
   message(FATAL_ERROR "no objects to check")

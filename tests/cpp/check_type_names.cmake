@@ -1,6 +1,6 @@
-# Fails if a type of an anonymous namespace is registered with pybind11, or has the name of one in another object. Types are
-# told apart by their names: with GCC those of anonymous namespaces differ nevertheless, with Clang they are the same, and
-# a second one cannot be registered, or is taken for the first. OBJECTS are separated by |.
+# Fails if a type in an anonymous namespace is registered with pybind11, or has the same name as such a type in another
+# object. pybind11 identifies types by their names. With GCC, types of anonymous namespaces in different files differ. With
+# Clang they are the same type: the second one cannot be registered, or is used as the first. OBJECTS are separated by |.
 string(REPLACE "|" ";" OBJECTS "${OBJECTS}")
 if(NOT OBJECTS)
   message(FATAL_ERROR "no objects to check")
@@ -28,5 +28,5 @@ endforeach()
 
 if(faults)
   list(JOIN faults "\n  " text)
-  message(FATAL_ERROR "Types that Clang does not tell apart:\n  ${text}")
+  message(FATAL_ERROR "Types that are the same type for Clang:\n  ${text}")
 endif()

@@ -1,4 +1,5 @@
-// Reads the networks that PyTorch ran for us (format: tests/golden/README.md).
+// Reads the golden networks: weights, inputs and results that were recorded from PyTorch. Format:
+// tests/golden/README.md.
 #pragma once
 
 #include <filesystem>
@@ -17,8 +18,8 @@ using reference::Problem;
 
 struct Golden {
   std::map<std::string, std::string> options;
-  std::vector<std::string> names;                     // in the file's order
-  std::map<std::string, std::vector<double>> arrays;  // float32 widened
+  std::vector<std::string> names;                     // in the order of the file
+  std::map<std::string, std::vector<double>> arrays;  // float32 values are converted to double
   std::map<std::string, std::vector<std::int64_t>> shapes;
 };
 
@@ -64,7 +65,7 @@ inline Golden read(const std::filesystem::path& path) {
   return result;
 }
 
-// The network and its inputs; T is the golden's own type or a wider one.
+// The network and its inputs. T is the type in the golden file, or a wider one.
 template <class T>
 Problem<T> problem(const Golden& golden) {
   static const std::map<std::string, reference::Cell> cells = {{"LSTM", reference::Cell::lstm},
@@ -95,7 +96,7 @@ Problem<T> problem(const Golden& golden) {
   return result;
 }
 
-// PyTorch's result: suffix "" is its float64, "_float32" its float32.
+// PyTorch's result: in float64 for the suffix "", in float32 for "_float32".
 inline reference::Output<double> output(const Golden& golden, const std::string& suffix) {
   const auto c_n = golden.arrays.find("c_n" + suffix);
   return {golden.arrays.at("y" + suffix), golden.arrays.at("h_n" + suffix),

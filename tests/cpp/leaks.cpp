@@ -1,4 +1,4 @@
-// What an ISA object must not hold, one kind per build: check_isa_objects.cmake has to find each.
+// Things that an ISA object must not contain, one in each build of this file. check_isa_objects.cmake must find each.
 extern "C" {
 
 #if defined(LEAK_WEAK_SYMBOL)

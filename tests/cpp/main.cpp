@@ -1,3 +1,3 @@
-// doctest's main function, once for every executable.
+// doctest's main function, for all test executables.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>

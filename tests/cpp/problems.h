@@ -1,4 +1,4 @@
-// Random networks, running them through the library, and invariant 1's bound on the difference from the reference.
+// Random networks, functions that run them, and promise 1's bound on the difference from the reference.
 #pragma once
 
 #include <algorithm>
@@ -27,15 +27,15 @@ using reference::Problem;
 
 constexpr Cell all_cells[] = {Cell::rnn_tanh, Cell::rnn_relu, Cell::gru, Cell::lstm};
 
-// How much less to do of what takes long. An emulator takes 50 times as long as the processor: then the tests' CMake
-// file asks for a tenth of the steps, rounds and arguments; every case still runs.
+// Divides the number of steps, rounds or arguments of long tests. It is 10 in an emulator, which takes 50 times as long
+// as the processor. Every test still runs.
 inline const std::int64_t work_divisor = std::getenv("GATECELL_TEST_SHORT") ? 10 : 1;
 
-// standard: torch's default initialisation. large: four times that; only for a few steps, beyond them such a network
-// is chaotic. saturated: biases and the first layer's weight_ih times 20.
+// The size of weights. standard: as torch's default initialisation. large: four times as large; only for a few steps,
+// because such a network becomes chaotic. saturated: biases and the first layer's weight_ih are 20 times as large.
 enum class Scale { standard, large, saturated };
 
-// Values in a register, where sizes turn from one case of a kernel into the next.
+// The number of values in a vector register. Kernels treat sizes below and above multiples of it differently.
 template <class T>
 std::int64_t lanes(Isa isa) {
   const std::int64_t bytes = isa == Isa::avx512 ? 64 : isa == Isa::avx2 ? 32 : 16;  // sse2, neon
@@ -81,21 +81,22 @@ Network<T> network(const Problem<T>& problem, Isa isa) {
   return Network<T>(problem.spec, reference::views(problem), isa);
 }
 
-// The cells that PyTorch has not, each option at least once.
-inline std::vector<Spec> extended_specs(std::int64_t input, std::int64_t hidden, std::int64_t layers, bool both_ways) {
+// Extended cells, with each option at least once.
+inline std::vector<Spec> extended_specs(std::int64_t input, std::int64_t hidden, std::int64_t layers,
+                                        bool bidirectional) {
   const Reset after = Reset::after;
   const Peepholes none = Peepholes::none, diagonal = Peepholes::diagonal, full = Peepholes::full;
-  return {{Cell::lstm, input, hidden, layers, true, both_ways, 0, diagonal},
-          {Cell::lstm, input, hidden, layers, true, both_ways, 0, full},
-          {Cell::lstm, input, hidden, layers, true, both_ways, 0, none, after, true, 0.5},
-          {Cell::lstm, input, hidden, layers, true, both_ways, 7, diagonal, after, true, 0, 0.375},
-          {Cell::lstm, input, hidden, layers, true, both_ways, 7, full, after, false, 0.5, 0.375},
-          {Cell::gru, input, hidden, layers, true, both_ways, 0, none, Reset::before},
-          {Cell::gru, input, hidden, layers, true, both_ways, 0, none, Reset::none, false, 0.5},
-          {Cell::rnn_tanh, input, hidden, layers, true, both_ways, 0, none, after, false, 0.5}};
+  return {{Cell::lstm, input, hidden, layers, true, bidirectional, 0, diagonal},
+          {Cell::lstm, input, hidden, layers, true, bidirectional, 0, full},
+          {Cell::lstm, input, hidden, layers, true, bidirectional, 0, none, after, true, 0.5},
+          {Cell::lstm, input, hidden, layers, true, bidirectional, 7, diagonal, after, true, 0, 0.375},
+          {Cell::lstm, input, hidden, layers, true, bidirectional, 7, full, after, false, 0.5, 0.375},
+          {Cell::gru, input, hidden, layers, true, bidirectional, 0, none, Reset::before},
+          {Cell::gru, input, hidden, layers, true, bidirectional, 0, none, Reset::none, false, 0.5},
+          {Cell::rnn_tanh, input, hidden, layers, true, bidirectional, 0, none, after, false, 0.5}};
 }
 
-// Options that take different ways through the library, at sizes that leave no tile full.
+// Networks that together run most paths of the library. No size is a multiple of a tile.
 inline std::vector<Spec> varied_specs() {
   std::vector<Spec> result;
   for (const Cell cell : all_cells) {
@@ -107,7 +108,7 @@ inline std::vector<Spec> varied_specs() {
   return result;
 }
 
-// A call on contiguous arrays; `output` gets its sizes here.
+// A call on contiguous arrays. Resizes the arrays of `output`.
 template <class T>
 Call<T> dense_call(const Problem<T>& problem, Output<T>& output) {
   const Spec& spec = problem.spec;
@@ -134,7 +135,7 @@ Call<T> dense_call(const Problem<T>& problem, Output<T>& output) {
   return call;
 }
 
-// `how` is the number of threads, or a plan.
+// Runs one call. `how` is the number of threads, or a plan.
 template <class T, class How = int>
 Output<T> run(const Network<T>& net, const Problem<T>& problem, const How& how = 1) {
   Output<T> output;
@@ -152,7 +153,8 @@ bool same_bits(const Output<T>& a, const Output<T>& b) {
   return same_bits(a.y, b.y) && same_bits(a.h_n, b.h_n) && same_bits(a.c_n, b.c_n);
 }
 
-// The same bits, or NaN in both: which of several NaN an operation passes on is the compiler's choice of operand order.
+// Whether all values have the same bits or are both NaN. If both operands of an operation are NaN, the result depends
+// on the operand order that the compiler has chosen.
 template <class T>
 bool same_values(const std::vector<T>& a, const std::vector<T>& b) {
   const auto same = [](T u, T v) { return std::memcmp(&u, &v, sizeof u) == 0 || (std::isnan(u) && std::isnan(v)); };
@@ -164,7 +166,7 @@ bool same_values(const Output<T>& a, const Output<T>& b) {
   return same_values(a.y, b.y) && same_values(a.h_n, b.h_n) && same_values(a.c_n, b.c_n);
 }
 
-// The part of a (outer, middle, width) array with `count` of the middle indices from `first` on.
+// The part [:, first:first+count, :] of an array (outer, middle, width).
 template <class T>
 std::vector<T> middle_slice(const std::vector<T>& array, std::int64_t outer, std::int64_t middle, std::int64_t width,
                             std::int64_t first, std::int64_t count) {
@@ -195,7 +197,7 @@ Output<T> rows_of(const Output<T>& output, const Problem<T>& problem, std::int64
           middle_slice(output.c_n, layers, rows, problem.spec.hidden_size, first, count)};
 }
 
-// The largest |actual - exact| / bound(exact), infinite where sizes, NaN or infinities differ.
+// The largest |actual - exact| / bound(exact). Infinite if sizes, NaN or infinities differ.
 template <class T, class Bound>
 double largest_ratio(const std::vector<T>& actual, const std::vector<double>& exact, Bound bound) {
   if (actual.size() != exact.size()) return std::numeric_limits<double>::infinity();
@@ -220,7 +222,7 @@ double largest_difference(const Output<T>& actual, const Output<double>& exact) 
   return largest_ratio(actual, exact, [](double) { return 1.0; });
 }
 
-// The error as a multiple of what invariant 1 allows; own_error is that of another float32 implementation.
+// The error divided by the error that promise 1 allows. own_error is the error of another float32 implementation.
 template <class T>
 double error_ratio(const Output<T>& actual, const Output<double>& exact, double own_error) {
   return largest_ratio(actual, exact, [&](double value) {
@@ -238,7 +240,7 @@ inline std::string describe(const Spec& spec) {
   return std::string(cells[static_cast<int>(spec.cell)]) + " I=" + std::to_string(spec.input_size) +
          " H=" + std::to_string(spec.hidden_size) + " P=" + std::to_string(spec.proj_size) +
          " L=" + std::to_string(spec.num_layers) + (spec.bias ? " bias" : "") +
-         (spec.bidirectional ? " both ways" : "") + peepholes[static_cast<int>(spec.peepholes)] +
+         (spec.bidirectional ? " bidirectional" : "") + peepholes[static_cast<int>(spec.peepholes)] +
          resets[static_cast<int>(spec.reset)] + (spec.coupled_gates ? " coupled" : "") +
          (spec.gate_clip > 0 ? " gate_clip" : "") + (spec.cell_clip > 0 ? " cell_clip" : "");
 }

@@ -1,6 +1,6 @@
-// The oracle of the C++ tests: torch.nn's equations and the textbooks' as plain loops, one number at a time, in
-// arithmetic A. It shares nothing with the library but the public header; test_reference.cpp compares it with recorded
-// PyTorch.
+// The reference implementation for the C++ tests: the equations of torch.nn and of the extended cells as simple loops,
+// in the arithmetic of type A. It has nothing in common with the library except the public header. test_reference.cpp
+// compares it with recorded results of PyTorch.
 #pragma once
 
 #include <algorithm>
@@ -19,19 +19,19 @@ using gatecell::Peepholes;
 using gatecell::Reset;
 using gatecell::Spec;
 
-// A network and the inputs of one call, everything contiguous.
+// A network and the inputs of one call. All arrays are contiguous.
 template <class T>
 struct Problem {
   Spec spec;
   std::int64_t steps = 0, rows = 0;     // T, B
-  std::vector<std::vector<T>> weights;  // in torch's flat order: per layer and direction weight_ih, weight_hh, ...
+  std::vector<std::vector<T>> weights;  // in torch's order: for each layer and direction weight_ih, weight_hh, ...
   std::vector<T> x;                     // (T, B, input_size)
   std::vector<T> h_0, c_0;              // (L*D, B, state_size), (L*D, B, H); empty: zeros
 };
 
 template <class T>
 struct Output {
-  std::vector<T> y, h_n, c_n;  // (T, B, output_size), (L*D, B, state_size), (L*D, B, H); c_n of the LSTM only
+  std::vector<T> y, h_n, c_n;  // (T, B, output_size), (L*D, B, state_size), (L*D, B, H); c_n for the LSTM only
 };
 
 template <class T>
@@ -72,7 +72,7 @@ A bounded(A v, double limit) {
   return limit > 0 && std::abs(v) > A(limit) ? std::copysign(A(limit), v) : v;  // NaN stays
 }
 
-// What unit u of the gate, counted among those with peepholes, sees of c.
+// The peephole term of one unit. `gate` is the index among the gates that have peepholes.
 template <class A, class T>
 A peephole(const Spec& spec, const DirectionWeights<T>& w, std::size_t gate, std::size_t u, const std::vector<A>& c) {
   const std::size_t row = gate * c.size() + u;
@@ -83,7 +83,7 @@ A peephole(const Spec& spec, const DirectionWeights<T>& w, std::size_t gate, std
   return sum;
 }
 
-// New h and c of an LSTM from a = W_ih x + b_ih + W_hh h + b_hh, h not yet projected.
+// Computes the new h and c of an LSTM from a = W_ih x + b_ih + W_hh h + b_hh. h is not yet projected.
 template <class A, class T>
 void finish_lstm(const Spec& spec, const DirectionWeights<T>& w, const std::vector<A>& a, std::vector<A>& h,
                  std::vector<A>& c) {
@@ -103,7 +103,7 @@ void finish_lstm(const Spec& spec, const DirectionWeights<T>& w, const std::vect
   }
 }
 
-// New h of a GRU from gi = W_ih x + b_ih and gh = W_hh h + b_hh.
+// Computes the new h of a GRU from gi = W_ih x + b_ih and gh = W_hh h + b_hh.
 template <class A, class T>
 void finish_gru(const Spec& spec, const DirectionWeights<T>& w, const std::vector<A>& gi, std::vector<A> gh,
                 std::vector<A>& h) {
@@ -115,9 +115,9 @@ void finish_gru(const Spec& spec, const DirectionWeights<T>& w, const std::vecto
   if (spec.reset == Reset::before) {
     for (std::size_t u = 0; u < hidden; ++u) reset[u] = r[u] * h[u];
     const auto rows = static_cast<std::int64_t>(hidden);
-    const auto part = affine(w.weight_hh + n_gate * hidden * hidden,
-                             spec.bias ? w.bias_hh + n_gate * hidden : static_cast<const T*>(nullptr), rows, reset);
-    std::copy(part.begin(), part.end(), gh.begin() + static_cast<std::ptrdiff_t>(n_gate * hidden));
+    const auto product = affine(w.weight_hh + n_gate * hidden * hidden,
+                                spec.bias ? w.bias_hh + n_gate * hidden : static_cast<const T*>(nullptr), rows, reset);
+    std::copy(product.begin(), product.end(), gh.begin() + static_cast<std::ptrdiff_t>(n_gate * hidden));
   }
   for (std::size_t u = 0; u < hidden; ++u) {
     const A of_h = gh[n_gate * hidden + u], z = gate(z_gate * hidden + u);
@@ -126,7 +126,8 @@ void finish_gru(const Spec& spec, const DirectionWeights<T>& w, const std::vecto
   }
 }
 
-// One time step of one row: new h and c from gi = W_ih x + b_ih and gh = W_hh h + b_hh, h not yet projected.
+// Ends one time step of one row: computes the new h and c from gi = W_ih x + b_ih and gh = W_hh h + b_hh. h is not yet
+// projected.
 template <class A, class T>
 void finish(const Spec& spec, const DirectionWeights<T>& w, const std::vector<A>& gi, const std::vector<A>& gh,
             std::vector<A>& h, std::vector<A>& c) {
@@ -140,7 +141,7 @@ void finish(const Spec& spec, const DirectionWeights<T>& w, const std::vector<A>
   }
 }
 
-// One row through one direction of one layer: h after each step of x, in the order of x; h and c are updated.
+// Runs one row through one direction of one layer. Returns h after each step, in the order of x, and updates h and c.
 template <class A, class T>
 std::vector<std::vector<A>> run_row(const Spec& spec, const DirectionWeights<T>& w, bool reverse,
                                     const std::vector<std::vector<A>>& x, std::vector<A>& h, std::vector<A>& c) {
@@ -165,7 +166,7 @@ Output<A> forward(const Problem<T>& problem) {
   const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
   const std::size_t steps = size(problem.steps), rows = size(problem.rows), state = size(spec.state_size());
   const std::size_t hidden = size(spec.hidden_size), directions = size(spec.num_directions()), out = directions * state;
-  // Row `index` of a contiguous matrix of `width` columns; an empty matrix is all zeros.
+  // Matrix row `index` of a contiguous matrix with `width` columns. An empty matrix means zeros.
   const auto slice = [](const std::vector<T>& matrix, std::size_t index, std::size_t width) {
     std::vector<A> row(width);
     for (std::size_t k = 0; k < width && !matrix.empty(); ++k) row[k] = A(matrix[index * width + k]);

@@ -1,4 +1,5 @@
-// Compiled twice: what check_type_names.cmake must find. SAME_REGISTERED stands for a registration by pybind11.
+// Types that check_type_names.cmake must find. The file is compiled twice, so that two objects have a type of the same
+// name. With SAME_REGISTERED it contains what a registration by pybind11 would leave in the object.
 #include <typeinfo>
 
 namespace pybind11 {

@@ -1,5 +1,5 @@
-// Sigmoid and tanh of every ISA against a wider type: every 100th float32 there is, denormals, infinities and NaN
-// included; for double the same values (every 1000th) with the low mantissa bits filled.
+// Compares sigmoid and tanh of every ISA with a wider type. The arguments are every 100th float32 of all that exist,
+// including denormals, infinities and NaN. For double, the arguments are every 1000th float32, with random low bits.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -37,7 +37,7 @@ struct Limits<float> {
   using Wide = double;
   static constexpr std::uint32_t stride = 100;
   static constexpr double error = 5e-7;
-  static constexpr float sigmoid_is_one = 18, tanh_is_one = 10;  // from here on 1 is the nearest number
+  static constexpr float sigmoid_is_one = 18, tanh_is_one = 10;  // from this argument on, 1 is the nearest number
 };
 
 template <>
@@ -56,7 +56,7 @@ T argument(std::uint32_t bits) {
   if constexpr (std::is_same_v<T, double>) {
     std::uint64_t wide;
     std::memcpy(&wide, &value, sizeof wide);
-    wide |= bits * std::uint64_t{0x9e3779b97f4a7c15} >> 35;  // the 29 bits that float lacks
+    wide |= bits * std::uint64_t{0x9e3779b97f4a7c15} >> 35;  // the 29 mantissa bits that float lacks
     std::memcpy(&value, &wide, sizeof value);
   }
   return value;
@@ -64,20 +64,20 @@ T argument(std::uint32_t bits) {
 
 enum class Function { sigmoid, tanh };
 
-// ExecutionStats what is wrong with y = f(x).
+// Finds the largest error of y = f(x), and counts results that are wrong in other ways.
 template <class T>
-struct Judge {
+struct ErrorCounter {
   using Wide = typename Limits<T>::Wide;
   Function function;
-  Wide largest = 0;  // relative error of normal results, the error in smallest normals of others
-  std::int64_t wrong_nan = 0, outside = 0, unsaturated = 0;
+  Wide largest = 0;  // the relative error; for a denormal result the error divided by the smallest normal number
+  std::int64_t wrong_nan = 0, out_of_range = 0, unsaturated = 0;
 
   void operator()(T x, Wide exact, T y) {
     constexpr Wide normal = std::numeric_limits<T>::min();
     const bool sigmoid = function == Function::sigmoid;
     wrong_nan += std::isnan(x) != std::isnan(y);
     if (std::isnan(x) || std::isnan(y)) return;
-    outside += y > 1 || y < (sigmoid ? 0 : -1);
+    out_of_range += y > 1 || y < (sigmoid ? 0 : -1);
     if (sigmoid) {
       unsaturated += x >= Limits<T>::sigmoid_is_one && y != 1;
       unsaturated += x == -std::numeric_limits<T>::infinity() && y != 0;
@@ -104,8 +104,8 @@ TEST_CASE_TEMPLATE("sigmoid and tanh over the whole range of float", T, float, d
   const auto& isas = gatecell::available_isas();
   for (const Function function : {Function::sigmoid, Function::tanh}) {
     CAPTURE(static_cast<int>(function));
-    std::vector<Judge<T>> judges(isas.size(), Judge<T>{function});
-    std::vector<T> x(block), y(block), better(block);  // better: the ISA before, which is above this one
+    std::vector<ErrorCounter<T>> errors(isas.size(), ErrorCounter<T>{function});
+    std::vector<T> x(block), y(block), better(block);  // better: y of the previous ISA in the list
     std::vector<Wide> exact(block);
     std::int64_t differing_blocks = 0;
     for (std::uint64_t bits = 0; bits >> 32 == 0;) {
@@ -116,8 +116,8 @@ TEST_CASE_TEMPLATE("sigmoid and tanh over the whole range of float", T, float, d
       for (std::size_t k = 0; k < isas.size(); ++k) {
         const auto& table = kernels<T>(isas[k]);
         (function == Function::tanh ? table.tanh : table.sigmoid)(x.data(), y.data(), block);
-        for (std::size_t i = 0; i < block; ++i) judges[k](x[i], exact[i], y[i]);
-        const bool comparable = k > 0 && isas[k] != Isa::sse2;  // which has no FMA and rounds elsewhere
+        for (std::size_t i = 0; i < block; ++i) errors[k](x[i], exact[i], y[i]);
+        const bool comparable = k > 0 && isas[k] != Isa::sse2;  // SSE2 has no FMA, so it rounds differently
         differing_blocks += comparable && !problems::same_values(y, better);
         better = y;
       }
@@ -125,10 +125,10 @@ TEST_CASE_TEMPLATE("sigmoid and tanh over the whole range of float", T, float, d
     CHECK(differing_blocks == 0);
     for (std::size_t k = 0; k < isas.size(); ++k) {
       CAPTURE(problems::describe(isas[k]));
-      CHECK(judges[k].largest <= Limits<T>::error);
-      CHECK(judges[k].wrong_nan == 0);
-      CHECK(judges[k].outside == 0);
-      CHECK(judges[k].unsaturated == 0);
+      CHECK(errors[k].largest <= Limits<T>::error);
+      CHECK(errors[k].wrong_nan == 0);
+      CHECK(errors[k].out_of_range == 0);
+      CHECK(errors[k].unsaturated == 0);
     }
   }
 }
@@ -136,7 +136,7 @@ TEST_CASE_TEMPLATE("sigmoid and tanh over the whole range of float", T, float, d
 TEST_CASE_TEMPLATE("sigmoid and tanh at the edges of the type", T, float, double) {
   using Wide = typename Limits<T>::Wide;
   using Type = std::numeric_limits<T>;
-  const T overflow = static_cast<T>(std::log(static_cast<Wide>(Type::max())));  // e^x is infinite beyond
+  const T overflow = static_cast<T>(std::log(static_cast<Wide>(Type::max())));  // above this e^x is infinite
   std::vector<T> x = {T(0), Type::denorm_min(), Type::min(), Type::epsilon(), Type::max(), Type::infinity()};
   for (int i = -40; i <= 40; ++i) x.push_back(overflow + T(i) / 16);
   for (int i = -200; i <= 200; ++i) x.push_back(T(i) / 8);
@@ -152,10 +152,10 @@ TEST_CASE_TEMPLATE("sigmoid and tanh at the edges of the type", T, float, double
       const auto& table = kernels<T>(isa);
       (function == Function::tanh ? table.tanh : table.sigmoid)(x.data(), y.data(),
                                                                 static_cast<std::ptrdiff_t>(x.size()));
-      Judge<T> judge{function};
-      for (std::size_t i = 0; i < x.size(); ++i) judge(x[i], evaluate(function, Wide(x[i])), y[i]);
-      CHECK(judge.largest <= Limits<T>::error);
-      CHECK(judge.wrong_nan + judge.outside + judge.unsaturated == 0);
+      ErrorCounter<T> errors{function};
+      for (std::size_t i = 0; i < x.size(); ++i) errors(x[i], evaluate(function, Wide(x[i])), y[i]);
+      CHECK(errors.largest <= Limits<T>::error);
+      CHECK(errors.wrong_nan + errors.out_of_range + errors.unsaturated == 0);
     }
   }
 }

@@ -1,5 +1,5 @@
-// Invariant 2: a row's bits depend on nothing but the row: not on the batch, the pieces it is fed in, the threads or,
-// where there is FMA, the ISA.
+// Promise 2: the result of a row has the same bits for every batch, every split of the sequence into calls, every
+// number of threads, and every ISA with FMA.
 #include <doctest/doctest.h>
 
 #include "problems.h"
@@ -7,7 +7,7 @@
 
 using namespace problems;
 
-TEST_CASE_TEMPLATE("a row alone and in a batch", T, float, double) {
+TEST_CASE_TEMPLATE("a row alone and in a batch have the same bits", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : varied_specs()) {
       const auto problem = random_problem<T>(spec, 7, 26);
@@ -25,8 +25,8 @@ TEST_CASE_TEMPLATE("a row alone and in a batch", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("one call and the same sequence in pieces", T, float, double) {
-  constexpr std::int64_t steps = 700;  // more than one chunk of any shape here
+TEST_CASE_TEMPLATE("one call and several calls over the same sequence have the same bits", T, float, double) {
+  constexpr std::int64_t steps = 700;  // more than one chunk for every network here
   for (const Isa isa : gatecell::available_isas()) {
     for (Spec spec : varied_specs()) {
       if (spec.bidirectional) continue;
@@ -43,10 +43,10 @@ TEST_CASE_TEMPLATE("one call and the same sequence in pieces", T, float, double)
           piece.steps = std::min(length, steps - done);
           const auto begin = problem.x.begin() + done * rows * spec.input_size;
           piece.x.assign(begin, begin + piece.steps * rows * spec.input_size);
-          const auto part = run(net, piece);
-          fed.y.insert(fed.y.end(), part.y.begin(), part.y.end());
-          piece.h_0 = fed.h_n = part.h_n;
-          piece.c_0 = fed.c_n = part.c_n;
+          const auto output = run(net, piece);
+          fed.y.insert(fed.y.end(), output.y.begin(), output.y.end());
+          piece.h_0 = fed.h_n = output.h_n;
+          piece.c_0 = fed.c_n = output.c_n;
           done += piece.steps;
         }
         CHECK(same_bits(fed, whole));
@@ -55,11 +55,11 @@ TEST_CASE_TEMPLATE("one call and the same sequence in pieces", T, float, double)
   }
 }
 
-TEST_CASE_TEMPLATE("one, two and three threads", T, float, double) {
+TEST_CASE_TEMPLATE("one, two and three threads have the same bits", T, float, double) {
   int most_threads = 1;
   for (const Isa isa : gatecell::available_isas()) {
     for (Spec spec : varied_specs()) {
-      spec.hidden_size *= 4;  // enough work for the plan to share it
+      spec.hidden_size *= 4;  // enough work, so that the plan uses several threads
       for (const std::int64_t rows : {1, 7, 26}) {
         const auto problem = random_problem<T>(spec, 60 / work_divisor, rows);
         CAPTURE(describe(problem));
@@ -73,10 +73,10 @@ TEST_CASE_TEMPLATE("one, two and three threads", T, float, double) {
       }
     }
   }
-  CHECK(most_threads == std::min(3, gatecell::usable_cpus()));  // else nothing was compared
+  CHECK(most_threads == std::min(3, gatecell::usable_cpus()));  // otherwise the test has compared nothing
 }
 
-TEST_CASE_TEMPLATE("hidden units on one thread and on two", T, float, double) {
+TEST_CASE_TEMPLATE("hidden units on one thread and on two threads have the same bits", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : varied_specs()) {
       for (const std::int64_t rows : {1, 2, 9}) {
@@ -91,7 +91,7 @@ TEST_CASE_TEMPLATE("hidden units on one thread and on two", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("layers on one thread and on two", T, float, double) {
+TEST_CASE_TEMPLATE("layers on one thread and on two threads have the same bits", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     std::vector<Spec> specs = extended_specs(5, 19, 5, false);
     for (const Cell cell : all_cells) specs.push_back(Spec{cell, 5, 19, 5, true, false, cell == Cell::lstm ? 7 : 0});
@@ -112,7 +112,7 @@ TEST_CASE_TEMPLATE("layers on one thread and on two", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("input products in the step and before", T, float, double) {
+TEST_CASE_TEMPLATE("fused and projected steps have the same bits", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : varied_specs()) {
       for (std::int64_t rows = 1; rows <= 26; ++rows) {
@@ -128,7 +128,7 @@ TEST_CASE_TEMPLATE("input products in the step and before", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("AVX2 and AVX-512", T, float, double) {
+TEST_CASE_TEMPLATE("AVX2 and AVX-512 have the same bits", T, float, double) {
   const auto& isas = gatecell::available_isas();
   if (isas.front() != Isa::avx512) {
     MESSAGE("this machine, or this build, has no AVX-512");

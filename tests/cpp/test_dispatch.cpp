@@ -1,4 +1,4 @@
-// Each name leads to the object that was compiled for it: the object itself tells.
+// Checks that the name of each ISA selects the object that was compiled for it. The object contains its own name.
 #include <doctest/doctest.h>
 
 #include <string>
@@ -8,16 +8,17 @@
 
 using gatecell::Isa;
 
-TEST_CASE("an ISA's kernels are those of its own object") {
+TEST_CASE("the kernels of an ISA come from the object of this ISA") {
   for (const Isa isa : gatecell::built_isas) {
     const auto& table = gatecell::kernel_table(isa);
     CHECK(std::string(table.isa) == gatecell::name(isa));
     CHECK(table.float32.lanes == (isa == Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : 4));
-    CHECK(table.float64.lanes == (sizeof(void*) == 4 ? 1 : table.float32.lanes / 2));  // 32-bit ARM: no vectors of it
+    CHECK(table.float64.lanes ==
+          (sizeof(void*) == 4 ? 1 : table.float32.lanes / 2));  // 32-bit ARM has no vectors of double
   }
 }
 
-TEST_CASE("names and instruction sets go both ways, best first") {
+TEST_CASE("each ISA has a name that parse_isa reads; the list begins with the best") {
   const auto& isas = gatecell::available_isas();
   REQUIRE(!isas.empty());
   CHECK(isas.back() == gatecell::built_isas[std::size(gatecell::built_isas) - 1]);
@@ -25,7 +26,7 @@ TEST_CASE("names and instruction sets go both ways, best first") {
   for (std::size_t i = 1; i < isas.size(); ++i) CHECK(isas[i - 1] > isas[i]);
 }
 
-TEST_CASE("build_info names every ISA with its flags") {
+TEST_CASE("build_info has the name and the flags of every ISA") {
   const auto info = gatecell::build_info();
   REQUIRE(info.isas.size() == std::size(gatecell::built_isas));
   for (const auto& [isa, flags] : info.isas) {

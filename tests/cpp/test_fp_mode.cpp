@@ -1,5 +1,5 @@
-// Invariant 6: the caller's floating-point mode comes back as it was and changes no result; denormals are zero inside,
-// in team threads too, whatever mode they were born in.
+// Promise 6: a call restores the caller's floating-point mode, and this mode changes no result. During a call denormals
+// are zero. That also holds for the worker threads, for every mode in which they were started.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,22 +18,24 @@ namespace {
 
 using Mode = std::uint64_t;
 #ifdef __x86_64__
-constexpr Mode kDefault = 0x1f80;  // all exceptions masked, to nearest
+constexpr Mode kDefault = 0x1f80;  // all exceptions masked, rounding to nearest
 // MXCSR: 0x003f sticky flags, 0x0040 denormals are zero, 0x1f80 masks, 0x6000 rounding, 0x8000 flush to zero.
 constexpr Mode kModes[] = {kDefault, 0x3f80, 0x5f80, 0x7f80, 0x9fc0, 0x1fbf, 0x0000, 0x6000, 0x203f};
 #else
 constexpr Mode kDefault = 0;
 #ifdef __arm__
-constexpr int kStatus = 0;  // all in FPSCR
+constexpr int kStatus = 0;  // FPSCR has all bits
 #else
-constexpr int kStatus = 32;  // FPSR above FPCR
+constexpr int kStatus = 32;  // FPSR is in the upper half, FPCR in the lower half
 #endif
-// 3 << 22 rounding, 1 << 24 flush to zero, 1 << 25 default NaN; 0x9f sticky flags. ARM need not trap.
+// 3 << 22 rounding, 1 << 24 flush to zero, 1 << 25 default NaN; 0x9f sticky flags. There is no mode that traps, because
+// an ARM CPU may lack traps.
 constexpr Mode kModes[] = {
     kDefault, 1 << 22, 2 << 22, 3 << 22, 1 << 24, 1 << 25, Mode{0x9f} << kStatus, Mode{0x11} << kStatus | 1 << 22};
 #endif
 
-// Enough work for two threads, and values that raise every exception: NaN, infinities, denormals, saturation.
+// A problem with enough work for two threads. Its values raise every floating-point exception: NaN, infinities,
+// denormals, saturation.
 template <class T>
 Problem<T> hard_problem(Cell cell) {
   auto problem = random_problem<T>(Spec{cell, 8, 100, 1, true, true}, 200 / work_divisor, 8, Scale::saturated);
@@ -45,7 +47,7 @@ Problem<T> hard_problem(Cell cell) {
   return problem;
 }
 
-// The mode after a call in `mode`; the default mode is set again.
+// Makes a call in `mode`, and returns the mode after the call. Then sets the default mode again.
 template <class T>
 Mode forward_in_mode(const Network<T>& net, const Call<T>& call, int threads, Mode mode) {
   gatecell::write_fp_mode(mode);
@@ -55,18 +57,18 @@ Mode forward_in_mode(const Network<T>& net, const Call<T>& call, int threads, Mo
   return after;
 }
 
-// y, computed by as many threads as asked for.
+// y, computed by this number of threads (or by fewer if the machine has fewer CPUs).
 template <class T>
 std::vector<T> run_on(const Network<T>& net, const Problem<T>& problem, int threads) {
   CHECK(net.plan(problem.steps, problem.rows, threads).threads() == std::min(threads, gatecell::usable_cpus()));
   return run(net, problem, threads).y;
 }
 
-// y of a relu network that is one product, weight * x.
+// y of a relu network whose weights are chosen so that y = weight * x.
 template <class T>
 std::vector<T> product(Isa isa, T weight, T x, int threads) {
   auto problem = random_problem<T>(Spec{Cell::rnn_relu, 1, 100, 1, false, true}, 100 / work_divisor, 64);
-  for (std::size_t i = 0; i < problem.weights.size(); ++i) {  // weight_ih, weight_hh, in turn
+  for (std::size_t i = 0; i < problem.weights.size(); ++i) {  // weight_ih and weight_hh alternate
     std::fill(problem.weights[i].begin(), problem.weights[i].end(), i % 2 ? T(0) : weight);
   }
   std::fill(problem.x.begin(), problem.x.end(), x);
@@ -74,7 +76,8 @@ std::vector<T> product(Isa isa, T weight, T x, int threads) {
   return run_on(network(problem, isa), problem, threads);
 }
 
-// y of an LSTM that keeps c = 2 * the smallest normal number, where only the last operation, o * tanh(c), is denormal.
+// y of an LSTM that keeps c = 2 * the smallest normal number. Only its last operation, o * tanh(c), has a denormal
+// result.
 template <class T>
 std::vector<T> denormal_result(Isa isa, int threads) {
   auto problem = random_problem<T>(Spec{Cell::lstm, 1, 100, 1, true, true}, 100 / work_divisor, 64);
@@ -95,7 +98,7 @@ bool all_are(T value, const std::vector<T>& values) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("every mode comes back, with its flags, and changes no bit", T, float, double) {
+TEST_CASE_TEMPLATE("a call restores every mode and its flags, and the mode changes no bit", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Cell cell : all_cells) {
       const auto problem = hard_problem<T>(cell);
@@ -118,7 +121,7 @@ TEST_CASE_TEMPLATE("every mode comes back, with its flags, and changes no bit", 
   }
 }
 
-TEST_CASE_TEMPLATE("a team born in an odd mode computes the same bits", T, float, double) {
+TEST_CASE_TEMPLATE("workers started in an unusual mode compute the same bits", T, float, double) {
   const auto problem = hard_problem<T>(Cell::lstm);
   const auto net = network(problem, gatecell::available_isas().front());
   const auto expected = run(net, problem);
@@ -128,9 +131,9 @@ TEST_CASE_TEMPLATE("a team born in an odd mode computes the same bits", T, float
     const Call<T> call = dense_call(problem, output);
     const pid_t child = fork();
     REQUIRE(child >= 0);
-    if (child == 0) {  // has no team yet
+    if (child == 0) {  // the child has no workers yet
       gatecell::write_fp_mode(mode);
-      gatecell::WorkerLease(1);  // starts it
+      gatecell::WorkerLease(1);  // starts a worker
       const Mode after = forward_in_mode(net, call, 2, mode);
       _exit(after == mode && same_values(output, expected) ? 0 : 1);
     }
@@ -141,7 +144,7 @@ TEST_CASE_TEMPLATE("a team born in an odd mode computes the same bits", T, float
 }
 
 TEST_CASE_TEMPLATE("denormals are zero on every thread", T, float, double) {
-  // Taken as it is, the denormal factor would give an ordinary product.
+  // If the denormal factor were not taken as zero, the product would be a normal number.
   const T tiny = sizeof(T) == 4 ? T(1e-40) : T(1e-310), huge = sizeof(T) == 4 ? T(1e38) : T(1e308);
   REQUIRE(tiny * huge > T(1e-3));
   for (const Isa isa : gatecell::available_isas()) {

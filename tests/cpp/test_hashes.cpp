@@ -1,6 +1,6 @@
-// Invariant 2 across machines: these bits are those of every instruction set that has FMA, x86 or ARM. Weights and
-// inputs are integers times powers of two, made by integer arithmetic. Whoever changes the order of summation or an
-// activation changes these hashes: then all ISAs must agree on the new ones.
+// Promise 2 across machines: all instruction sets with FMA, on x86 and ARM, give results with these hashes. Weights and
+// inputs are integers times powers of two, made by integer arithmetic. A change of the order of summation or of an
+// activation changes the hashes; then all ISAs must give the same new hashes.
 #include <doctest/doctest.h>
 
 #include <cinttypes>
@@ -14,7 +14,8 @@ using namespace problems;
 
 namespace {
 
-// Uniform in [-2^exponent, 2^exponent), all bits of the type in use; by Steele, Lea and Flood's SplitMix64.
+// Draws uniform numbers in [-2^exponent, 2^exponent) that use all mantissa bits. The generator is SplitMix64 by Steele,
+// Lea and Flood.
 class Numbers {
  public:
   template <class T>
@@ -40,7 +41,7 @@ class Numbers {
 
 template <class T>
 Problem<T> exact_problem(const Spec& spec, std::int64_t steps, std::int64_t rows) {
-  Problem<T> problem = random_problem<T>(spec, steps, rows);  // for the sizes
+  Problem<T> problem = random_problem<T>(spec, steps, rows);  // gives the arrays their sizes
   Numbers numbers;
   for (auto* array : {&problem.x, &problem.h_0, &problem.c_0}) {
     *array = numbers.draw<T>(array->size(), 1);
@@ -49,7 +50,7 @@ Problem<T> exact_problem(const Spec& spec, std::int64_t steps, std::int64_t rows
   return problem;
 }
 
-// FNV-1a, 64 bits.
+// The 64-bit FNV-1a hash of all results.
 template <class T>
 std::string hash(const Output<T>& output) {
   std::uint64_t state = 0xcbf29ce484222325;
@@ -63,7 +64,7 @@ std::string hash(const Output<T>& output) {
 }
 
 struct Case {
-  Spec spec;  // cell, input, hidden, layers, bias, both directions, projection, peepholes, reset, coupled, clips
+  Spec spec;  // cell, input, hidden, layers, bias, bidirectional, projection, peepholes, reset, coupled, clips
   std::int64_t steps, rows;
   bool ragged;
   const char *float32, *float64;
@@ -111,14 +112,14 @@ const Case cases[] = {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("the same bits on every machine with FMA", T, float, double) {
+TEST_CASE_TEMPLATE("every machine with FMA gives the same bits", T, float, double) {
   for (const Case& item : cases) {
     const auto problem = exact_problem<T>(item.spec, item.steps, item.rows);
     CAPTURE(describe(problem));
     std::vector<std::int64_t> lengths;
     for (std::int64_t row = 0; row < item.rows; ++row) lengths.push_back((item.steps - 1 + 7 * row) % (item.steps + 1));
     for (const Isa isa : gatecell::available_isas()) {
-      if (isa == Isa::sse2) continue;  // which has no FMA
+      if (isa == Isa::sse2) continue;  // SSE2 has no FMA
       CAPTURE(describe(isa));
       Output<T> output;
       Call<T> call = dense_call(problem, output);
@@ -129,7 +130,7 @@ TEST_CASE_TEMPLATE("the same bits on every machine with FMA", T, float, double) 
   }
 }
 
-TEST_CASE_TEMPLATE("relu leaves -0 and NaN as they are", T, float, double) {
+TEST_CASE_TEMPLATE("relu keeps -0 and NaN", T, float, double) {
   Problem<T> problem = random_problem<T>(Spec{Cell::rnn_relu, 1, 19, 1}, 1, 3);
   for (std::size_t i = 0; i < 4; ++i)
     std::fill(problem.weights[i].begin(), problem.weights[i].end(), i < 2 ? T(-1) : -T(0));

@@ -1,5 +1,5 @@
-// What a call reads and writes: any strides, nothing outside the arrays, nothing between their rows; states in place;
-// empty calls.
+// What a call reads and writes. x and y may have any strides. A call touches nothing outside the arrays and nothing
+// between their rows. It can update the state in place. Calls may be empty.
 #include <doctest/doctest.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -26,7 +26,7 @@ std::vector<Spec> specs() {
   return result;
 }
 
-// A NaN that no computation yields: marks what must be neither read nor written.
+// A NaN that no computation gives. It marks memory that a call must not read or write.
 template <class T>
 T poison() {
   T value = std::numeric_limits<T>::quiet_NaN();
@@ -35,7 +35,7 @@ T poison() {
   return value;
 }
 
-// How a (T, B, features) array lies in memory.
+// The memory layout of an array (T, B, features).
 struct Layout {
   std::string name;
   std::int64_t step, row, first;  // strides and offset of element (0, 0), in elements
@@ -65,7 +65,7 @@ void for_each(const Layout& layout, std::int64_t steps, std::int64_t rows, std::
   }
 }
 
-// A copy of an array that ends where readable memory ends.
+// A copy of an array whose end is the end of readable memory.
 template <class T>
 class Guarded {
  public:
@@ -94,7 +94,7 @@ class Guarded {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("x and y of any strides; what lies between rows is neither read nor written", T, float, double) {
+TEST_CASE_TEMPLATE("x and y may have any strides; memory between rows is not read and not written", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
       const auto problem = random_problem<T>(spec, 4, 7);
@@ -128,7 +128,7 @@ TEST_CASE_TEMPLATE("x and y of any strides; what lies between rows is neither re
   }
 }
 
-TEST_CASE_TEMPLATE("one x for all rows and for all steps (strides of zero)", T, float, double) {
+TEST_CASE_TEMPLATE("strides of zero: all rows and all steps read the same x", T, float, double) {
   auto problem = random_problem<T>(Spec{Cell::gru, 5, 19, 1, true, true}, 4, 7);
   const std::vector<T> row(problem.x.begin(), problem.x.begin() + 5);
   for (std::size_t i = 0; i < problem.x.size(); ++i) problem.x[i] = row[i % 5];
@@ -143,7 +143,7 @@ TEST_CASE_TEMPLATE("one x for all rows and for all steps (strides of zero)", T, 
   }
 }
 
-TEST_CASE_TEMPLATE("nothing past the end of an array is touched", T, float, double) {
+TEST_CASE_TEMPLATE("nothing behind the end of an array is read or written", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
       for (const std::int64_t rows : {1, 2, 5, 8}) {
@@ -168,7 +168,7 @@ TEST_CASE_TEMPLATE("nothing past the end of an array is touched", T, float, doub
   }
 }
 
-TEST_CASE_TEMPLATE("weights may end where memory ends", T, float, double) {
+TEST_CASE_TEMPLATE("weights may end at the end of readable memory", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
       const auto problem = random_problem<T>(spec, 2, 3);
@@ -189,7 +189,7 @@ TEST_CASE_TEMPLATE("weights may end where memory ends", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("states updated in place", T, float, double) {
+TEST_CASE_TEMPLATE("a call updates the state in place", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
       const auto problem = random_problem<T>(spec, 4, 7);
@@ -209,7 +209,7 @@ TEST_CASE_TEMPLATE("states updated in place", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("no steps: the state as it was; no rows: nothing", T, float, double) {
+TEST_CASE_TEMPLATE("a call without steps copies the state; a call without rows does nothing", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
       for (const int threads : {1, 2}) {
@@ -232,18 +232,18 @@ TEST_CASE_TEMPLATE("no steps: the state as it was; no rows: nothing", T, float, 
   }
 }
 
-TEST_CASE("blocks of any size are aligned, whole, and given back") {
+TEST_CASE("allocations of any size are aligned, writable and freed") {
   for (const std::size_t bytes : {std::size_t{1}, gatecell::kPage + 1, gatecell::kHugePage - 1, gatecell::kHugePage,
                                   gatecell::kHugePage + 1, 3 * gatecell::kHugePage + 5}) {
     CAPTURE(bytes);
     std::uintptr_t address = 0;
     {
-      const gatecell::Allocation block = gatecell::allocate_memory(bytes);
-      address = reinterpret_cast<std::uintptr_t>(block.get());
+      const gatecell::Allocation allocation = gatecell::allocate_memory(bytes);
+      address = reinterpret_cast<std::uintptr_t>(allocation.get());
       CHECK(address % (bytes >= gatecell::kHugePage ? gatecell::kHugePage : gatecell::kPage) == 0);
-      std::fill_n(block.get(), bytes, std::byte{1});
+      std::fill_n(allocation.get(), bytes, std::byte{1});
     }
-    if (bytes >= gatecell::kHugePage) {  // a mapping of its own: gone now
+    if (bytes >= gatecell::kHugePage) {  // this was a mapping, which no longer exists
       unsigned char resident;
       CHECK(mincore(reinterpret_cast<void*>(address), gatecell::kPage, &resident) != 0);
     }

@@ -1,4 +1,5 @@
-// Parity (invariant 1): every cell, option and odd size against the float64 reference, on every ISA of this machine.
+// Parity (promise 1): compares every cell and option, at unusual sizes, with the float64 reference, on every ISA of
+// this machine.
 #include <doctest/doctest.h>
 
 #include <limits>
@@ -18,7 +19,7 @@ void check_parity(const Problem<T>& problem) {
   CAPTURE(describe(problem));
   const Output<double> exact = reference::forward<double>(problem);
   const double own_error = largest_difference(reference::forward<float>(problem), exact);
-  REQUIRE(own_error < 1e-4);  // beyond that the network is chaotic and a comparison says nothing
+  REQUIRE(own_error < 1e-4);  // a larger error means that the network is chaotic, and a comparison has no meaning
   for (const Isa isa : gatecell::available_isas()) {
     CAPTURE(describe(isa));
     const Network<T> net = network(problem, isa);
@@ -33,7 +34,7 @@ std::vector<std::int64_t> projections(Cell cell, std::int64_t size) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("every cell and every option", T, float, double) {
+TEST_CASE_TEMPLATE("parity of every cell and every option", T, float, double) {
   for (const Cell cell : all_cells) {
     for (const std::int64_t proj_size : projections(cell, 7)) {
       for (const std::int64_t layers : {1, 2, 3}) {
@@ -50,7 +51,7 @@ TEST_CASE_TEMPLATE("every cell and every option", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("the textbooks' cells", T, float, double) {
+TEST_CASE_TEMPLATE("parity of extended cells", T, float, double) {
   for (const std::int64_t hidden : {8, 9, 17, 40}) {
     for (const bool bidirectional : {false, true}) {
       for (Spec spec : extended_specs(5, hidden, 2, bidirectional)) {
@@ -65,7 +66,7 @@ TEST_CASE_TEMPLATE("the textbooks' cells", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("sizes around the width of a register", T, float, double) {
+TEST_CASE_TEMPLATE("parity at sizes around the width of a register", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     const std::int64_t w = lanes<T>(isa);
     const std::int64_t sizes[] = {1, w - 1, w, w + 1, 2 * w + 1, 4 * w - 1};
@@ -87,7 +88,7 @@ TEST_CASE_TEMPLATE("sizes around the width of a register", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("every number of rows, long sequences, wide layers", T, float, double) {
+TEST_CASE_TEMPLATE("parity with every number of rows, long sequences and wide layers", T, float, double) {
   for (const Cell cell : all_cells) {
     for (std::int64_t rows = 1; rows <= 33; ++rows) check_parity(random_problem<T>(Spec{cell, 3, 17, 1}, 3, rows));
     check_parity(random_problem<T>(Spec{cell, 2, 9, 2, true, true}, 300, 2));
@@ -95,7 +96,7 @@ TEST_CASE_TEMPLATE("every number of rows, long sequences, wide layers", T, float
   }
 }
 
-TEST_CASE_TEMPLATE("recorded PyTorch networks", T, float, double) {
+TEST_CASE_TEMPLATE("parity with recorded PyTorch networks", T, float, double) {
   std::size_t runs = 0;
   for (const auto& path : golden::files()) {
     CAPTURE(path.filename());
@@ -113,7 +114,7 @@ TEST_CASE_TEMPLATE("recorded PyTorch networks", T, float, double) {
   CHECK(runs >= 4);
 }
 
-TEST_CASE_TEMPLATE("no state given means zeros", T, float, double) {
+TEST_CASE_TEMPLATE("a call without a state begins with zeros", T, float, double) {
   for (const Cell cell : all_cells) {
     auto problem = random_problem<T>(Spec{cell, 4, 11, 2, true, true}, 5, 3);
     auto zeros = problem;
@@ -128,7 +129,7 @@ TEST_CASE_TEMPLATE("no state given means zeros", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("NaN and infinity stay in their row and come out as in the reference", T, float, double) {
+TEST_CASE_TEMPLATE("NaN and infinity change only their own row, as in the reference", T, float, double) {
   for (const Cell cell : all_cells) {
     for (const std::int64_t proj_size : projections(cell, 6)) {
       auto problem = random_problem<T>(Spec{cell, 5, 19, 2, true, false, proj_size}, 4, 9);
@@ -146,12 +147,12 @@ TEST_CASE_TEMPLATE("NaN and infinity stay in their row and come out as in the re
   }
 }
 
-TEST_CASE_TEMPLATE("weights come back bit for bit", T, float, double) {
+TEST_CASE_TEMPLATE("weights() returns the weights bit for bit", T, float, double) {
   for (const Cell cell : all_cells) {
     for (const bool bias : {false, true}) {
       for (const std::int64_t proj_size : projections(cell, 6)) {
         auto problem = random_problem<T>(Spec{cell, 5, 19, 2, bias, true, proj_size}, 1, 1);
-        // What arithmetic would change: the sign of zero, denormals, NaN's payload, biases of unequal size.
+        // Values that arithmetic would change: the sign of zero, denormals, the payload of NaN, biases of unequal size.
         problem.weights[0][3] = T(-0.0);
         problem.weights[0][4] = std::numeric_limits<T>::denorm_min();
         problem.weights[1][5] = -std::numeric_limits<T>::quiet_NaN();
@@ -182,18 +183,18 @@ TEST_CASE("a call never packs") {
   CHECK(gatecell::pack_count() == loaded);
 }
 
-TEST_CASE("work is shared whatever the sizes are") {
+TEST_CASE("threads split the work for networks of every size") {
   const int two = std::min(2, gatecell::usable_cpus());
   for (const std::int64_t hidden : {1, 8, 15, 16, 24, 100}) {
     CAPTURE(hidden);
-    const auto one_way = random_problem<float>(Spec{Cell::lstm, 8, hidden, 1, true, false, 0}, 1, 1);
-    CHECK(network(one_way, gatecell::available_isas().front()).plan(3000, 512, 2).row_parts == two);
-    const auto both_ways = random_problem<float>(Spec{Cell::lstm, 8, hidden, 1, true, true, 0}, 1, 1);
-    CHECK(network(both_ways, gatecell::available_isas().front()).plan(30000, 1, 2).threads() == two);
+    const auto one_direction = random_problem<float>(Spec{Cell::lstm, 8, hidden, 1, true, false, 0}, 1, 1);
+    CHECK(network(one_direction, gatecell::available_isas().front()).plan(3000, 512, 2).row_parts == two);
+    const auto two_directions = random_problem<float>(Spec{Cell::lstm, 8, hidden, 1, true, true, 0}, 1, 1);
+    CHECK(network(two_directions, gatecell::available_isas().front()).plan(30000, 1, 2).threads() == two);
   }
 }
 
-TEST_CASE("a plan that does not fit is an error, one that is too generous is not") {
+TEST_CASE("a plan with wrong splits is an error; too large chunks and groups are not") {
   const auto problem = random_problem<float>(Spec{Cell::gru, 5, 19, 2, true, false, 0}, 7, 3);
   const auto net = network(problem, gatecell::available_isas().front());
   using gatecell::Plan;

@@ -1,4 +1,5 @@
-// What a call does is what its plan says, field by field: counted while it runs, in every regime of the cost model.
+// Checks that a call does what its plan says, field by field. The call counts what it does. There is a test for each
+// regime of the cost model.
 #include <doctest/doctest.h>
 
 #include <stdexcept>
@@ -21,10 +22,10 @@ namespace {
 
 std::int64_t divide_up(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
 
-// Runs until the team was free and awake at the start: otherwise the first steps are the calling thread's alone. On a
-// busy machine that takes many calls; if it never happens, CTest ends them.
+// Makes calls until the workers were free and awake at the start of one. Otherwise the calling thread takes the first
+// steps alone. On a busy machine this can take a large number of calls; CTest ends the test if it takes too long.
 template <class T>
-ExecutionStats stats_of(const PackedNetwork<T>& net, const Problem<T>& problem, const Plan& plan) {
+ExecutionStats stats_of_call(const PackedNetwork<T>& net, const Problem<T>& problem, const Plan& plan) {
   Output<T> output;
   const Call<T> call = dense_call(problem, output);
   for (;;) {
@@ -37,14 +38,16 @@ ExecutionStats stats_of(const PackedNetwork<T>& net, const Problem<T>& problem, 
 template <class T>
 void check_execution(const PackedNetwork<T>& net, const Problem<T>& problem, const Plan& plan) {
   const Spec& spec = problem.spec;
-  const std::int64_t chains = spec.num_layers * spec.num_directions(), steps = problem.steps;
-  const ExecutionStats stats = stats_of(net, problem, plan);
+  const std::int64_t direction_runs = spec.num_layers * spec.num_directions(), steps = problem.steps;
+  const ExecutionStats stats = stats_of_call(net, problem, plan);
   std::int64_t groups = 0;
-  for (int part = 0; part < plan.row_parts; ++part) {
-    const std::int64_t first = problem.rows * part / plan.row_parts, last = problem.rows * (part + 1) / plan.row_parts;
+  for (int share = 0; share < plan.row_parts; ++share) {
+    const std::int64_t first = problem.rows * share / plan.row_parts,
+                       last = problem.rows * (share + 1) / plan.row_parts;
     groups += divide_up(last - first, plan.group_rows);
   }
-  const std::int64_t runs = chains * groups * plan.hidden_parts;  // a thread, layer, direction and group of rows
+  const std::int64_t runs =
+      direction_runs * groups * plan.hidden_parts;  // one run: a layer, direction, group of rows and thread
   const bool waits_twice = spec.proj_size || spec.reset == Reset::before;
   const std::int64_t barriers_each = 1 + steps * (waits_twice ? 2 : 1);
   CHECK(stats.fused_steps == (plan.fused ? runs * steps : 0));
@@ -64,52 +67,52 @@ struct Regime {
   std::int64_t steps, rows;
   int threads;
   bool (*holds)(const Plan& plan);
-  bool meets = false;  // every few steps, which pays only where cores answer each other quickly
+  bool waits_often = false;  // threads wait for each other every few steps; only pays if cores answer each other fast
 };
 
 const Regime regimes[] = {
     {"a single step", {Cell::lstm, 9, 40, 2}, 1, 1, 1, [](const Plan& p) { return p.fused && p.threads() == 1; }},
     {"one row", {Cell::gru, 9, 40, 2}, 700, 1, 1, [](const Plan& p) { return !p.fused && p.chunk > 1; }},
-    {"many rows", {Cell::gru, 40, 40, 1}, 20, 33, 1, [](const Plan& p) { return p.fused && p.group_rows == 33; }},
+    {"33 rows", {Cell::gru, 40, 40, 1}, 20, 33, 1, [](const Plan& p) { return p.fused && p.group_rows == 33; }},
     {"groups of rows", {Cell::lstm, 9, 33, 2}, 9, 100, 1, [](const Plan& p) { return p.group_rows < 50; }},
     {"few rows, large weights", {Cell::lstm, 600, 200, 1}, 40, 4, 1, [](const Plan& p) { return !p.fused; }},
     {"both directions", {Cell::gru, 9, 40, 2, true, true}, 30, 3, 1, [](const Plan& p) { return p.threads() == 1; }},
-    {"rows apart", {Cell::lstm, 64, 64, 2}, 200, 16, 2, [](const Plan& p) { return p.row_parts == 2; }},
-    {"directions apart",
+    {"split rows", {Cell::lstm, 64, 64, 2}, 200, 16, 2, [](const Plan& p) { return p.row_parts == 2; }},
+    {"split directions",
      {Cell::gru, 32, 64, 2, true, true},
      400,
      1,
      2,
      [](const Plan& p) { return p.direction_parts == 2; }},
-    {"hidden units apart", {Cell::lstm, 64, 512, 1}, 60, 1, 2, [](const Plan& p) { return p.hidden_parts == 2; }, true},
-    {"and a projection",
+    {"split hidden units", {Cell::lstm, 64, 512, 1}, 60, 1, 2, [](const Plan& p) { return p.hidden_parts == 2; }, true},
+    {"split hidden units and a projection",
      {Cell::lstm, 64, 512, 1, true, false, 96},
      60,
      1,
      2,
      [](const Plan& p) { return p.hidden_parts == 2; },
      true},
-    {"and a reset before the product",
+    {"split hidden units and a reset before the product",
      {Cell::gru, 64, 512, 1, true, false, 0, Peepholes::none, Reset::before},
      60,
      1,
      2,
      [](const Plan& p) { return p.hidden_parts == 2; },
      true},
-    {"and full peepholes",
+    {"split hidden units and full peepholes",
      {Cell::lstm, 64, 512, 1, true, false, 0, Peepholes::full},
      60,
      1,
      2,
      [](const Plan& p) { return p.hidden_parts == 2; },
      true},
-    {"textbook cells on one thread",
+    {"extended cell on one thread",
      {Cell::lstm, 9, 40, 2, true, false, 0, Peepholes::diagonal, Reset::after, true},
      700,
      1,
      1,
      [](const Plan& p) { return !p.fused && p.chunk > 1; }},
-    {"layers apart", {Cell::gru, 48, 48, 5}, 500, 1, 2, [](const Plan& p) { return p.layer_parts == 2; }, true},
+    {"split layers", {Cell::gru, 48, 48, 5}, 500, 1, 2, [](const Plan& p) { return p.layer_parts == 2; }, true},
 };
 
 template <class T>
@@ -119,7 +122,7 @@ PackedNetwork<T> packed(const Problem<T>& problem, Isa isa) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a plan says what runs", T, float, double) {
+TEST_CASE_TEMPLATE("a call does what its plan says", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Regime& regime : regimes) {
       const auto problem = random_problem<T>(regime.spec, regime.steps, regime.rows);
@@ -131,13 +134,14 @@ TEST_CASE_TEMPLATE("a plan says what runs", T, float, double) {
       CHECK(table.isa == describe(isa));
       CHECK(static_cast<const void*>(&net.kernels) ==
             (sizeof(T) == 4 ? static_cast<const void*>(&table.float32) : &table.float64));
-      const bool far_apart = regime.meets && gatecell::counter_round_trip() > 250e-9;  // cores answer too slowly
+      const bool is_slow = regime.waits_often && gatecell::counter_round_trip() > 250e-9;  // cores answer too slowly
       Plan plan = gatecell::make_plan(net, regime.steps, regime.rows, regime.threads);
       if (regime.threads > gatecell::usable_cpus()) {
         CHECK(plan.threads() == 1);
-      } else if (sizeof(T) == 4 && isa == gatecell::available_isas().front()) {  // other kernels may tip the balance
-        CHECK((far_apart || regime.holds(plan)));
-        if (far_apart) (regime.spec.num_layers > 1 ? plan.layer_parts : plan.hidden_parts) = 2;
+      } else if (sizeof(T) == 4 &&
+                 isa == gatecell::available_isas().front()) {  // with other kernels another plan may be faster
+        CHECK((is_slow || regime.holds(plan)));
+        if (is_slow) (regime.spec.num_layers > 1 ? plan.layer_parts : plan.hidden_parts) = 2;
       }
       CHECK(plan.seconds > 0);
       check_execution(net, problem, plan);
@@ -145,7 +149,7 @@ TEST_CASE_TEMPLATE("a plan says what runs", T, float, double) {
   }
 }
 
-TEST_CASE("what binds a call") {
+TEST_CASE("the limit of a call") {
   const auto limit = [](const Spec& spec, std::int64_t steps, std::int64_t rows) {
     const auto net = network(random_problem<float>(spec, 1, 1), gatecell::available_isas().front());
     return net.forecast(steps, rows, net.plan(steps, rows, 1)).limit;
@@ -157,7 +161,7 @@ TEST_CASE("what binds a call") {
   CHECK(limit({Cell::rnn_tanh, 1, 1, 1}, 0, 1) == Limit::calls);
 }
 
-TEST_CASE("a forecast of a plan that does not fit") {
+TEST_CASE("a forecast of a plan that is not valid") {
   const auto net = network(random_problem<float>(Spec{Cell::gru, 5, 19, 2}, 1, 1), gatecell::available_isas().front());
   Plan plan;
   plan.chunk = 0;

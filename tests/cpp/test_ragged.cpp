@@ -1,5 +1,5 @@
-// Rows of different lengths: each has the bits it has alone, in every layout and however the work is shared, for no
-// more steps than it is long.
+// Rows of different lengths. Each row has the same bits as alone, in every layout and for every plan. A call computes
+// no step behind the end of a row.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -26,24 +26,24 @@ namespace {
 
 using Lengths = std::vector<std::int64_t>;
 
-// So that plans for more threads than this machine has CPUs run as they are.
-struct ManyCpus {
-  ManyCpus() { gatecell::pretend_cpus(7); }
-  ~ManyCpus() { gatecell::pretend_cpus(0); }
+// While it exists, plans for up to 7 threads run unchanged on machines with fewer CPUs.
+struct SevenCpus {
+  SevenCpus() { gatecell::pretend_cpus(7); }
+  ~SevenCpus() { gatecell::pretend_cpus(0); }
 };
 
 constexpr Layout layouts[] = {Layout::padded, Layout::packed, Layout::jagged};
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-// Where the features of (t, row) begin, in rows of the layout; 0 ... total - 1 but for padded.
-std::int64_t place(Layout layout, const Lengths& lengths, std::int64_t t, std::int64_t row) {
+// The position of (t, row) in a layout, in units of one row of features.
+std::int64_t position(Layout layout, const Lengths& lengths, std::int64_t t, std::int64_t row) {
   const auto rows = static_cast<std::int64_t>(lengths.size());
   std::int64_t before = 0;
   switch (layout) {
     case Layout::padded:
       return t * rows + row;
-    case Layout::packed:  // counted one by one, not as the library does
+    case Layout::packed:  // counts one by one, unlike the library
       for (std::int64_t step = 0; step < t; ++step) {
         before += std::count_if(lengths.begin(), lengths.end(), [&](std::int64_t length) { return length > step; });
       }
@@ -54,7 +54,8 @@ std::int64_t place(Layout layout, const Lengths& lengths, std::int64_t t, std::i
   return -1;
 }
 
-// The valid part of padded features in a layout; in the padded one the rest is `filler`.
+// Copies the steps that exist from a padded array to an array of another layout. In a padded layout, `filler` fills the
+// steps that do not exist.
 template <class T>
 std::vector<T> in_layout(Layout layout, const Lengths& lengths, const std::vector<T>& padded, std::int64_t steps,
                          std::int64_t features, T filler) {
@@ -65,22 +66,22 @@ std::vector<T> in_layout(Layout layout, const Lengths& lengths, const std::vecto
   for (std::int64_t row = 0; row < rows; ++row) {
     for (std::int64_t t = 0; t < lengths[at(row)]; ++t) {
       std::copy_n(padded.begin() + (t * rows + row) * features, features,
-                  result.begin() + place(layout, lengths, t, row) * features);
+                  result.begin() + position(layout, lengths, t, row) * features);
     }
   }
   return result;
 }
 
-// Every row by a call of its own, in the padded layout.
+// The results of one call per row, in the padded layout.
 template <class T>
 Output<T> one_by_one(const Network<T>& net, const Problem<T>& problem, const Lengths& lengths) {
   Output<T> all;
   const Spec& spec = problem.spec;
   const Call<T> shape = dense_call(problem, all);
   std::fill(all.y.begin(), all.y.end(), T(0));
-  const std::int64_t chains = spec.num_layers * spec.num_directions();
-  const auto put = [&](std::vector<T>& to, const std::vector<T>& from, std::int64_t outer, std::int64_t width,
-                       std::int64_t row) {
+  const std::int64_t direction_runs = spec.num_layers * spec.num_directions();
+  const auto store_row = [&](std::vector<T>& to, const std::vector<T>& from, std::int64_t outer, std::int64_t width,
+                             std::int64_t row) {
     for (std::int64_t i = 0; i < outer && !from.empty(); ++i) {
       std::copy_n(from.begin() + i * width, width, to.begin() + (i * shape.rows + row) * width);
     }
@@ -90,17 +91,17 @@ Output<T> one_by_one(const Network<T>& net, const Problem<T>& problem, const Len
     alone.steps = lengths[at(row)];
     alone.x.resize(at(alone.steps * spec.input_size));
     const auto output = run(net, alone);
-    put(all.y, output.y, alone.steps, spec.output_size(), row);
-    put(all.h_n, output.h_n, chains, spec.state_size(), row);
-    put(all.c_n, output.c_n, chains, spec.hidden_size, row);
+    store_row(all.y, output.y, alone.steps, spec.output_size(), row);
+    store_row(all.h_n, output.h_n, direction_runs, spec.state_size(), row);
+    store_row(all.c_n, output.c_n, direction_runs, spec.hidden_size, row);
   }
   return all;
 }
 
-// By one call. x is NaN, and y infinite, where the call has no business.
+// The results of one call for all rows. x is NaN where the call must not read it. y is infinite before the call.
 template <class T, class How>
-Output<T> together(const Network<T>& net, const Problem<T>& problem, const Lengths& lengths, Layout layout,
-                   const How& how) {
+Output<T> in_one_call(const Network<T>& net, const Problem<T>& problem, const Lengths& lengths, Layout layout,
+                      const How& how) {
   Output<T> output;
   const Spec& spec = problem.spec;
   Call<T> call = dense_call(problem, output);
@@ -134,20 +135,20 @@ void check(const Network<T>& net, const Problem<T>& problem, const Lengths& leng
     Output<T> expected = one_by_one(net, problem, in_order);
     expected.y = in_layout(layout, in_order, expected.y, problem.steps, problem.spec.output_size(), T(0));
     for (const int threads : {1, 2}) {
-      CHECK(same_bits(together(net, problem, in_order, layout, threads), expected));
+      CHECK(same_bits(in_one_call(net, problem, in_order, layout, threads), expected));
     }
     for (const Plan& plan : plans) {
       CAPTURE(plan.row_parts);
       CAPTURE(plan.hidden_parts);
       CAPTURE(plan.layer_parts);
       CAPTURE(plan.direction_parts);
-      CHECK(same_bits(together(net, problem, in_order, layout, plan), expected));
+      CHECK(same_bits(in_one_call(net, problem, in_order, layout, plan), expected));
     }
   }
 }
 
 std::vector<Plan> plans_for(const Spec& spec, std::int64_t rows) {
-  // rows, directions, hidden units apart; chunk, group_rows; (seconds); layers apart; fused
+  // Splits of rows, directions, layers, hidden units; chunk, group_rows, fused.
   std::vector<Plan> plans = {{1, 1, 1, 1, 3, rows}, {1, 1, 1, 1, 1, 2, true}};
   if (rows > 2) plans.push_back({3, 1, 1, 1, 2, 2});
   if (rows > 1) plans.push_back({2, 1, 1, 2, 2, rows, true});
@@ -159,8 +160,8 @@ std::vector<Plan> plans_for(const Spec& spec, std::int64_t rows) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("rows of any lengths", T, float, double) {
-  const ManyCpus cpus;
+TEST_CASE_TEMPLATE("rows of any lengths have the same bits as alone", T, float, double) {
+  const SevenCpus cpus;
   constexpr std::int64_t steps = 9;
   const std::vector<Lengths> patterns = {
       {3, 9, 0, 1, 9, 5, 2, 5, 0, 7, 4}, {0, 0, 4}, {5}, {0}, {9, 9, 9}, {4, 4}, {0, 0}, {1, 2, 3, 4, 5}};
@@ -176,8 +177,8 @@ TEST_CASE_TEMPLATE("rows of any lengths", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("more rows than a group has, and longer than a chunk", T, float, double) {
-  const ManyCpus cpus;
+TEST_CASE_TEMPLATE("several groups of rows and several chunks have the same bits as single rows", T, float, double) {
+  const SevenCpus cpus;
   std::mt19937 engine(1);
   Lengths lengths(110);
   for (std::int64_t& length : lengths)
@@ -188,21 +189,22 @@ TEST_CASE_TEMPLATE("more rows than a group has, and longer than a chunk", T, flo
   }
 }
 
-TEST_CASE_TEMPLATE("states in rows of larger arrays, in place", T, float, double) {
+TEST_CASE_TEMPLATE("state_rows: the state is in some rows of larger arrays, and is updated in place", T, float,
+                   double) {
   const Lengths lengths = {3, 0, 5, 5, 1}, index = {7, 2, 0, 8, 3};
-  constexpr std::int64_t states = 9, rows = 5;
+  constexpr std::int64_t state_capacity = 9, rows = 5;
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : varied_specs()) {
-      const auto problem = random_problem<T>(spec, 5, rows), store = random_problem<T>(spec, 1, states, {}, 3);
-      const std::int64_t chains = spec.num_layers * spec.num_directions();
+      const auto problem = random_problem<T>(spec, 5, rows), store = random_problem<T>(spec, 1, state_capacity, {}, 3);
+      const std::int64_t direction_runs = spec.num_layers * spec.num_directions();
       const auto net = network(problem, isa);
       for (const bool ragged : {false, true}) {
         CAPTURE(describe(problem));
         auto mine = problem;
         auto expected_h = store.h_0, expected_c = store.c_0;
-        const auto each = [&](auto&& f) {  // (row of mine, row of the store, features), of h and of c
-          for (std::int64_t i = 0; i < chains * rows; ++i) {
-            const std::int64_t j = i / rows * states + index[at(i % rows)];
+        const auto each = [&](auto&& f) {  // calls f for h and c with (row of mine, row of the store, features)
+          for (std::int64_t i = 0; i < direction_runs * rows; ++i) {
+            const std::int64_t j = i / rows * state_capacity + index[at(i % rows)];
             f(mine.h_0, expected_h, i, j, spec.state_size());
             if (spec.cell == Cell::lstm) f(mine.c_0, expected_c, i, j, spec.hidden_size);
           }
@@ -224,7 +226,7 @@ TEST_CASE_TEMPLATE("states in rows of larger arrays, in place", T, float, double
           call.c_0 = call.c_n = c.empty() ? nullptr : c.data();
           call.lengths = ragged ? lengths.data() : nullptr;
           call.state_rows = index.data();
-          call.state_capacity = states;
+          call.state_capacity = state_capacity;
           net.forward(call, plan);
           CHECK(same_bits(output.y, expected.y));
           CHECK(same_bits(h, expected_h));
@@ -235,7 +237,7 @@ TEST_CASE_TEMPLATE("states in rows of larger arrays, in place", T, float, double
   }
 }
 
-TEST_CASE("no step of a row that has ended is computed") {
+TEST_CASE("a call computes no step behind the end of a row") {
   const Lengths lengths = {30, 3, 17, 0, 30, 8};
   const Spec spec{Cell::lstm, 9, 40, 2, true, true};
   const auto problem = random_problem<float>(spec, 30, 6);
@@ -251,7 +253,7 @@ TEST_CASE("no step of a row that has ended is computed") {
   }
 }
 
-TEST_CASE("no steps keep the state, wherever it lies") {
+TEST_CASE("a call without steps copies the state, also with state_rows") {
   const Lengths index = {2, 0};
   const auto problem = random_problem<float>(Spec{Cell::lstm, 5, 19, 2}, 4, 2);
   const auto store = random_problem<float>(problem.spec, 1, 3);
@@ -280,19 +282,20 @@ TEST_CASE("no steps keep the state, wherever it lies") {
   }
 }
 
-TEST_CASE("rows are dealt to the parts so that all have about as much to do") {
+TEST_CASE("all shares get about the same number of steps") {
   const Lengths lengths = {3, 90, 0, 17, 90, 41, 2, 66, 90, 5, 5};
   Call<float> call;
   call.rows = 11;
   call.steps = 100;
   call.lengths = lengths.data();
-  for (const int parts : {1, 2, 3, 11}) {
-    const gatecell::Ragged ragged(call, 90, parts);
+  for (const int shares : {1, 2, 3, 11}) {
+    const gatecell::Ragged ragged(call, 90, shares);
     Lengths seen;
     std::int64_t least = 1000, most = 0;
-    for (int part = 0; part < parts; ++part) {
+    for (int share = 0; share < shares; ++share) {
       std::int64_t steps = 0;
-      const std::int64_t first = gatecell::first_row(11, parts, part), last = gatecell::first_row(11, parts, part + 1);
+      const std::int64_t first = gatecell::first_row(11, shares, share),
+                         last = gatecell::first_row(11, shares, share + 1);
       for (std::int64_t place = first; place < last; ++place) {
         CHECK(ragged.length(place) == lengths[at(ragged.row(place))]);
         if (place > first) CHECK(ragged.length(place) <= ragged.length(place - 1));
@@ -302,13 +305,13 @@ TEST_CASE("rows are dealt to the parts so that all have about as much to do") {
       least = std::min(least, steps);
       most = std::max(most, steps);
     }
-    CHECK(most - least <= 90);  // one row
+    CHECK(most - least <= 90);  // the length of one row
     std::sort(seen.begin(), seen.end());
     for (std::int64_t row = 0; row < 11; ++row) CHECK(seen[at(row)] == row);
   }
 }
 
-TEST_CASE("a chunk takes as many steps as fill it") {
+TEST_CASE("a chunk takes as many steps as fit into it") {
   const Lengths lengths = {30, 3, 17, 0, 30, 8};
   Call<float> call;
   call.rows = 6;
@@ -332,8 +335,8 @@ TEST_CASE("a chunk takes as many steps as fill it") {
   for (std::ptrdiff_t t = 0; t < 30; ++t) CHECK(time.active_rows(t) == row_steps(t, t + 1));
 }
 
-TEST_CASE("the kernel suits the rows that are left") {
-  const Spec spec{Cell::lstm, 600, 200, 1};  // weights beyond the L2 cache: many rows fused, few projected
+TEST_CASE("whether a chunk is fused depends on the rows that are left") {
+  const Spec spec{Cell::lstm, 600, 200, 1};  // the weights are larger than the L2 cache: 20 rows are fused, 4 projected
   const auto problem = random_problem<float>(spec, 40, 20);
   const gatecell::PackedNetwork<float> net(spec, reference::views(problem), gatecell::available_isas().front());
   Lengths lengths(20, 10);
@@ -349,7 +352,7 @@ TEST_CASE("the kernel suits the rows that are left") {
   CHECK(stats.tasks == 10 + 30 / 5);
 }
 
-TEST_CASE("a plan for the rows that are going on average") {
+TEST_CASE("a plan suits the average number of active rows") {
   const Spec stacked{Cell::gru, 48, 48, 5};
   const auto problem = random_problem<float>(stacked, 500, 60);
   const gatecell::PackedNetwork<float> net(stacked, reference::views(problem), gatecell::available_isas().front());
@@ -362,11 +365,11 @@ TEST_CASE("a plan for the rows that are going on average") {
   CHECK(alone.seconds < 0.1 * gatecell::make_plan(net, 500, 60, 1).seconds);
   CHECK(alone.group_rows == 30);
   gatecell::pretend_cpus(7);
-  CHECK(gatecell::make_plan(net, call, 5).layer_parts == 1);  // which is for one group of rows only
+  CHECK(gatecell::make_plan(net, call, 5).layer_parts == 1);  // layers can only be split if there is one group of rows
   gatecell::pretend_cpus(0);
 }
 
-TEST_CASE("lengths and state rows that do not fit") {
+TEST_CASE("lengths and state rows that are not valid") {
   const auto problem = random_problem<float>(Spec{Cell::gru, 5, 19, 1}, 4, 2);
   const auto net = network(problem, gatecell::available_isas().front());
   Output<float> output;
@@ -395,19 +398,19 @@ TEST_CASE("lengths and state rows that do not fit") {
   CHECK_THROWS_WITH_AS(with_states({-1, 0}), "expected state_rows from 0 to 1, got -1 in row 0", std::invalid_argument);
 }
 
-TEST_CASE("a call that is not whole") {
+TEST_CASE("a call with null pointers or negative sizes") {
   const auto problem = random_problem<float>(Spec{Cell::gru, 5, 19, 1}, 4, 2);
   const auto net = network(problem, gatecell::available_isas().front());
   Output<float> output;
   const Call<float> whole = dense_call(problem, output);
-  const auto refused = [&](auto member, auto value, const char* message) {
+  const auto expect_error = [&](auto member, auto value, const char* message) {
     Call<float> call = whole;
     call.*member = value;
     CHECK_THROWS_WITH_AS(net.forward(call, 1), message, std::invalid_argument);
   };
-  refused(&Call<float>::x, nullptr, "expected x, y and h_n, got null for x");
-  refused(&Call<float>::y, nullptr, "expected x, y and h_n, got null for y");
-  refused(&Call<float>::h_n, nullptr, "expected x, y and h_n, got null for h_n");
-  refused(&Call<float>::steps, -1, "expected steps and rows of at least 0, got -1 and 2");
-  refused(&Call<float>::rows, -3, "expected steps and rows of at least 0, got 4 and -3");
+  expect_error(&Call<float>::x, nullptr, "expected x, y and h_n, got null for x");
+  expect_error(&Call<float>::y, nullptr, "expected x, y and h_n, got null for y");
+  expect_error(&Call<float>::h_n, nullptr, "expected x, y and h_n, got null for h_n");
+  expect_error(&Call<float>::steps, -1, "expected steps and rows of at least 0, got -1 and 2");
+  expect_error(&Call<float>::rows, -3, "expected steps and rows of at least 0, got 4 and -3");
 }

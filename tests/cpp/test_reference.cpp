@@ -1,11 +1,12 @@
-// The oracle itself against PyTorch: float64 within rounding, float32 not much worse than PyTorch's own float32.
+// Compares the reference implementation with PyTorch: float64 within rounding, float32 with the error bound of
+// promise 1.
 #include <doctest/doctest.h>
 
 #include "golden.h"
 #include "problems.h"
 #include "reference.h"
 
-TEST_CASE("the reference computes what PyTorch computed") {
+TEST_CASE("the reference gives PyTorch's results") {
   const auto files = golden::files();
   REQUIRE(files.size() >= 8);
   for (const auto& path : files) {

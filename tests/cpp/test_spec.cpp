@@ -1,4 +1,4 @@
-// What a network may be: validate(), the constructor's checks, names of ISAs.
+// Which networks are valid: validate(), the checks of the constructor, names of ISAs.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -11,19 +11,19 @@
 
 using namespace problems;
 
-TEST_CASE("sizes below 1, a projection that is none and sizes that overflow are refused") {
+TEST_CASE("sizes below 1, a wrong proj_size and sizes that overflow are errors") {
   constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
   CHECK_NOTHROW(gatecell::validate(Spec{Cell::lstm, 1, 2, 1, true, true, 1}));
-  const auto refused = [](const Spec& spec, const char* message) {
+  const auto expect_error = [](const Spec& spec, const char* message) {
     CHECK_THROWS_WITH_AS(gatecell::validate(spec), message, std::invalid_argument);
   };
-  refused({Cell::lstm, 0, 1, 1}, "expected input_size of at least 1, got 0");
-  refused({Cell::lstm, 1, 0, 1}, "expected hidden_size of at least 1, got 0");
-  refused({Cell::lstm, 1, 1, 0}, "expected num_layers of at least 1, got 0");
-  refused({Cell::lstm, -3, 1, 1}, "expected input_size of at least 1, got -3");
-  refused({Cell::lstm, 4, 4, 1, true, false, 4}, "expected proj_size from 0 to hidden_size - 1 = 3, got 4");
-  refused({Cell::lstm, 4, 4, 1, true, false, -1}, "expected proj_size from 0 to hidden_size - 1 = 3, got -1");
-  refused({Cell::gru, 4, 4, 1, true, false, 2}, "expected an LSTM for proj_size, got a GRU");
+  expect_error({Cell::lstm, 0, 1, 1}, "expected input_size of at least 1, got 0");
+  expect_error({Cell::lstm, 1, 0, 1}, "expected hidden_size of at least 1, got 0");
+  expect_error({Cell::lstm, 1, 1, 0}, "expected num_layers of at least 1, got 0");
+  expect_error({Cell::lstm, -3, 1, 1}, "expected input_size of at least 1, got -3");
+  expect_error({Cell::lstm, 4, 4, 1, true, false, 4}, "expected proj_size from 0 to hidden_size - 1 = 3, got 4");
+  expect_error({Cell::lstm, 4, 4, 1, true, false, -1}, "expected proj_size from 0 to hidden_size - 1 = 3, got -1");
+  expect_error({Cell::gru, 4, 4, 1, true, false, 2}, "expected an LSTM for proj_size, got a GRU");
   for (const Spec& spec : {Spec{Cell::gru, huge, 1, 1}, Spec{Cell::gru, 1, huge, 1}, Spec{Cell::gru, 1, 1, huge},
                            Spec{Cell::lstm, 1, huge, 1, true, true, huge - 1},
                            Spec{Cell::gru, std::int64_t{1} << 31, std::int64_t{1} << 31, 1}}) {
@@ -32,12 +32,12 @@ TEST_CASE("sizes below 1, a projection that is none and sizes that overflow are 
   }
 }
 
-TEST_CASE("options of another cell and clips that bound nothing are refused") {
+TEST_CASE("options of another cell and clips that are not positive and finite are errors") {
   const Spec lstm{Cell::lstm, 4, 4}, gru{Cell::gru, 4, 4}, rnn{Cell::rnn_tanh, 4, 4};
-  const auto check = [](Spec spec, auto member, auto value, bool fits) {
+  const auto check = [](Spec spec, auto member, auto value, bool is_valid) {
     CAPTURE(describe(spec));
     spec.*member = value;
-    if (fits) {
+    if (is_valid) {
       CHECK_NOTHROW(gatecell::validate(spec));
     } else {
       CHECK_THROWS_WITH_AS(gatecell::validate(spec), doctest::Contains("expected "), std::invalid_argument);
@@ -77,7 +77,7 @@ TEST_CASE("the constructor checks the spec and the number of weights") {
   CHECK_THROWS_AS(Network<float>(Spec{Cell::gru, 3, 0, 1}, weights, isa), std::invalid_argument);
 }
 
-TEST_CASE("a network says what it is, also after a move") {
+TEST_CASE("a network returns its spec, ISA and size, also after a move") {
   const auto problem = random_problem<double>(Spec{Cell::lstm, 3, 8, 2, false, true, 5}, 4, 2);
   const Isa isa = gatecell::available_isas().back();
   auto source = network(problem, isa);
@@ -91,7 +91,7 @@ TEST_CASE("a network says what it is, also after a move") {
   CHECK(net.nbytes() >= numbers * sizeof(double));
 }
 
-TEST_CASE("ISAs: best first, the baseline always, names read back") {
+TEST_CASE("ISAs: the best is first, the baseline is always available, parse_isa reads the names") {
   const Isa baseline = gatecell::built_isas[std::size(gatecell::built_isas) - 1];
   const auto& isas = gatecell::available_isas();
   REQUIRE(!isas.empty());

@@ -1,5 +1,6 @@
-// Invariant 4: once the scratch is there, a step allocates nothing, takes no lock and enters the system never. This
-// executable counts through its own malloc family and mutex lock; seccomp's strict mode kills at any system call.
+// Promise 4: when scratch memory is allocated, a step allocates nothing, takes no lock and makes no system call. This
+// executable replaces malloc and its relatives and pthread_mutex_lock, and counts their calls. The strict mode of
+// seccomp kills a process at any system call.
 #include <dlfcn.h>
 #include <doctest/doctest.h>
 #include <linux/seccomp.h>
@@ -24,9 +25,9 @@ std::atomic<std::int64_t> allocations{0}, locks{0};
 
 }  // namespace
 
-#pragma GCC visibility push(default)  // hidden, they would replace nothing for the shared libraries
+#pragma GCC visibility push(default)  // if these functions were hidden, shared libraries would not use them
 extern "C" {
-// glibc's own names of what is replaced here.
+// glibc's internal names of the functions that are replaced here.
 void* __libc_malloc(std::size_t size);
 void* __libc_calloc(std::size_t count, std::size_t size);
 void* __libc_realloc(void* old, std::size_t size);
@@ -62,6 +63,7 @@ std::vector<Spec> specs() {
   return result;
 }
 
+// Numbers of allocations and locks.
 struct Events {
   std::int64_t allocations, locks;
   bool operator==(const Events& other) const { return allocations == other.allocations && locks == other.locks; }
@@ -70,7 +72,7 @@ struct Events {
   }
 };
 
-// What one call does.
+// Counts the allocations and locks of one call.
 template <class T, class How>
 Events count(const Network<T>& net, const Call<T>& call, const How& how) {
   const Events before{allocations, locks};
@@ -80,20 +82,21 @@ Events count(const Network<T>& net, const Call<T>& call, const How& how) {
 
 }  // namespace
 
-TEST_CASE("the counters count") {
+TEST_CASE("allocations and locks are counted") {
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
   const auto lock_once = [&] { return pthread_mutex_lock(&mutex) + pthread_mutex_unlock(&mutex); };
-  REQUIRE(lock_once() == 0);  // looks for the real one, which locks too
+  REQUIRE(lock_once() == 0);  // the first call finds the real function, and that also locks
   const Events before{allocations, locks};
   lock_once();
-  void* (*volatile allocate)(std::size_t) = operator new;  // volatile: else the compiler may leave the pair out
+  void* (*volatile allocate)(
+      std::size_t) = operator new;  // volatile, so that the compiler does not remove the allocation
   operator delete(allocate(3));
   const Events after{allocations, locks};
   CHECK(after.allocations == before.allocations + 1);
   CHECK(after.locks == before.locks + 1);
 }
 
-TEST_CASE_TEMPLATE("10,000 steps on one thread", T, float, double) {
+TEST_CASE_TEMPLATE("10,000 steps on one thread allocate nothing and take no lock", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
       const auto problem = random_problem<T>(spec, 10000 / work_divisor, 2);
@@ -122,7 +125,7 @@ TEST_CASE_TEMPLATE("10,000 steps on one thread", T, float, double) {
   }
 }
 
-TEST_CASE_TEMPLATE("10,000 steps under seccomp", T, float, double) {
+TEST_CASE_TEMPLATE("10,000 steps make no system call, under seccomp", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
       const auto problem = random_problem<T>(spec, 10000 / work_divisor, 2);
@@ -137,10 +140,10 @@ TEST_CASE_TEMPLATE("10,000 steps under seccomp", T, float, double) {
       const pid_t child = fork();
       REQUIRE(child >= 0);
       if (child == 0) {
-        const long refused = prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
-        if (!refused) net.forward(call, 1);
+        const long failed = prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+        if (!failed) net.forward(call, 1);
         for (int i = 0; stream && i < 10000 / work_divisor; ++i) stream->step(call.x, call.y);
-        syscall(SYS_exit, refused ? 1 : 0);  // _exit() would be exit_group, which strict mode kills
+        syscall(SYS_exit, failed ? 1 : 0);  // _exit() would call exit_group, which strict mode does not allow
       }
       int status = -1;
       REQUIRE(waitpid(child, &status, 0) == child);

@@ -1,4 +1,4 @@
-// A stream: bit for bit what one call over the whole sequence gives.
+// A stream gives the same bits as one call over the whole sequence.
 #include <doctest/doctest.h>
 
 #include <optional>
@@ -24,7 +24,7 @@ std::vector<Spec> specs() {
   return result;
 }
 
-// All steps of the problem, and the state after them.
+// Takes all steps of the problem, and stores y and the state after them.
 template <class T>
 void feed(Stream<T>& stream, const Problem<T>& problem, Output<T>& output) {
   const Call<T> call = dense_call(problem, output);
@@ -34,7 +34,7 @@ void feed(Stream<T>& stream, const Problem<T>& problem, Output<T>& output) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("step by step and in one call", T, float, double) {
+TEST_CASE_TEMPLATE("a stream and one call have the same bits", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
       for (const std::int64_t rows : {1, 2, 9, 60}) {
@@ -48,7 +48,7 @@ TEST_CASE_TEMPLATE("step by step and in one call", T, float, double) {
         feed(stream, problem, fed);
         CHECK(same_bits(fed, run(*net, problem)));
 
-        stream.set_state(nullptr, nullptr);  // zeros, as at the beginning
+        stream.set_state(nullptr, nullptr);  // sets zeros, as in a new stream
         problem.h_0.clear();
         problem.c_0.clear();
         const Output<T> whole = run(*net, problem);
@@ -78,7 +78,7 @@ TEST_CASE_TEMPLATE("a new stream begins with zeros, and can be moved", T, float,
   CHECK(same_bits(again, fed));
 }
 
-TEST_CASE_TEMPLATE("some rows begin anew", T, float, double) {
+TEST_CASE_TEMPLATE("reset sets some rows to zeros", T, float, double) {
   for (const Spec& spec : specs()) {
     const auto problem = random_problem<T>(spec, 1, 5);
     CAPTURE(describe(problem));
@@ -103,12 +103,12 @@ TEST_CASE_TEMPLATE("some rows begin anew", T, float, double) {
   }
 }
 
-TEST_CASE("what a stream cannot be made of") {
+TEST_CASE("a stream of no rows or of a bidirectional network is an error") {
   const auto isa = gatecell::available_isas().front();
-  const auto one_way = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1}, 1, 1), isa);
-  const auto both_ways = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1, true, true}, 1, 1), isa);
-  CHECK_THROWS_WITH_AS(Stream<float>(one_way, 0), "expected rows of at least 1, got 0", std::invalid_argument);
-  CHECK_THROWS_WITH_AS(Stream<float>{both_ways},
+  const auto one_direction = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1}, 1, 1), isa);
+  const auto two_directions = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1, true, true}, 1, 1), isa);
+  CHECK_THROWS_WITH_AS(Stream<float>(one_direction, 0), "expected rows of at least 1, got 0", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(Stream<float>{two_directions},
                        "expected a network of one direction for a stream, got a bidirectional one",
                        std::invalid_argument);
 }

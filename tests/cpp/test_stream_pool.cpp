@@ -1,4 +1,4 @@
-// A pool of streams: each has the bits of a Stream of its own; ids, and what is refused.
+// Stream pools: each stream has the same bits as a Stream; ids; errors.
 #include <doctest/doctest.h>
 
 #include <map>
@@ -22,7 +22,7 @@ std::int64_t count(const Ids& ids) { return static_cast<std::int64_t>(ids.size()
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("streams that come, go and take turns", T, float, double) {
+TEST_CASE_TEMPLATE("streams of a pool open, close and take steps with the bits of a Stream", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
     for (const Cell cell : all_cells) {
       const Spec spec{cell, 5, 19, 2, true, false, cell == Cell::lstm ? 7 : 0};
@@ -36,7 +36,7 @@ TEST_CASE_TEMPLATE("streams that come, go and take turns", T, float, double) {
       for (unsigned turn = 0; turn < 60; ++turn) {
         if (pool.size() < 12 && random(2)) {
           const std::int64_t id = pool.open();
-          CHECK(all.insert(id).second);  // never seen before
+          CHECK(all.insert(id).second);  // no stream had this id before
           alone.emplace(id, Stream<T>(net));
         } else if (pool.size() > 0) {
           const std::int64_t id = std::next(alone.begin(), random(pool.size() - 1))->first;
@@ -72,7 +72,7 @@ TEST_CASE_TEMPLATE("streams that come, go and take turns", T, float, double) {
   }
 }
 
-TEST_CASE("states are set and got by id") {
+TEST_CASE("set_state and get_state find the state by id") {
   const auto problem = random_problem<float>(Spec{Cell::lstm, 5, 19, 2}, 1, 3);
   const auto net = network(problem, gatecell::available_isas().front());
   StreamPool<float> pool(net, 4);
@@ -101,7 +101,7 @@ TEST_CASE("states are set and got by id") {
   CHECK(same_bits(h, std::vector<float>(h.size())));
 }
 
-TEST_CASE("what a pool refuses") {
+TEST_CASE("errors of a stream pool") {
   const auto net = network(random_problem<float>(Spec{Cell::gru, 5, 19}, 1, 1), gatecell::available_isas().front());
   const auto both = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1, true, true}, 1, 1), net.isa());
   CHECK_THROWS_WITH_AS(StreamPool<float>(both, 1),
@@ -114,7 +114,7 @@ TEST_CASE("what a pool refuses") {
   const std::int64_t closed = pool.open(), open = pool.open();
   CHECK_THROWS_WITH_AS(pool.open(), "all 2 streams of this pool are open", std::length_error);
   pool.close(closed);
-  const auto refused = [&](std::int64_t id, const std::string& message) {
+  const auto expect_error = [&](std::int64_t id, const std::string& message) {
     const std::vector<float> x(10, 1);
     std::vector<float> before(2 * 19), after(before), y(2 * 19);
     pool.get_state(&open, 1, before.data(), nullptr);
@@ -128,11 +128,11 @@ TEST_CASE("what a pool refuses") {
     CHECK(same_bits(after, before));
   };
   const std::string got = "expected ids of open streams, each once, got ";
-  refused(closed, got + "0, which is closed");
-  refused(closed + 2, got + "2, which never was one");  // the next of that row
-  refused(-1, got + "-1, which never was one");
-  refused(1000, got + "1000, which never was one");
-  refused(open, got + "1 twice: these look like a mask, not like ids");
+  expect_error(closed, got + "0, which is closed");
+  expect_error(closed + 2, got + "2, which never was one");  // the next id of that row
+  expect_error(-1, got + "-1, which never was one");
+  expect_error(1000, got + "1000, which never was one");
+  expect_error(open, got + "1 twice: these look like a mask, not like ids");
   CHECK_THROWS_WITH_AS(pool.close(closed), (got + "0, which is closed").c_str(), std::invalid_argument);
   const std::int64_t mask[] = {open, closed, open};
   CHECK_THROWS_WITH_AS(pool.set_state(mask, 3, nullptr, nullptr),

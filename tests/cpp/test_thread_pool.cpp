@@ -1,4 +1,4 @@
-// The worker team: flags, claims, many callers at once. Also built with ThreadSanitizer.
+// Wait counters, leases, several callers at once, and calls on several threads. Also built with ThreadSanitizer.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -24,23 +24,24 @@ namespace {
 
 const int other_cpus = gatecell::usable_cpus() - 1;
 
-// What each part of a job has done: plain numbers, so that a missing happens-before is a race.
+// What each share of a job has done. The numbers are not atomic, so that ThreadSanitizer reports missing
+// synchronisation.
 struct Record {
-  explicit Record(int parts) : runs(static_cast<std::size_t>(parts)), threads(runs.size()) {}
+  explicit Record(int shares) : runs(static_cast<std::size_t>(shares)), threads(runs.size()) {}
   std::vector<int> runs;
   std::vector<std::thread::id> threads;
 };
 
-void note(void* context, int part) {
+void record_share(void* context, int share) {
   auto& record = *static_cast<Record*>(context);
-  const auto index = static_cast<std::size_t>(part);
+  const auto index = static_cast<std::size_t>(share);
   ++record.runs[index];
   record.threads[index] = std::this_thread::get_id();
 }
 
 }  // namespace
 
-TEST_CASE("a flag wakes who waits for it, asleep or spinning, also where the counter wraps") {
+TEST_CASE("a wait counter wakes threads that sleep or spin, also when it wraps around") {
   for (const int spin : {0, 50}) {
     WaitCounter ping, pong;
     const std::chrono::microseconds time(spin);
@@ -62,38 +63,38 @@ TEST_CASE("a flag wakes who waits for it, asleep or spinning, also where the cou
   }
 }
 
-TEST_CASE("a flag releases several waiters and lets pass who comes late") {
-  WaitCounter flag;
+TEST_CASE("a wait counter releases several threads, and a later thread does not wait") {
+  WaitCounter counter;
   std::atomic<int> passed{0};
   std::vector<std::thread> waiters;
   for (int i = 0; i < 4; ++i) {
     waiters.emplace_back([&] {
-      flag.wait_for(2, std::chrono::microseconds(0));
+      counter.wait_for(2, std::chrono::microseconds(0));
       ++passed;
     });
   }
-  flag.raise(1);
+  counter.raise(1);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   CHECK(passed == 0);
-  flag.raise(3);
+  counter.raise(3);
   for (auto& waiter : waiters) waiter.join();
-  flag.wait_for(2, std::chrono::microseconds(0));
+  counter.wait_for(2, std::chrono::microseconds(0));
   CHECK(passed == 4);
 }
 
-TEST_CASE("a claim gets what is asked for, at most one worker per other CPU") {
+TEST_CASE("a lease gets the workers it asks for, at most one per other CPU") {
   CHECK(WorkerLease(0).size() == 0);
   CHECK(WorkerLease(-1).size() == 0);
   for (const int wanted : {1, 2, 1000}) {
     const int expected = std::min(wanted, other_cpus);
     CHECK(WorkerLease(wanted).size() == expected);
-    CHECK(gatecell::thread_pool_size() == expected);  // it grows on demand
+    CHECK(gatecell::thread_pool_size() == expected);  // the pool grows on demand
   }
   CHECK(WorkerLease(1).size() == std::min(1, other_cpus));
-  CHECK(gatecell::thread_pool_size() == other_cpus);  // and never shrinks
+  CHECK(gatecell::thread_pool_size() == other_cpus);  // the pool never shrinks
 }
 
-TEST_CASE("workers belong to one claim at a time and come back") {
+TEST_CASE("a worker belongs to one lease at a time, and can be leased again") {
   {
     const WorkerLease all(1000);
     CHECK(all.size() == other_cpus);
@@ -102,13 +103,13 @@ TEST_CASE("workers belong to one claim at a time and come back") {
   CHECK(WorkerLease(1000).size() == other_cpus);
 }
 
-TEST_CASE("every part runs once, in a thread of its own, the first one here") {
+TEST_CASE("every share runs once, each in its own thread, the first one in the calling thread") {
   WorkerLease lease(1000);
   for (int round = 0; round < 1000; ++round) {
-    for (int parts = 1; parts <= lease.size() + 1; ++parts) {
-      Record record(parts);
-      lease.run(parts, note, &record);
-      REQUIRE(std::count(record.runs.begin(), record.runs.end(), 1) == parts);
+    for (int shares = 1; shares <= lease.size() + 1; ++shares) {
+      Record record(shares);
+      lease.run(shares, record_share, &record);
+      REQUIRE(std::count(record.runs.begin(), record.runs.end(), 1) == shares);
       REQUIRE((record.threads[0] == std::this_thread::get_id()));
       REQUIRE(std::set<std::thread::id>(record.threads.begin(), record.threads.end()).size() == record.runs.size());
     }
@@ -116,7 +117,7 @@ TEST_CASE("every part runs once, in a thread of its own, the first one here") {
   }
 }
 
-TEST_CASE("many callers at once") {
+TEST_CASE("8 callers at once") {
   std::atomic<int> failures{0};
   std::vector<std::thread> callers;
   for (int caller = 0; caller < 8; ++caller) {
@@ -124,10 +125,10 @@ TEST_CASE("many callers at once") {
       for (int round = 0; round < 1000; ++round) {
         WorkerLease lease(1 + (caller + round) % 3);
         Record record(lease.size() + 1);
-        lease.run(lease.size() + 1, note, &record);
-        lease.run(1, note, &record);
+        lease.run(lease.size() + 1, record_share, &record);
+        lease.run(1, record_share, &record);
         failures += record.runs[0] != 2;
-        for (std::size_t part = 1; part < record.runs.size(); ++part) failures += record.runs[part] != 1;
+        for (std::size_t share = 1; share < record.runs.size(); ++share) failures += record.runs[share] != 1;
       }
     });
   }
@@ -136,11 +137,11 @@ TEST_CASE("many callers at once") {
   CHECK(WorkerLease(1000).size() == other_cpus);
 }
 
-TEST_CASE("one network called from many threads, with two threads each") {
+TEST_CASE("four threads call one network, with two threads each") {
   struct Shape {
     Spec spec;
     std::int64_t steps, rows;
-    gatecell::Plan plan;  // ways to share the work, chunk, rows of a group
+    gatecell::Plan plan;  // splits, chunk, group_rows
   };
   const Shape shapes[] = {{{Cell::lstm, 7, 48, 2, true, true, 13}, 60, 9, {1, 2, 1, 1, 16, 5}},
                           {{Cell::gru, 7, 64, 1, true, false, 0}, 60, 9, {2, 1, 1, 1, 16, 5}},
@@ -164,10 +165,10 @@ TEST_CASE("one network called from many threads, with two threads each") {
   }
 }
 
-TEST_CASE("a team that is asleep joins a call that has begun") {
+TEST_CASE("workers that sleep join a call that has begun") {
   const Spec specs[] = {{Cell::lstm, 7, 64, 2}, {Cell::gru, 7, 40, 3}, {Cell::lstm, 7, 64, 1, true, false, 9}};
   bool joined = gatecell::usable_cpus() == 1;
-  do {  // on a busy machine calls may be over before anybody has woken
+  do {  // on a busy machine a call may end before the workers are awake
     for (const Spec& spec : specs) {
       for (const std::int64_t rows : {1, 3, 60}) {
         const auto problem = random_problem<float>(spec, 600 / work_divisor, rows);
@@ -190,7 +191,7 @@ TEST_CASE("a team that is asleep joins a call that has begun") {
   } while (!joined);
 }
 
-TEST_CASE("more threads than two, whatever this machine has") {
+TEST_CASE("more than two threads, also on machines with two CPUs") {
   gatecell::pretend_cpus(7);
   struct Shape {
     Spec spec;
@@ -221,13 +222,13 @@ TEST_CASE("more threads than two, whatever this machine has") {
       gatecell::ExecutionStats stats;
       gatecell::forward(net, dense_call(problem, output), shape.plan, &stats);
       CHECK(same_bits(output, alone));
-      as_planned += stats.threads == shape.plan.threads();  // unless the call was over before all had woken
+      as_planned += stats.threads == shape.plan.threads();  // false if the call ended before all workers were awake
     }
   }
   gatecell::pretend_cpus(0);
 }
 
-TEST_CASE("rows of different lengths, shared in every way") {
+TEST_CASE("rows of different lengths, with every split") {
   gatecell::pretend_cpus(7);
   std::int64_t lengths[] = {90, 400, 0, 230, 400, 310, 20};
   for (std::int64_t& length : lengths) length /= work_divisor;
@@ -236,7 +237,7 @@ TEST_CASE("rows of different lengths, shared in every way") {
     call.lengths = lengths;
     return call;
   };
-  const gatecell::Plan plans[] = {// rows, directions, hidden units apart; chunk, group_rows; (seconds); layers apart
+  const gatecell::Plan plans[] = {// splits of rows, directions, layers, hidden units; chunk, group_rows
                                   {3, 1, 1, 1, 4, 7},
                                   {1, 2, 1, 1, 4, 7},
                                   {2, 1, 1, 2, 4, 7},
@@ -259,16 +260,16 @@ TEST_CASE("rows of different lengths, shared in every way") {
     }
   };
   for (const gatecell::Plan& plan : plans) {
-    const bool both_ways = plan.layer_parts == 1;
-    check(Spec{Cell::lstm, 5, 40, 3, true, both_ways, 17}, plan);
-    if (plan.hidden_parts == 1) continue;  // else as above
-    check(Spec{Cell::lstm, 5, 40, 3, true, both_ways, 0, Peepholes::full}, plan);
-    check(Spec{Cell::gru, 5, 40, 3, true, both_ways, 0, Peepholes::none, Reset::before}, plan);
+    const bool bidirectional = plan.layer_parts == 1;
+    check(Spec{Cell::lstm, 5, 40, 3, true, bidirectional, 17}, plan);
+    if (plan.hidden_parts == 1) continue;  // the cells below have other barriers only if hidden units are split
+    check(Spec{Cell::lstm, 5, 40, 3, true, bidirectional, 0, Peepholes::full}, plan);
+    check(Spec{Cell::gru, 5, 40, 3, true, bidirectional, 0, Peepholes::none, Reset::before}, plan);
   }
   gatecell::pretend_cpus(0);
 }
 
-TEST_CASE("a call in place never begins alone: without memory for the rest, its state would be lost") {
+TEST_CASE("a call that updates its state in place never begins on the calling thread alone") {
   const Spec spec{Cell::gru, 7, 80, 1};
   auto problem = random_problem<float>(spec, 600 / work_divisor, 4);
   const gatecell::PackedNetwork<float> net(spec, reference::views(problem), gatecell::available_isas().front());
@@ -276,7 +277,7 @@ TEST_CASE("a call in place never begins alone: without memory for the rest, its 
   bool begins_alone = false;
   for (int round = 0; other_cpus > 0 && (round < 200 / work_divisor || !begins_alone); ++round) {
     Output<float> output;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the team falls asleep
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the workers fall asleep
     gatecell::ExecutionStats stats;
     Call<float> call = dense_call(problem, output);
     const bool in_place = round % 2;
