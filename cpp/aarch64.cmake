@@ -1,4 +1,4 @@
-# Toolchain for 64-bit ARM on Debian: apt install g++-aarch64-linux-gnu qemu-user. Tests run in the emulator.
+# Toolchain for 64-bit ARM on Debian: apt install g++-aarch64-linux-gnu qemu-user. Tests run in the emulator QEMU.
 #   cmake -S . -B build/aarch64 -DCMAKE_TOOLCHAIN_FILE=cpp/aarch64.cmake -DGATECELL_BUILD_TESTS=ON
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)

@@ -1,4 +1,5 @@
-// Sigmoid and tanh over arrays that stay in the L1 cache. How a cell uses them: `finish` in step.cpp.
+// Measures sigmoid and tanh on arrays that stay in the L1 cache. `finish` in step.cpp measures them as a cell uses
+// them.
 #include "harness.h"
 #include "kernels/table.h"
 #include "runtime/dispatch.h"
@@ -31,7 +32,7 @@ void measure(benchmark::State& state, Function<T> function, int lanes) {
 }
 
 template <class T>
-void add(gatecell::Isa isa, const gatecell::Kernels<T>& kernels) {
+void register_functions(gatecell::Isa isa, const gatecell::Kernels<T>& kernels) {
   const std::string suffix = std::string("/") + gatecell::name(isa) + "/" + bench::kTypeName<T>;
   benchmark::RegisterBenchmark(("sigmoid" + suffix).c_str(), measure<T>, kernels.sigmoid, kernels.lanes);
   benchmark::RegisterBenchmark(("tanh" + suffix).c_str(), measure<T>, kernels.tanh, kernels.lanes);
@@ -41,8 +42,8 @@ void add(gatecell::Isa isa, const gatecell::Kernels<T>& kernels) {
 
 int main(int argc, char** argv) {
   for (const gatecell::Isa isa : gatecell::available_isas()) {
-    add(isa, gatecell::kernel_table(isa).float32);
-    add(isa, gatecell::kernel_table(isa).float64);
+    register_functions(isa, gatecell::kernel_table(isa).float32);
+    register_functions(isa, gatecell::kernel_table(isa).float64);
   }
   return bench::run(argc, argv);
 }

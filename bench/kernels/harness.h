@@ -1,7 +1,7 @@
-// What the kernel benchmarks share: random networks, names, counters and the program around them.
+// What all kernel benchmarks use: random networks, names, counters and the main program.
 //
-// Weights come through the project's own packing and scratch is laid out as in a call, in one block, because where
-// arrays lie to each other decides what they cost.
+// Weights are packed by the library, and scratch memory is one allocation as in a call, because the relative positions
+// of arrays in memory change the time of a kernel.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -28,7 +28,7 @@ using gatecell::Isa;
 template <class T>
 constexpr const char* kTypeName = sizeof(T) == sizeof(float) ? "float32" : "float64";
 
-// Values within +-bound, drawn anew in every measurement from the same seed.
+// Draws values within +-bound. Every measurement uses the same seed.
 class Random {
  public:
   template <class T>
@@ -48,8 +48,8 @@ class Random {
   std::minstd_rand engine_;
 };
 
-// One layer, initialised as by PyTorch: within 1/sqrt(hidden), so that no gate saturates and no state dies away. Net is
-// Network or PackedNetwork.
+// A network of one layer, initialised as by PyTorch: within +-1/sqrt(hidden), so that no gate saturates and the state
+// does not become zero. Net is Network or PackedNetwork.
 template <template <class> class Net, class T>
 Net<T> random_network(Cell cell, std::ptrdiff_t input, std::ptrdiff_t hidden, Isa isa) {
   gatecell::Spec spec;
@@ -64,7 +64,7 @@ Net<T> random_network(Cell cell, std::ptrdiff_t input, std::ptrdiff_t hidden, Is
   return Net<T>(spec, {{weight_ih.data(), weight_hh.data(), bias_ih.data(), bias_hh.data()}}, isa);
 }
 
-// lay_out(allocator) runs twice, first to measure.
+// Runs lay_out(allocator) twice: first to measure, then on an allocation of that size.
 template <class F>
 gatecell::Allocation allocate(const F& lay_out) {
   gatecell::BumpAllocator measure;
@@ -75,8 +75,8 @@ gatecell::Allocation allocate(const F& lay_out) {
   return block;
 }
 
-// Per second: multiply-adds of the products at two operations each, and weights, read once whatever the rows; of so
-// many matrices of one size.
+// Sets two counters per second: the operations of the products (a multiply-add is two), and the bytes of the weights,
+// which are read once for all rows. `matrices` is the number of weight matrices of this size.
 template <class T>
 void count_products(benchmark::State& state, const gatecell::PanelShape& weights, std::ptrdiff_t rows,
                     int matrices = 1) {
@@ -86,7 +86,7 @@ void count_products(benchmark::State& state, const gatecell::PanelShape& weights
   state.counters["GB"] = per_second(1e-9 * size * sizeof(T));
 }
 
-// A measurement whose numbers died away or exploded is reported as an error.
+// Reports an error if a result is not a normal number.
 template <class T>
 void expect_normal(benchmark::State& state, const T* values, std::ptrdiff_t count) {
   if (!std::all_of(values, values + count, [](T value) { return std::isnormal(value); })) {
@@ -95,10 +95,10 @@ void expect_normal(benchmark::State& state, const T* values, std::ptrdiff_t coun
 }
 
 // Registers kernel/cell/ISA/type/shape for every cell and every ISA of this machine. An iteration is one call of the
-// kernel; times are CPU time, so that other programs disturb less.
+// kernel. Times are CPU times, on which other programs have a smaller effect.
 template <class T, class Shape>
-void add(const std::string& kernel, void (*measure)(benchmark::State&, Cell, Isa, Shape),
-         const std::vector<Shape>& shapes) {
+void register_kernel(const std::string& kernel, void (*measure)(benchmark::State&, Cell, Isa, Shape),
+                     const std::vector<Shape>& shapes) {
   const std::pair<const char*, Cell> cells[] = {{"lstm", Cell::lstm}, {"gru", Cell::gru}, {"rnn", Cell::rnn_tanh}};
   for (const auto& [cell_name, cell] : cells) {
     for (const Isa isa : gatecell::available_isas()) {
@@ -111,7 +111,7 @@ void add(const std::string& kernel, void (*measure)(benchmark::State&, Cell, Isa
   }
 }
 
-// The program, once benchmarks are registered.
+// The main program. Benchmarks must be registered before.
 inline int run(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

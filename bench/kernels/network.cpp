@@ -1,5 +1,5 @@
-// What a user of the C++ interface pays for one time step of one row, I=1, on one thread, the state carried from step
-// to step: by a Stream, and by Network::forward with T=1, which takes and gives it in arrays.
+// Measures what one time step costs a user of the C++ interface: one row, I=1, one thread. Each step continues with the
+// state of the step before. A Stream keeps the state itself; Network::forward with T=1 has it in arrays.
 #include "gatecell/stream.h"
 #include "harness.h"
 
@@ -57,8 +57,8 @@ void measure_network(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
 
 int main(int argc, char** argv) {
   const std::vector<Shape> shapes = {{16}, {32}, {64}, {128}, {256}};
-  bench::add<float>("stream_step", measure_stream<float>, shapes);
-  bench::add<float>("network_step", measure_network<float>, shapes);
-  bench::add<double>("stream_step", measure_stream<double>, std::vector<Shape>{{16}, {64}});
+  bench::register_kernel<float>("stream_step", measure_stream<float>, shapes);
+  bench::register_kernel<float>("network_step", measure_network<float>, shapes);
+  bench::register_kernel<double>("stream_step", measure_stream<double>, std::vector<Shape>{{16}, {64}});
   return bench::run(argc, argv);
 }

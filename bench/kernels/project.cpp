@@ -1,4 +1,4 @@
-// project: the input products of `rows` time steps or rows of the batch, W_ih x + bias. 100 rows are a usual chunk.
+// Measures project: the input products W_ih x + bias of `rows` time steps or rows of the batch. A usual chunk has 100.
 #include "harness.h"
 #include "kernels/table.h"
 #include "runtime/fp_mode.h"
@@ -47,11 +47,11 @@ void measure(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<Shape> shapes = {{1, 64, 100}};  // one feature, as in audio: stores and little else
+  std::vector<Shape> shapes = {{1, 64, 100}};  // one feature, as in audio: stores take most of the time
   for (const std::ptrdiff_t hidden : {16, 64, 256, 1024}) {
     for (const std::ptrdiff_t rows : {1, 8, 100}) shapes.push_back({hidden, hidden, rows});
   }
-  bench::add<float>("project", measure<float>, shapes);
-  bench::add<double>("project", measure<double>, std::vector<Shape>{{256, 256, 1}, {256, 256, 100}});
+  bench::register_kernel<float>("project", measure<float>, shapes);
+  bench::register_kernel<double>("project", measure<double>, std::vector<Shape>{{256, 256, 1}, {256, 256, 100}});
   return bench::run(argc, argv);
 }

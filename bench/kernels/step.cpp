@@ -1,6 +1,6 @@
-// step: the recurrent products of one time step on top of projected gates, activations, new state; the state goes from
-// step to step. `fused` computes the products of as many inputs in the step, too. `finish` is a step without its
-// products: the activations as the cell uses them, and loads and stores.
+// Measures one time step. Each step continues with the state of the step before. `step` adds the recurrent products to
+// projected pre-activations and computes the new state. `fused` also computes the input products, with as large an
+// input as h. `finish` is a step without products: activations, loads and stores.
 #include "harness.h"
 #include "kernels/table.h"
 #include "runtime/fp_mode.h"
@@ -15,7 +15,7 @@ struct Shape {
   std::string name() const { return "H:" + std::to_string(hidden) + "/rows:" + std::to_string(rows); }
 };
 
-// h, h_next, c, projected gates and y as DirectionRun has them.
+// Takes steps with the same arrays as a DirectionRun.
 template <class T>
 class Stepper {
  public:
@@ -112,10 +112,11 @@ int main(int argc, char** argv) {
   for (const std::ptrdiff_t hidden : {16, 64, 128, 256, 512, 1024}) shapes.push_back({hidden, 1});
   for (const std::ptrdiff_t rows : {2, 3, 4, 6, 7, 8, 9, 32}) shapes.push_back({256, rows});
   const std::vector<Shape> wide = {{256, 1}, {256, 8}}, finish = {{256, 8}};
-  bench::add<float>("step", measure_step<float>, shapes);
-  bench::add<double>("step", measure_step<double>, wide);
-  bench::add<float>("fused", measure_fused<float>, std::vector<Shape>{{64, 1}, {256, 1}, {128, 8}, {256, 32}});
-  bench::add<float>("finish", measure_finish<float>, finish);
-  bench::add<double>("finish", measure_finish<double>, finish);
+  bench::register_kernel<float>("step", measure_step<float>, shapes);
+  bench::register_kernel<double>("step", measure_step<double>, wide);
+  bench::register_kernel<float>("fused", measure_fused<float>,
+                                std::vector<Shape>{{64, 1}, {256, 1}, {128, 8}, {256, 32}});
+  bench::register_kernel<float>("finish", measure_finish<float>, finish);
+  bench::register_kernel<double>("finish", measure_finish<double>, finish);
   return bench::run(argc, argv);
 }

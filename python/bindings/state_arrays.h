@@ -13,7 +13,7 @@ namespace state_arrays {
 
 using checks::Array;
 
-// New uninitialised arrays for the state of so many rows: h (L*D, rows, S) and, for an LSTM, c (L*D, rows, H).
+// New uninitialised arrays for the state of `rows` rows: h (L*D, rows, S) and, for an LSTM, c (L*D, rows, H).
 template <class T>
 struct State {
   State(const gatecell::Spec& spec, std::int64_t rows)

@@ -19,7 +19,7 @@ struct View {  // DLPack's DLTensor
   std::int64_t *shape, *strides;
   std::uint64_t byte_offset;
 
-  // Whether the tensor holds floating-point numbers of this many bits, on the CPU.
+  // Whether the tensor holds floating-point numbers with this number of bits, on the CPU.
   bool is_floating(int bits) const {
     return device_type == 1 && type_code == 2 && type_bits == bits && type_lanes == 1;
   }

@@ -181,12 +181,12 @@ std::vector<T> middle_slice(const std::vector<T>& array, std::int64_t outer, std
 template <class T>
 Problem<T> rows_of(const Problem<T>& problem, std::int64_t first, std::int64_t count) {
   const std::int64_t layers = problem.spec.num_layers * problem.spec.num_directions(), rows = problem.rows;
-  Problem<T> part = problem;
-  part.rows = count;
-  part.x = middle_slice(problem.x, problem.steps, rows, problem.spec.input_size, first, count);
-  part.h_0 = middle_slice(problem.h_0, layers, rows, problem.spec.state_size(), first, count);
-  part.c_0 = middle_slice(problem.c_0, layers, rows, problem.spec.hidden_size, first, count);
-  return part;
+  Problem<T> some = problem;
+  some.rows = count;
+  some.x = middle_slice(problem.x, problem.steps, rows, problem.spec.input_size, first, count);
+  some.h_0 = middle_slice(problem.h_0, layers, rows, problem.spec.state_size(), first, count);
+  some.c_0 = middle_slice(problem.c_0, layers, rows, problem.spec.hidden_size, first, count);
+  return some;
 }
 
 template <class T>

@@ -311,7 +311,7 @@ TEST_CASE("all shares get about the same number of steps") {
   }
 }
 
-TEST_CASE("a chunk takes as many steps as fit into it") {
+TEST_CASE("as rows end, a chunk takes more steps, and is always full") {
   const Lengths lengths = {30, 3, 17, 0, 30, 8};
   Call<float> call;
   call.rows = 6;

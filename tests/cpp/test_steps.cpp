@@ -72,7 +72,7 @@ struct Events {
   }
 };
 
-// Counts the allocations and locks of one call.
+// Makes one call and returns the number of its allocations and locks.
 template <class T, class How>
 Events count(const Network<T>& net, const Call<T>& call, const How& how) {
   const Events before{allocations, locks};

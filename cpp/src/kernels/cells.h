@@ -1,4 +1,4 @@
-// PyTorch's cells: how many gates each has, and how it ends a step. Gate order and equations are PyTorch's.
+// PyTorch's cells: the number of gates of each, and how it ends a step. Gate order and equations are PyTorch's.
 //
 // finish() gets the pre-activations `a` of one row and one block, whose first hidden unit is `unit`. It stores c and
 // returns h. kSplitGate is the gate whose input products and recurrent products are two chains; -1: none. The chain of

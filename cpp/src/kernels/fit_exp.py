@@ -1,7 +1,7 @@
-"""Fits p in e^r - 1 = r + r^2 * p(r) on |r| <= ln(2)/2 for activations.h; needs mpmath.
+"""Fits p in e^r - 1 = r + r^2 * p(r) on |r| <= ln(2)/2, for activations.h. Needs mpmath.
 
-Remez exchange for the smallest largest error relative to e^r, p(0) held at 1/2: small arguments stay exact to
-first and second order. Prints the coefficients, rounded to the type, and the error that is left.
+Uses the Remez exchange to minimise the largest error relative to e^r. p(0) is fixed at 1/2, so that small arguments are
+exact to first and second order. Prints the coefficients and the largest error.
 """
 
 import sys
@@ -13,17 +13,17 @@ BOUND = mp.log(2) / 2 * mp.mpf("1.001")
 
 
 def target(r):
-    """(e^r - 1 - r - r^2/2) / r^3, by its series: the polynomial to fit, without the fixed 1/2."""
+    """(e^r - 1 - r - r^2/2) / r^3, computed by its series. This is p without the fixed 1/2, divided by r."""
     return mp.nsum(lambda k: r**k / mp.factorial(k + 3), [0, 40])
 
 
 def remez(degree):
-    """Coefficients of the minimax polynomial of `target`, weighted with |r|^3 / e^r, and its largest error."""
+    """The coefficients of the minimax polynomial of `target` with the weight |r|^3 / e^r, and its largest error."""
     n = degree + 1
     grid = [BOUND * mp.cos(mp.pi * i / 400) for i in range(401)]
     weight = {r: abs(r) ** 3 / mp.exp(r) for r in grid}
     value = {r: target(r) for r in grid}
-    nodes = [BOUND * mp.cos(mp.pi * (i + mp.mpf("0.4")) / (n + 1)) for i in range(n + 1)]  # none at 0: no weight there
+    nodes = [BOUND * mp.cos(mp.pi * (i + mp.mpf("0.4")) / (n + 1)) for i in range(n + 1)]  # no node is 0, where the weight is 0
     for _ in range(12):
         rows, right = [], []
         for i, r in enumerate(nodes):
@@ -33,7 +33,7 @@ def remez(degree):
         solution = mp.lu_solve(mp.matrix(rows), mp.matrix(right))
         c = [solution[k] for k in range(n)]
         error = [(r, weight[r] * (mp.polyval(c[::-1], r) - value[r])) for r in grid]
-        peaks, run = [], [error[0]]  # the largest error of each run of one sign
+        peaks, run = [], [error[0]]  # the largest error of each series of errors with the same sign
         for point in error[1:]:
             if point[1] * run[-1][1] < 0:
                 peaks.append(max(run, key=lambda e: abs(e[1])))

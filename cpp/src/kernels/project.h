@@ -1,4 +1,4 @@
-// project: out = start + W x for many rows. It runs before the steps of a chunk. Arguments: ProjectArgs.
+// project: out = start + W x for a number of rows. It runs before the steps of a chunk. Arguments: ProjectArgs.
 #pragma once
 
 #include "table.h"

@@ -1,5 +1,5 @@
-// Which kernels this machine can run: the CPU must have the instructions and the operating system must save the
-// registers.
+// Detects which kernels this machine can run. The CPU must have the instructions, and the operating system must save
+// the registers.
 #include "runtime/dispatch.h"
 
 #ifdef GATECELL_AVX
@@ -14,7 +14,8 @@ namespace {
 
 #ifdef GATECELL_AVX
 
-// Intel SDM vol. 1, 13.3 and vol. 2, CPUID: leaf 1 ecx, leaf 7 ebx; XCR0 says which register states the OS saves.
+// Intel SDM vol. 1, 13.3 and vol. 2, CPUID: leaf 1 ecx, leaf 7 ebx. XCR0 says which registers the operating
+// system saves.
 constexpr unsigned kFma = 1u << 12, kOsxsave = 1u << 27, kAvx = 1u << 28;                     // leaf 1 ecx
 constexpr unsigned kAvx2 = 1u << 5;                                                           // leaf 7 ebx
 constexpr unsigned kAvx512 = (1u << 16) | (1u << 17) | (1u << 28) | (1u << 30) | (1u << 31);  // F DQ CD BW VL

@@ -1,4 +1,4 @@
-// From an ISA to its kernels.
+// Finds the kernels of an ISA.
 #pragma once
 
 #include "gatecell/isa.h"
@@ -6,14 +6,14 @@
 
 namespace gatecell {
 
-// Compiled in, best first; the last one, the baseline, every CPU of this kind has.
+// The ISAs that are built in, best first. The last one is the baseline, which every CPU of this architecture has.
 #ifdef GATECELL_AVX
 constexpr Isa built_isas[] = {Isa::avx512, Isa::avx2, Isa::GATECELL_BASELINE};
 #else
 constexpr Isa built_isas[] = {Isa::GATECELL_BASELINE};
 #endif
 
-// Of one that is built.
+// The kernels of a built ISA.
 const KernelTable& kernel_table(Isa isa);
 
 }  // namespace gatecell

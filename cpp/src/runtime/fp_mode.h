@@ -1,5 +1,5 @@
-// Floating-point mode while kernels run: denormals are zero (they cost hundreds of cycles each), rounding to nearest,
-// nothing traps. The caller's mode, sticky flags included, comes back at the end.
+// The floating-point mode while kernels run: denormals are zero (each would cost hundreds of cycles), rounding is to
+// nearest, and no exception traps. At the end the caller's mode and sticky flags are restored.
 #pragma once
 
 #ifdef __x86_64__
@@ -10,12 +10,13 @@
 
 namespace gatecell {
 
-// What the CPU's registers for it hold. x86: MXCSR. 32-bit ARM: FPSCR. 64-bit: FPCR, and FPSR with the sticky flags in
-// the upper half.
+// The mode is the content of the CPU's control registers. x86: MXCSR. 32-bit ARM: FPSCR. 64-bit ARM: FPCR in the lower
+// half, FPSR with the sticky flags in the upper half.
 #ifdef __x86_64__
 inline std::uint64_t read_fp_mode() { return _mm_getcsr(); }
 inline void write_fp_mode(std::uint64_t mode) { _mm_setcsr(static_cast<unsigned>(mode)); }
-constexpr std::uint64_t kKernelFpMode = 0x1f80 | 0x8000 | 0x0040;  // all masked, flush to zero, denormals are zero
+constexpr std::uint64_t kKernelFpMode =
+    0x1f80 | 0x8000 | 0x0040;  // no exception traps, flush to zero, denormals are zero
 #elif defined(__arm__)
 inline std::uint64_t read_fp_mode() {
   std::uint32_t mode;
@@ -25,7 +26,7 @@ inline std::uint64_t read_fp_mode() {
 inline void write_fp_mode(std::uint64_t mode) {
   asm volatile("vmsr fpscr, %0" ::"r"(static_cast<std::uint32_t>(mode)));
 }
-constexpr std::uint64_t kKernelFpMode = 1 << 24;  // flush to zero, inputs too
+constexpr std::uint64_t kKernelFpMode = 1 << 24;  // flush to zero, for inputs and results
 #else
 inline std::uint64_t read_fp_mode() {
   std::uint64_t control, status;
@@ -35,9 +36,10 @@ inline std::uint64_t read_fp_mode() {
 inline void write_fp_mode(std::uint64_t mode) {
   asm volatile("msr fpcr, %0\n\tmsr fpsr, %1" ::"r"(mode & 0xffffffff), "r"(mode >> 32));
 }
-constexpr std::uint64_t kKernelFpMode = 1 << 24;  // flush to zero, inputs too
+constexpr std::uint64_t kKernelFpMode = 1 << 24;  // flush to zero, for inputs and results
 #endif
 
+// Sets the mode of the kernels, and restores the mode before when it is destroyed.
 class FpMode {
  public:
   FpMode() : saved_(read_fp_mode()) { write_fp_mode(kKernelFpMode); }

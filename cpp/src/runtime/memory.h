@@ -32,7 +32,7 @@ struct AllocationDeleter {
 // Page-aligned, uninitialised memory that is freed with this object.
 using Allocation = std::unique_ptr<std::byte[], AllocationDeleter>;
 
-// A large allocation uses huge pages for as many whole ones as it fills. That gives fewer TLB misses, and avoids small
+// A large allocation uses huge pages, except for its last incomplete one. That gives fewer TLB misses, and avoids small
 // pages at random addresses, which evict each other from the L2 cache. A large allocation is a mapping of its own, so
 // that the request for huge pages ends with it.
 inline Allocation allocate_memory(std::size_t bytes) {

@@ -5,8 +5,8 @@ namespace gatecell {
 
 // One direction. A task is one chunk of one layer. If the layers are not split, each chunk goes through all layers. If
 // they are, the tasks go by diagonals: all tasks of a diagonal have the same layer + chunk. A task then needs only
-// results of the diagonal before. Those tasks are about as many tasks away as there are layers, so threads that take
-// tasks in turn hardly wait.
+// results of the diagonal before. The distance to those tasks is about the number of layers, so threads that take tasks
+// in turn hardly wait.
 template <class T>
 void CallExecutor<T>::chunk_by_chunk(const Share<T>& share, const RowGroup& group, ThreadContext<T>& context) const {
   const std::int64_t layers = spec_.num_layers, chunks = group.time.chunks();
@@ -52,7 +52,7 @@ inline void CallExecutor<T>::run_task(const Share<T>& share, std::int64_t layer,
   if (share.layer_counters) share.layer_counters[layer].raise(static_cast<std::uint32_t>(index) + 1);
 }
 
-// Waits until the layer has done so many chunks.
+// Waits until the layer has done this number of chunks.
 template <class T>
 inline void CallExecutor<T>::wait_for_chunks(const Share<T>& share, std::int64_t layer, std::int64_t chunks) const {
   if (chunks > 0) share.layer_counters[layer].wait_for(static_cast<std::uint32_t>(chunks), kBarrierSpin);

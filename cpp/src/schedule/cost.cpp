@@ -23,7 +23,7 @@ constexpr Rates kRates[] = {
 const Rates& rates(Isa isa) { return kRates[static_cast<int>(isa)]; }
 
 constexpr double kMemoryByte = 1 / 30e9;  // from memory
-// How many bytes of weights stay in caches of 48 KB, 1 MB and 32 MB while each step reads them again.
+// The bytes of weights that stay in caches of 48 KB, 1 MB and 32 MB while each step reads them again.
 constexpr double kL1 = 40 * 1024, kL2 = 768 * 1024, kL3 = 28e6;
 constexpr double kOverlap = 0.7;            // the fraction of the shorter time that is hidden behind the longer one
 constexpr double kFlopsPerActivation = 40;  // for the activation of a gate and its use in the new state

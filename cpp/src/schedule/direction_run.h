@@ -44,17 +44,17 @@ class DirectionRun {
   // the same calls, and must wait at a barrier after begin() and set_active_rows().
   DirectionRun for_share(HiddenShare share) const;
 
-  // The scalars that the pre-activations of so many steps and rows take.
+  // The number of pre-activations of some steps and rows, with padding.
   static std::ptrdiff_t pre_activations_size(const PackedNetwork<T>& net, std::ptrdiff_t steps, std::ptrdiff_t rows);
 
-  // Begins a sequence with this many active rows.
+  // Begins a sequence with this number of active rows.
   void begin(const StateArrays<T>& state, std::ptrdiff_t rows);
-  // Sets how many rows are active, longest first. Rows that join load h_0 and c_0; rows that end store h_n and c_n.
+  // Sets the number of active rows, longest first. Rows that join load h_0 and c_0; rows that end store h_n and c_n.
   void set_active_rows(std::ptrdiff_t rows);
 
   // Takes `steps` steps, in the reverse direction from the last to the first. Writes h of every step to y. The input
   // products are computed in each step (fused), or for all steps before the first one (projected). The threads of all
-  // shares wait for each other after every step. If x has offsets, they say how many rows are active in each step;
+  // shares wait for each other after every step. If x has offsets, they give the number of active rows of each step;
   // otherwise the number of active rows stays the same.
   void advance(View<const T> x, View<T> y, std::ptrdiff_t steps, bool fused, ThreadContext<T>& context);
 

@@ -18,7 +18,7 @@ Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t row
 template <class T>
 Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, int num_threads);
 
-// Whether the step kernel should be fused, for a chunk of so many steps and rows.
+// Whether the step kernel should be fused, for a chunk of these numbers of steps and rows.
 template <class T>
 bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int hidden_parts);
 

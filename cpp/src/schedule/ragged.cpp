@@ -22,8 +22,8 @@ Ragged::Ragged(const Call<T>& call, std::int64_t longest, int shares) : layout_(
   state_rows_.resize(rows);
   index_.resize(rows);
 
-  // A stable counting sort. longer[t] is the number of rows that are longer than t. A packed layout has as many rows at
-  // step t.
+  // A stable counting sort. longer[t] is the number of rows that are longer than t. It is also the number of rows
+  // of a packed layout at step t.
   std::vector<std::ptrdiff_t> longer(steps + 1);
   for (std::size_t r = 0; r < rows; ++r) {
     if (call.lengths[r] > 0) ++longer[static_cast<std::size_t>(call.lengths[r]) - 1];

@@ -12,7 +12,7 @@
 
 namespace gatecell {
 
-// How many steps a call has.
+// The numbers of steps of a call.
 struct Extent {
   std::int64_t longest = 0, total = 0;  // of the longest row, of all rows together
 };

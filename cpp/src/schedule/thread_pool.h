@@ -22,7 +22,7 @@ class ThreadPool {
   // The same, or null while there is none.
   static ThreadPool* find();
 
-  // Leases up to `wanted` workers. Returns how many, and puts them into the list that begins with `first`.
+  // Leases up to `wanted` workers. Returns their number, and puts them into the list that begins with `first`.
   int lease(int wanted, Worker*& first);
 
   int size() const { return size_.load(std::memory_order_relaxed); }

@@ -1,4 +1,4 @@
-// The steps of one group of rows: how many rows are active at each step, and where its chunks begin.
+// The steps of one group of rows: the number of active rows at each step, and where its chunks begin.
 #pragma once
 
 #include <algorithm>
@@ -13,9 +13,9 @@ class Timeline {
   Timeline(std::ptrdiff_t rows, std::ptrdiff_t steps, std::ptrdiff_t chunk)
       : rows_(rows), steps_(steps), chunk_(chunk), chunks_((steps - 1) / chunk + 1) {}
 
-  // Rows of different lengths: the `rows` rows from place `first` on, longest first. A chunk takes more steps as rows
-  // end: as many as hold at most chunk * rows steps of rows. offsets and chunk_starts are arrays to fill; each has room
-  // for one more element than the longest row has steps.
+  // Rows of different lengths: the `rows` rows from place `first` on, longest first. As rows end, a chunk takes more
+  // steps: the active rows of all its steps together are at most chunk * rows. offsets and chunk_starts are arrays to
+  // fill; each has room for one more element than the longest row has steps.
   Timeline(const Ragged& ragged, std::ptrdiff_t first, std::ptrdiff_t rows, std::ptrdiff_t chunk,
            std::ptrdiff_t* offsets, std::ptrdiff_t* chunk_starts)
       : rows_(rows), steps_(ragged.length(first)), offsets_(offsets), chunk_starts_(chunk_starts) {
