@@ -13,23 +13,23 @@ class Network32:
     """
     def __init__(self, spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex], weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float32]], isa: str) -> None:
         """
-        Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
+        Packs the weights. They are C-contiguous arrays in torch's order, for each layer and direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
         """
     def forward(self, x: numpy.typing.NDArray[numpy.float32], h_0: numpy.typing.NDArray[numpy.float32] | None, c_0: numpy.typing.NDArray[numpy.float32] | None, lengths: numpy.typing.NDArray[numpy.int64] | None, out: numpy.typing.NDArray[numpy.float32] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
         """
-        x (T, B, I), or (B, T, I) if batch_first, gives y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).
+        x is (T, B, I), or (B, T, I) if batch_first. Returns y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).
         """
     def forward_packed(self, data: numpy.typing.NDArray[numpy.float32], h_0: numpy.typing.NDArray[numpy.float32] | None, c_0: numpy.typing.NDArray[numpy.float32] | None, lengths: numpy.typing.NDArray[numpy.int64], state_rows: numpy.typing.NDArray[numpy.int64] | None, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
         """
-        data (sum of lengths, I), step by step, the longest row first; state_rows: where their states are.
+        data is (sum of lengths, I), step by step, the longest row first. The state of row r is in row state_rows[r] of h_0 and c_0.
         """
     def plan(self, steps: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
         """
-        What a call of this shape will do.
+        What a call of this shape will do, as a dict.
         """
     def weights(self) -> list[numpy.typing.NDArray[numpy.float32]]:
         """
-        The weights as they came in, bit for bit.
+        The weights as given, bit for bit.
         """
     @property
     def isa(self) -> str:
@@ -37,7 +37,7 @@ class Network32:
     @property
     def nbytes(self) -> int:
         """
-        Memory of the packed weights in bytes.
+        The memory of the packed weights, in bytes.
         """
 class Network64:
     """
@@ -45,23 +45,23 @@ class Network64:
     """
     def __init__(self, spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex], weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float64]], isa: str) -> None:
         """
-        Packs the weights: C-contiguous arrays in torch's order, layer by layer, direction by direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
+        Packs the weights. They are C-contiguous arrays in torch's order, for each layer and direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
         """
     def forward(self, x: numpy.typing.NDArray[numpy.float64], h_0: numpy.typing.NDArray[numpy.float64] | None, c_0: numpy.typing.NDArray[numpy.float64] | None, lengths: numpy.typing.NDArray[numpy.int64] | None, out: numpy.typing.NDArray[numpy.float64] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
         """
-        x (T, B, I), or (B, T, I) if batch_first, gives y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).
+        x is (T, B, I), or (B, T, I) if batch_first. Returns y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).
         """
     def forward_packed(self, data: numpy.typing.NDArray[numpy.float64], h_0: numpy.typing.NDArray[numpy.float64] | None, c_0: numpy.typing.NDArray[numpy.float64] | None, lengths: numpy.typing.NDArray[numpy.int64], state_rows: numpy.typing.NDArray[numpy.int64] | None, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
         """
-        data (sum of lengths, I), step by step, the longest row first; state_rows: where their states are.
+        data is (sum of lengths, I), step by step, the longest row first. The state of row r is in row state_rows[r] of h_0 and c_0.
         """
     def plan(self, steps: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
         """
-        What a call of this shape will do.
+        What a call of this shape will do, as a dict.
         """
     def weights(self) -> list[numpy.typing.NDArray[numpy.float64]]:
         """
-        The weights as they came in, bit for bit.
+        The weights as given, bit for bit.
         """
     @property
     def isa(self) -> str:
@@ -69,73 +69,73 @@ class Network64:
     @property
     def nbytes(self) -> int:
         """
-        Memory of the packed weights in bytes.
+        The memory of the packed weights, in bytes.
         """
 class Stream32:
     """
-    The state of float32 sequences that go on from step to step.
+    The state of float32 sequences between their steps.
     """
     def __enter__(self) -> None:
         """
-        Raises RuntimeError while another thread is inside.
+        Raises RuntimeError while another thread uses this object.
         """
     def __exit__(self, type: typing.Any, value: typing.Any, traceback: typing.Any) -> None:
         ...
     def __init__(self, network: Network32, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
         """
-        Zeros. Raises ValueError for a bidirectional network or rows below 1.
+        The state begins with zeros. Raises ValueError for a bidirectional network and for rows below 1.
         """
     def get_state(self) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
         """
-        h (L, B, S) and, for an LSTM, c (L, B, H): copies.
+        Copies of h (L, B, S) and, for an LSTM, of c (L, B, H).
         """
     def reset(self, rows: numpy.typing.NDArray[numpy.int64]) -> None:
         """
-        Zeros for these rows. Raises ValueError for others than 0 to B-1.
+        Sets the state of these rows to zeros. Raises ValueError for rows that are not from 0 to B-1.
         """
     def set_state(self, h: numpy.typing.NDArray[numpy.float32] | None, c: numpy.typing.NDArray[numpy.float32] | None) -> None:
         """
-        C-contiguous; None: zeros.
+        Sets the state from C-contiguous arrays. None means zeros.
         """
 class Stream64:
     """
-    The state of float64 sequences that go on from step to step.
+    The state of float64 sequences between their steps.
     """
     def __enter__(self) -> None:
         """
-        Raises RuntimeError while another thread is inside.
+        Raises RuntimeError while another thread uses this object.
         """
     def __exit__(self, type: typing.Any, value: typing.Any, traceback: typing.Any) -> None:
         ...
     def __init__(self, network: Network64, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
         """
-        Zeros. Raises ValueError for a bidirectional network or rows below 1.
+        The state begins with zeros. Raises ValueError for a bidirectional network and for rows below 1.
         """
     def get_state(self) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
         """
-        h (L, B, S) and, for an LSTM, c (L, B, H): copies.
+        Copies of h (L, B, S) and, for an LSTM, of c (L, B, H).
         """
     def reset(self, rows: numpy.typing.NDArray[numpy.int64]) -> None:
         """
-        Zeros for these rows. Raises ValueError for others than 0 to B-1.
+        Sets the state of these rows to zeros. Raises ValueError for rows that are not from 0 to B-1.
         """
     def set_state(self, h: numpy.typing.NDArray[numpy.float64] | None, c: numpy.typing.NDArray[numpy.float64] | None) -> None:
         """
-        C-contiguous; None: zeros.
+        Sets the state from C-contiguous arrays. None means zeros.
         """
 class Pool32:
     """
-    The states of float32 streams that come and go.
+    The state of each of several float32 streams.
     """
     def __enter__(self) -> None:
         """
-        Raises RuntimeError while another thread is inside.
+        Raises RuntimeError while another thread uses this object.
         """
     def __exit__(self, type: typing.Any, value: typing.Any, traceback: typing.Any) -> None:
         ...
     def __init__(self, network: Network32, capacity: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
         """
-        Raises ValueError for a bidirectional network or a capacity below 1.
+        Raises ValueError for a bidirectional network and for a capacity below 1.
         """
     def __len__(self) -> int:
         ...
@@ -143,36 +143,36 @@ class Pool32:
         ...
     def get_state(self, ids: numpy.typing.NDArray[numpy.int64]) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
         """
-        h (L, n, S) and, for an LSTM, c (L, n, H): copies.
+        Copies of h (L, n, S) and, for an LSTM, of c (L, n, H).
         """
     def open(self, h: numpy.typing.NDArray[numpy.float32] | None, c: numpy.typing.NDArray[numpy.float32] | None) -> int:
         """
-        The new stream's id. Raises RuntimeError while all are open.
+        Opens a stream and returns its id. Raises RuntimeError while `capacity` streams are open.
         """
     def run(self, ids: numpy.typing.NDArray[numpy.int64], lengths: numpy.typing.NDArray[numpy.int64], x: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]:
         """
-        x and y: the steps of the first stream, then those of the second, ...
+        Stream i takes lengths[i] steps. x and y have the steps of the first stream, then those of the second, ...
         """
     def set_state(self, ids: numpy.typing.NDArray[numpy.int64], h: numpy.typing.NDArray[numpy.float32] | None, c: numpy.typing.NDArray[numpy.float32] | None) -> None:
         """
-        C-contiguous; None: zeros.
+        Sets the state of these streams from C-contiguous arrays. None means zeros.
         """
     @property
     def nbytes(self) -> int:
         ...
 class Pool64:
     """
-    The states of float64 streams that come and go.
+    The state of each of several float64 streams.
     """
     def __enter__(self) -> None:
         """
-        Raises RuntimeError while another thread is inside.
+        Raises RuntimeError while another thread uses this object.
         """
     def __exit__(self, type: typing.Any, value: typing.Any, traceback: typing.Any) -> None:
         ...
     def __init__(self, network: Network64, capacity: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> None:
         """
-        Raises ValueError for a bidirectional network or a capacity below 1.
+        Raises ValueError for a bidirectional network and for a capacity below 1.
         """
     def __len__(self) -> int:
         ...
@@ -180,60 +180,60 @@ class Pool64:
         ...
     def get_state(self, ids: numpy.typing.NDArray[numpy.int64]) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
         """
-        h (L, n, S) and, for an LSTM, c (L, n, H): copies.
+        Copies of h (L, n, S) and, for an LSTM, of c (L, n, H).
         """
     def open(self, h: numpy.typing.NDArray[numpy.float64] | None, c: numpy.typing.NDArray[numpy.float64] | None) -> int:
         """
-        The new stream's id. Raises RuntimeError while all are open.
+        Opens a stream and returns its id. Raises RuntimeError while `capacity` streams are open.
         """
     def run(self, ids: numpy.typing.NDArray[numpy.int64], lengths: numpy.typing.NDArray[numpy.int64], x: numpy.typing.NDArray[numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
         """
-        x and y: the steps of the first stream, then those of the second, ...
+        Stream i takes lengths[i] steps. x and y have the steps of the first stream, then those of the second, ...
         """
     def set_state(self, ids: numpy.typing.NDArray[numpy.int64], h: numpy.typing.NDArray[numpy.float64] | None, c: numpy.typing.NDArray[numpy.float64] | None) -> None:
         """
-        C-contiguous; None: zeros.
+        Sets the state of these streams from C-contiguous arrays. None means zeros.
         """
     @property
     def nbytes(self) -> int:
         ...
 def available_isas() -> list[str]:
     """
-    Instruction sets this machine can run, best first.
+    The instruction sets that this machine can run, best first.
     """
 def build_info() -> dict[str, typing.Any]:
     """
-    How the core was built: version, commit, compiler, eigen, and isas (name to compiler flags).
+    How the core was built: version, commit, compiler, eigen, and isas, which maps names to compiler flags.
     """
 def call(network: typing.Any, x: typing.Any, hx: typing.Any, batch_first: bool, num_threads: int, table: typing.Any = None) -> typing.Any:
     """
-    y, h_n or y, (h_n, c_n) for plain arrays, with a table for plain tensors; NotImplemented for others.
+    Returns y, h_n or y, (h_n, c_n) for plain arrays; with a table, for plain tensors. NotImplemented for others.
     """
 def pack_count() -> int:
     """
-    How often weights were packed in this process.
+    How often this process has packed weights.
     """
 def plain_tensors(first: typing.Any, rest: typing.Any, classes: typing.Any) -> bool:
     """
-    Whether all are of one of these classes of tensors, and none is a negated view.
+    Whether the class of each object is one of `classes`, and no object is a negated view.
     """
 def pool_step(pool: typing.Any, ids: typing.Any, x: typing.Any) -> typing.Any:
     """
-    y for plain ids and an x of either float type; NotImplemented for others, right or wrong, and for a pool in use.
+    Takes one step of these streams and returns y. ids is a plain int64 array or a list or tuple of ints, x an array of float32 or float64. Returns NotImplemented for other arguments, valid or not, and for a pool in use.
     """
 def step(stream: typing.Any, x: typing.Any, out: typing.Any) -> typing.Any:
     """
-    out, or a new y, for arrays of either float type; NotImplemented for others, steps worth several threads, in use.
+    Takes one step and returns out, or a new y if out is None. x is an array of float32 or float64. Returns NotImplemented for other arguments, for a stream in use, and for a step that is worth several threads.
     """
 def team_size() -> int:
     """
-    Worker threads this process has started.
+    The number of worker threads that this process has started.
     """
 def unchanged(parameters: typing.Any, names: typing.Any, weights: typing.Any, key: typing.Any, bits: int, table: typing.Any) -> bool:
     """
-    Whether the named tensors are those weights, contiguous, with the addresses, versions and shapes of the key; False also where that cannot be told.
+    Whether the named tensors are the given weights, contiguous, with the addresses, versions and shapes in the key. False also if that is not known.
     """
 def validate(spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex]) -> None:
     """
-    Raises ValueError for sizes below 1, a projection that is not smaller, options of another cell, or sizes whose product overflows.
+    Raises ValueError for sizes below 1, proj_size >= hidden_size, options of another cell, and sizes whose product overflows.
     """

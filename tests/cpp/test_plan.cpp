@@ -46,8 +46,8 @@ void check_execution(const PackedNetwork<T>& net, const Problem<T>& problem, con
                        last = problem.rows * (share + 1) / plan.row_parts;
     groups += divide_up(last - first, plan.group_rows);
   }
-  const std::int64_t runs =
-      direction_runs * groups * plan.hidden_parts;  // one run: a layer, direction, group of rows and thread
+  // By layer, direction, group of rows and thread.
+  const std::int64_t runs = direction_runs * groups * plan.hidden_parts;
   const bool waits_twice = spec.proj_size || spec.reset == Reset::before;
   const std::int64_t barriers_each = 1 + steps * (waits_twice ? 2 : 1);
   CHECK(stats.fused_steps == (plan.fused ? runs * steps : 0));
@@ -67,7 +67,7 @@ struct Regime {
   std::int64_t steps, rows;
   int threads;
   bool (*holds)(const Plan& plan);
-  bool waits_often = false;  // threads wait for each other every few steps; only pays if cores answer each other fast
+  bool waits_often = false;  // threads wait for each other every few steps
 };
 
 const Regime regimes[] = {
@@ -138,8 +138,7 @@ TEST_CASE_TEMPLATE("a call does what its plan says", T, float, double) {
       Plan plan = gatecell::make_plan(net, regime.steps, regime.rows, regime.threads);
       if (regime.threads > gatecell::usable_cpus()) {
         CHECK(plan.threads() == 1);
-      } else if (sizeof(T) == 4 &&
-                 isa == gatecell::available_isas().front()) {  // with other kernels another plan may be faster
+      } else if (sizeof(T) == 4 && isa == gatecell::available_isas().front()) {  // others may plan differently
         CHECK((is_slow || regime.holds(plan)));
         if (is_slow) (regime.spec.num_layers > 1 ? plan.layer_parts : plan.hidden_parts) = 2;
       }

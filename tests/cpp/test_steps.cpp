@@ -88,8 +88,8 @@ TEST_CASE("allocations and locks are counted") {
   REQUIRE(lock_once() == 0);  // the first call finds the real function, and that also locks
   const Events before{allocations, locks};
   lock_once();
-  void* (*volatile allocate)(
-      std::size_t) = operator new;  // volatile, so that the compiler does not remove the allocation
+  // It is volatile, so that the compiler does not remove the allocation.
+  void* (*volatile allocate)(std::size_t) = operator new;
   operator delete(allocate(3));
   const Events after{allocations, locks};
   CHECK(after.allocations == before.allocations + 1);

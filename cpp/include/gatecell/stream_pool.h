@@ -30,8 +30,8 @@ class StreamPool {
 
   std::int64_t size() const;  // open streams
   std::int64_t capacity() const;
-  std::size_t nbytes()
-      const;  // for the state of `capacity` streams; the system provides the memory when it is first used
+  // The memory for the state of `capacity` streams. The system provides it when it is first used.
+  std::size_t nbytes() const;
 
   // n streams take one step: x (n, input_size) gives y (n, output_size), contiguous and not overlapping. Throws
   // std::bad_alloc if there is no memory for scratch, and then changes no state.

@@ -24,7 +24,7 @@ GATECELL_INLINE void add_product(const StepArgs<T>& s, const T* start, std::ptrd
                  out, out_row, s.backwards});
 }
 
-// The input products of all G gates, projected before or in `sums`.
+// Where the input products of all gates are: projected before, or in `sums`. `row` is the distance between rows.
 template <class T>
 struct InputSums {
   const T* data;
@@ -36,7 +36,7 @@ GATECELL_INLINE InputSums<T> input_sums(const StepArgs<T>& s) {
   return s.projected ? InputSums<T>{s.projected, s.projected_row} : InputSums<T>{s.sums, s.sums_row};
 }
 
-// The same. Computes them first if they are not projected.
+// Computes the input products into `sums`, unless they are projected. Returns where they are.
 template <class T, int G>
 GATECELL_INLINE InputSums<T> compute_input_sums(const StepArgs<T>& s) {
   if (!s.projected) {

@@ -76,8 +76,9 @@ struct StepArgs : StepConstants<T> {
   T* y;        // where the `units` features of h(t) are copied to, any alignment; null: nowhere
   std::ptrdiff_t y_row;
   const std::ptrdiff_t* y_index;  // row r goes to y + y_index[r]; null: to y + r * y_row
-  bool backwards;                 // one row only: from the last block to the first, because the step before has left
-                                  // the last block in a near cache
+  // Only used with one row: goes from the last block to the first, because the step before has left the last block in a
+  // near cache.
+  bool backwards;
 };
 
 template <class T>

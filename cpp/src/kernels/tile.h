@@ -95,10 +95,10 @@ GATECELL_INLINE void accumulate(const T* panels, std::ptrdiff_t block_stride, st
   }
 }
 
-// The same for a block of a matrix. The first tile of rows reads a panel from any cache or from memory; the next tiles
-// find it in the L2 cache. If the matrix is far larger than the L2 cache, the first tiles together prefetch the next
-// panel, so that no tile waits for it. This saves 8 % at H = 1024 with 32 rows. With few tiles or a small matrix it
-// would cost as much as it saves.
+// Adds the products of one block of a matrix, by accumulate(). The first tile of rows reads a panel from any cache or
+// from memory; the next tiles find it in the L2 cache. If the matrix is far larger than the L2 cache, the first tiles
+// together prefetch the next panel, so that no tile waits for it. This saves 8 % at H = 1024 with 32 rows. With few
+// tiles or a small matrix it would cost as much as it saves.
 template <class T, int J, int G, int R>
 GATECELL_INLINE void accumulate_block(const T* matrix, std::ptrdiff_t depth, std::ptrdiff_t block, TileIndex tile,
                                       const RowPointers<T, R>& x, Packet<T> (&sum)[J][G][R]) {

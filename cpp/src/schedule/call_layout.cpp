@@ -47,7 +47,7 @@ inline WaitCounter* CallExecutor<T>::allocate_counters(BumpAllocator& allocator,
   return counters;
 }
 
-// The state of all layers, all hidden units, and the directions of a share.
+// The direction runs of all layers, for the directions of a share and for all hidden units.
 template <class T>
 inline DirectionRun<T>* CallExecutor<T>::allocate_runs(BumpAllocator& allocator, int first_direction) const {
   DirectionRun<T>* runs = allocator.allocate<DirectionRun<T>>(spec_.num_layers * directions_per_share());
@@ -65,7 +65,7 @@ inline DirectionRun<T>* CallExecutor<T>::allocate_runs(BumpAllocator& allocator,
   return runs;
 }
 
-// The same state, for one share of the hidden units.
+// Runs in the same memory as `runs`, for one share of the hidden units.
 template <class T>
 inline DirectionRun<T>* CallExecutor<T>::allocate_runs_of_share(const DirectionRun<T>* runs, int hidden,
                                                                 BumpAllocator& allocator) const {

@@ -40,8 +40,8 @@ class DirectionRun {
   DirectionRun(const PackedNetwork<T>& net, std::int64_t layer, int direction, std::ptrdiff_t group_rows,
                BumpAllocator& allocator);
 
-  // The same state, for the thread that computes this share of the hidden units. The threads of all shares must make
-  // the same calls, and must wait at a barrier after begin() and set_active_rows().
+  // A run in the same memory, for the thread that computes this share of the hidden units. The threads of all shares
+  // must make the same calls, and must wait at a barrier after begin() and set_active_rows().
   DirectionRun for_share(HiddenShare share) const;
 
   // The number of pre-activations of some steps and rows, with padding.

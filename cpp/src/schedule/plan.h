@@ -13,8 +13,8 @@ namespace gatecell {
 template <class T>
 Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads);
 
-// The same for a call that may have lengths. The splits suit the average number of active rows; the groups have room
-// for all rows.
+// The fastest plan for a call that may have lengths. The splits suit the average number of active rows; the groups have
+// room for all rows.
 template <class T>
 Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, int num_threads);
 

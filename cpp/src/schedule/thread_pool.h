@@ -19,7 +19,7 @@ class ThreadPool {
  public:
   // The pool of this process; the first call creates it, without threads.
   static ThreadPool& instance();
-  // The same, or null while there is none.
+  // The pool of this process, or null if none has been created.
   static ThreadPool* find();
 
   // Leases up to `wanted` workers. Returns their number, and puts them into the list that begins with `first`.
@@ -47,7 +47,7 @@ class ThreadPool {
   RoundTrip round_trip_;
 };
 
-// ThreadPool::is_awake(); false while there is no pool.
+// Whether the first worker of the pool is free and awake. False if there is no pool.
 bool thread_pool_is_awake();
 
 }  // namespace gatecell

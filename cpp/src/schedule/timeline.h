@@ -9,13 +9,13 @@ namespace gatecell {
 
 class Timeline {
  public:
-  // Rows of equal length.
+  // For rows of equal length.
   Timeline(std::ptrdiff_t rows, std::ptrdiff_t steps, std::ptrdiff_t chunk)
       : rows_(rows), steps_(steps), chunk_(chunk), chunks_((steps - 1) / chunk + 1) {}
 
-  // Rows of different lengths: the `rows` rows from place `first` on, longest first. As rows end, a chunk takes more
-  // steps: the active rows of all its steps together are at most chunk * rows. offsets and chunk_starts are arrays to
-  // fill; each has room for one more element than the longest row has steps.
+  // For rows of different lengths: the `rows` rows from place `first` on, longest first. As rows end, a chunk takes
+  // more steps: the active rows of all its steps together are at most chunk * rows. offsets and chunk_starts are arrays
+  // to fill; each has room for one more element than the longest row has steps.
   Timeline(const Ragged& ragged, std::ptrdiff_t first, std::ptrdiff_t rows, std::ptrdiff_t chunk,
            std::ptrdiff_t* offsets, std::ptrdiff_t* chunk_starts)
       : rows_(rows), steps_(ragged.length(first)), offsets_(offsets), chunk_starts_(chunk_starts) {
