@@ -23,7 +23,8 @@ def remez(degree):
     grid = [BOUND * mp.cos(mp.pi * i / 400) for i in range(401)]
     weight = {r: abs(r) ** 3 / mp.exp(r) for r in grid}
     value = {r: target(r) for r in grid}
-    nodes = [BOUND * mp.cos(mp.pi * (i + mp.mpf("0.4")) / (n + 1)) for i in range(n + 1)]  # no node is 0, where the weight is 0
+    # The weight is 0 at 0, so no node may be 0.
+    nodes = [BOUND * mp.cos(mp.pi * (i + mp.mpf("0.4")) / (n + 1)) for i in range(n + 1)]
     for _ in range(12):
         rows, right = [], []
         for i, r in enumerate(nodes):

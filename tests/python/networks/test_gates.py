@@ -182,7 +182,7 @@ def test_all_forms_of_input_give_the_same_gates() -> None:
 @pytest.mark.parametrize("cell", ["", "Cell"])
 def test_dtype_is_that_of_arithmetic_and_values(cell: str, dtype: str) -> None:
     """By default float64 inside and the network's dtype outside; with dtype one for both, whatever the network's."""
-    case = Case("GRU", dtype=dtype, gate_clip=0.5)
+    case = ExtendedCase("GRU", dtype=dtype, gate_clip=0.5)
     x = np.random.default_rng(0).normal(0, 1, (3, 5))
     weights = {name.removesuffix("_l0" if cell else ""): array for name, array in case.state_dict().items()}
     network = getattr(gatecell, f"GRU{cell}").from_state_dict(weights, gate_clip=0.5)
