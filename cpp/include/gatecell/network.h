@@ -114,10 +114,10 @@ struct Call {
   std::int64_t state_capacity = 0;
 };
 
-// What a call of one shape will do. forward() does exactly this, or uses fewer threads if the thread pool is busy. There
-// are two exceptions. While the threads still sleep, a call of one direction begins on the calling thread alone. As rows
-// of different lengths end, a chunk takes more steps, so that the active rows of all its steps together stay about chunk
-// * group_rows; whether it is fused then depends on the number of active rows.
+// What a call of one shape will do. forward() does exactly this, or uses fewer threads if the thread pool is busy.
+// There are two exceptions. While the threads still sleep, a call of one direction begins on the calling thread alone.
+// As rows of different lengths end, a chunk takes more steps, so that the active rows of all its steps together stay
+// about chunk * group_rows; whether it is fused then depends on the number of active rows.
 struct Plan {
   int row_parts = 1;            // threads that split the rows of the batch
   int direction_parts = 1;      // threads that split the directions of a layer
