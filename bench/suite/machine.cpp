@@ -120,8 +120,8 @@ double fma_rate(int threads) {
       GATECELL_UNROLL
       for (int i = 0; i < chains; ++i) sum[i] = broadcast(T(i));
       for (int n = 0; n < repeats; ++n) {
-        keep(w);
-        keep(x);
+        keep_in_register(w);
+        keep_in_register(x);
         GATECELL_UNROLL
         for (int i = 0; i < chains; ++i) sum[i] = ei::pmadd(w, x, sum[i]);
       }

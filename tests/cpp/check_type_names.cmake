@@ -1,6 +1,7 @@
 # Fails if a type in an anonymous namespace is registered with pybind11, or has the same name as such a type in another
-# object. pybind11 identifies types by their names. With GCC, types of anonymous namespaces in different files differ. With
-# Clang they are the same type: the second one cannot be registered, or is used as the first. OBJECTS are separated by |.
+# object. pybind11 identifies types by their names. With GCC, types of anonymous namespaces in different files differ.
+# With Clang they are the same type: the second one cannot be registered, or is used as the first. OBJECTS are separated
+# by |.
 string(REPLACE "|" ";" OBJECTS "${OBJECTS}")
 if(NOT OBJECTS)
   message(FATAL_ERROR "no objects to check")
