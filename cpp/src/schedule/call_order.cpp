@@ -3,10 +3,10 @@
 
 namespace gatecell {
 
-// One direction. A task is one chunk of one layer. If the layers are not split, each chunk goes through all layers. If
-// they are, the tasks go by diagonals: all tasks of a diagonal have the same layer + chunk. A task then needs only
-// results of the diagonal before. The distance to those tasks is about the number of layers, so threads that take tasks
-// in turn hardly wait.
+// The order for networks of one direction. A task is one chunk of one layer. If the layers are not split, each chunk
+// goes through all layers. If they are, the tasks go by diagonals: all tasks of a diagonal have the same layer + chunk.
+// A task then needs only results of the diagonal before. The distance to those tasks is about the number of layers, so
+// threads that take tasks in turn hardly wait.
 template <class T>
 void CallExecutor<T>::chunk_by_chunk(const Share<T>& share, const RowGroup& group, ThreadContext<T>& context) const {
   const std::int64_t layers = spec_.num_layers, chunks = group.time.chunks();
@@ -58,7 +58,7 @@ inline void CallExecutor<T>::wait_for_chunks(const Share<T>& share, std::int64_t
   if (chunks > 0) share.layer_counters[layer].wait_for(static_cast<std::uint32_t>(chunks), kBarrierSpin);
 }
 
-// Two directions.
+// The order for networks of two directions.
 template <class T>
 void CallExecutor<T>::layer_by_layer(const Share<T>& share, const RowGroup& group, Barrier& directions,
                                      ThreadContext<T>& context) const {
