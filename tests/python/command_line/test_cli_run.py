@@ -212,7 +212,7 @@ def test_tells_the_layout_before_it_runs(
         assert "taken as (T, B, features), 9 rows of 2 steps" in capsys.readouterr().out
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "stream", stopped)
+    monkeypatch.setattr(run, "run_chunks", stopped)
     words = ["run", str(weights(tmp_path, network("gru"))), str(tmp_path / "x.npy"), str(tmp_path / "y.npy")]
     assert main(words) == 130
 
