@@ -7,8 +7,8 @@ Each module here without a leading underscore is a command. It has:
 * execute(arguments: argparse.Namespace) -> int, which runs it and returns the exit code.
 
 The help imports all commands, so they import slow modules only when they run. With `arguments.json` a command prints
-one JSON object and nothing else (_output.print_json). A command raises one of _outcome.ERRORS for every error. Exit
-codes are those of _outcome.py, and 2 for a command line that is not understood.
+one JSON object and nothing else (_output.print_json). A command raises one of _outcome.ERRORS for every error.
+_outcome.py lists the exit codes; one more is 2, for a command line that is not understood.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ class Draft:
             about = json.loads(arrays.pop("about").tobytes())
             return Record(about["run"], about["step"], list(arrays.values()))
         except (KeyError, TypeError, ValueError):
-            raise ValueError(f"{self._record}: not the record of an interrupted run; --force begins anew") from None
+            what = "not the record of an interrupted run; --force starts a new run"
+            raise ValueError(f"{self._record}: {what}") from None
 
     def write_record(self, file: int, record: Record, *, now: bool = False) -> None:
         """Writes the record if the last one is INTERVAL seconds old, or if `now`. Raises OSError."""

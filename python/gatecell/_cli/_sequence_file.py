@@ -48,7 +48,7 @@ class SequenceFile:
                 while block:
                     done = os.preadv(self._file, [block], offset)
                     if not done:
-                        raise ValueError(f"{self.path}: the file was cut short meanwhile")
+                        raise ValueError(f"{self.path}: the file has become shorter during the run")
                     offset, block = offset + done, block[done:]
         return part.T if self._fortran else part
 

@@ -63,7 +63,7 @@ def record_to_resume(draft: Draft, now: Record, steps: int) -> Record:
     finals = {**now.run, "the initial state": record.run.get("the initial state")}
     run = finals if record.step == steps and digest(record.states) == now.run["the initial state"] else now.run
     if others := [what for what in run if run[what] != record.run.get(what)]:
-        raise ValueError(f"{draft.output}: cannot resume, changed since: {', '.join(others)}; --force begins anew")
+        raise ValueError(f"{draft.output}: cannot resume, changed since: {', '.join(others)}; --force starts a new run")
     return record
 
 

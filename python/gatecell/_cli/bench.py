@@ -45,7 +45,7 @@ TOLERANCE = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
     add = parser.add_argument
-    add("--prefix", metavar="P", default="", help="only the layers whose names start with P.")
+    add("--prefix", metavar="P", default="", help="only the layers with names that start with P.")
     add("-T", metavar="N", dest="steps", type=positive, default=100, help="time steps of a call (default 100)")
     add("-B", metavar="N", dest="rows", type=positive, default=1, help="rows of the batch (default 1)")
     add_threads(parser)

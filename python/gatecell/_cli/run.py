@@ -144,7 +144,7 @@ def check_leftovers(arguments: argparse.Namespace, draft: Draft) -> None:
         return
     output = arguments.output
     if draft.interrupted and not arguments.resume:
-        raise ValueError(f"{output}: an interrupted run is there: --resume goes on with it, --force begins anew")
+        raise ValueError(f"{output}: an interrupted run is there: --resume goes on with it, --force starts a new run")
     if output.exists() and not draft.interrupted:
         nothing = " and there is no interrupted run" if arguments.resume else ""
         raise ValueError(f"{output}: exists already{nothing}; --force replaces it")

@@ -42,7 +42,7 @@ _ASSUMED = {  # what verify assumes about an option that the file does not give,
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
-    parser.add_argument("--prefix", default="", metavar="P", help="only the layers whose names start with P.")
+    parser.add_argument("--prefix", default="", metavar="P", help="only the layers with names that start with P.")
     parser.add_argument(
         "--against", choices=_OTHERS, default="float64", help="NumPy's float64 (the default) or PyTorch's"
     )
@@ -96,7 +96,7 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
     if all(np.array_equal(array, own[name], equal_nan=True) for name, array in net.state_dict().items()):
         problem = _problem(worst, bound, max(float(np.abs(array).max()) for array in reference.values()), other_name)
     else:  # gates(), which run_numpy calls, has used the network's weights
-        problem = "the network's weights differ from those in the file"
+        problem = "the network's weights differ from the file's weights"
     return {
         "prefix": layer.prefix,
         "network": str(layer),

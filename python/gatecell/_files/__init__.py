@@ -81,8 +81,8 @@ def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False)
     plain (numbers, strings, None, and dicts, lists and tuples of these). Each tensor of a file is in the result, or is
     named in `skipped`, or causes an error.
 
-    prefix: reads only arrays whose names start with it (its final dot may be missing), by their full names. Arrays
-    elsewhere are not read, so they may be of any kind.
+    prefix: reads only arrays with names that start with it (its final dot may be missing). Their names in the result
+    include the prefix. Other arrays are not read, so they may be of any kind.
 
     check: reads the whole file and compares it with the checksums of zip archives (`.pt`, `.npz`). The structure of
     every file is checked without it, too. `.safetensors` and torch's format before zip have no checksums. An archive

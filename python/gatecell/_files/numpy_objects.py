@@ -1,6 +1,6 @@
 """Makes the NumPy arrays in torch.save's pickles from the recorded calls.
 
-The calls are those of ndarray.__reduce__: multiarray._reconstruct and a state, or numeric._frombuffer (protocol 5).
+The calls come from ndarray.__reduce__: multiarray._reconstruct and a state, or numeric._frombuffer (protocol 5).
 """
 
 from __future__ import annotations

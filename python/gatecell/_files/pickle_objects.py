@@ -49,13 +49,13 @@ class Pickle(NamedTuple):
 
 # Names of calls that are not names in the file.
 PERSISTENT = "a persistent id"  # the argument is the id
-RESULT = "the result of a call"  # the first argument is the `Call` whose result the file calls
+RESULT = "the result of a call"  # the file calls the result of a `Call`, which is the first argument
 _FROZENSETS = ("builtins.frozenset", "__builtin__.frozenset")
 _MAX_KEY_PARTS, _MAX_KEY = 16, 250  # parts and characters of a key that is shown
 
 
 class OddKey:
-    """Stands for a key that could take long to hash: a number whose hash equals that of others, or a deep tuple."""
+    """Stands for a key that could take long to hash: a number with the hash of other numbers, or a deep tuple."""
 
     __slots__ = ("key",)
 

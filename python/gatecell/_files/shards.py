@@ -1,4 +1,4 @@
-"""Reads an index of shards: JSON whose `weight_map` names, for each array, the file beside the index that holds it."""
+"""Reads an index of shards: JSON in which `weight_map` gives the file of each array."""
 
 from __future__ import annotations
 

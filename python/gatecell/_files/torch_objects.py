@@ -1,6 +1,6 @@
 """The meaning of the calls in torch.save's pickles: the calls that make tensors, and the parts of a tensor.
 
-The names are those of torch/_utils.py, torch/_tensor.py and torch/serialization.py. Other calls make no tensors.
+The names come from torch/_utils.py, torch/_tensor.py and torch/serialization.py. Other calls make no tensors.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Reads a pickle without executing anything: what the file would import, call or make is only recorded.
 
 A call becomes a `Call`, which holds the name and the arguments. torch_objects.py knows the few names that make tensors.
-The opcodes are those of protocols 2 to 5, as CPython's Lib/pickletools.py describes them, without the text forms, which
-torch.save never writes. Every step reads at least one byte, adds at most one object and never recurses. So the length
-of the stream and the limits below bound memory and time. Every problem of the file is a ValueError.
+The reader knows the opcodes of protocols 2 to 5, which CPython's Lib/pickletools.py describes. It does not know their
+text forms, which torch.save never writes. Every step reads at least one byte, adds at most one object and never
+recurses. So the length of the stream and the limits below bound memory and time. Every problem of the file is a
+ValueError.
 """
 
 from __future__ import annotations

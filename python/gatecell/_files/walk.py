@@ -1,4 +1,4 @@
-"""Finds the tensors in a pickle: one walk through all its objects, or only through those on the way to a prefix.
+"""Finds the tensors in a pickle: one walk through all its objects, or only through objects on the way to a prefix.
 
 A path joins keys, attributes and the numbers of list members by dots. For a state dict and for a saved module the paths
 are the names of the state dict.
@@ -25,8 +25,8 @@ _OPAQUE = "__torch__.torch.classes."
 _HOLDERS = frozenset({dict, list, tuple, Call, Name})
 _MAX_DEPTH = 1_000
 _MAX_PATH = 10_000  # characters
-# The limit of a walk, in characters of paths and members of containers. The maximum takes some seconds. A pickle whose
-# objects are not members of each other in a great number of ways stays below _WALK + _WALK_PER_BYTE * its bytes.
+# The limit of a walk, in characters of paths and members of containers. The maximum takes some seconds. A pickle stays
+# below _WALK + _WALK_PER_BYTE * its bytes, unless one object is a member of a great number of others.
 _MAX_WALK = 1 << 26
 _WALK, _WALK_PER_BYTE = 1 << 20, 64
 
@@ -108,7 +108,7 @@ def find(root: Any, size: int, prefix: str) -> Found:
             found.modules[path] = node
         open_nodes[id(node)] = node
         branches.append(_members(member._replace(named=member.named or bool(foreign and inside)), holders))
-    # Views are compared as text: hashes of text are random, so no file can hold views whose hashes are all equal.
+    # Views are compared as text: hashes of text are random, so no file can hold views that all have one hash.
     visible = {_view(call) for call in found.tensors.values()} if hidden else set()
     found.skipped.update((path, OUTSIDE) for path, call in hidden if _view(call) not in visible)
     return found

@@ -74,7 +74,7 @@ def torch_name(name: str) -> str:
 
 
 def load() -> G2p:
-    """The network with the package's weights, whose gate order and equations are PyTorch's."""
+    """The network with the package's weights. Their gate order and equations are PyTorch's."""
     weights = gatecell.load(package_file(REQUIREMENT, "g2p_en/checkpoint20.npz"))
     model = G2p()
     model.load_state_dict({torch_name(name): array for name, array in weights.items()})

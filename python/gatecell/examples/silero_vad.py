@@ -4,8 +4,8 @@
     python -m gatecell.examples.silero_vad [speech.wav]
 
 The input of a step is a frame of 32 ms and the last 4 ms of the frame before. It goes through a short-time Fourier
-transform, four convolutions and an LSTM, whose output gives a probability of speech. Only the LSTM has a state, so the
-other layers take the frames of a chunk, or those of several streams, as one batch.
+transform, four convolutions and an LSTM. The LSTM's output gives a probability of speech. Only the LSTM has a state, so
+the other layers take the frames of a chunk or of several streams as one batch.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class SileroVAD(nn.Module):
         self.decoder = Decoder()
 
     def features(self, frames: Floats) -> Any:
-        """The LSTM's inputs (B, 128) from frames (B, 576), whose samples are from -1 to 1."""
+        """The LSTM's inputs (B, 128) from frames (B, 576) of samples from -1 to 1."""
         if len(frames) > BLOCK:
             blocks = [frames[first : first + BLOCK] for first in range(0, len(frames), BLOCK)]
             return np.concatenate([self.features(block) for block in blocks])

@@ -25,7 +25,7 @@ def layer_norm(
 ) -> Floats:
     """torch.nn.functional.layer_norm: (x - mean) / sqrt(variance + eps) * weight + bias.
 
-    Mean and variance (biased) are those over the last axes of x, which have the sizes normalized_shape. weight and bias
+    Mean and variance (biased) are taken over the last axes of x, which have the sizes normalized_shape. weight and bias
     have the shape normalized_shape. Keeps the shape of the input. The dtype is the weight's, or without a weight the
     input's. Raises ValueError for an input of another shape.
     """
@@ -63,8 +63,8 @@ def batch_norm(
     """torch.nn.functional.batch_norm: (x - mean) / sqrt(variance + eps) * weight + bias for each index of axis 1.
 
     input: (B, C) or (B, C, ...). The other arrays are (C). Mean and variance are running_mean and running_var; if
-    one of them is None, both are those of the input. momentum is for training and has no effect. Raises ValueError for
-    an input of another shape and for training=True.
+    one of them is None, both are computed from the input. momentum is for training and has no effect. Raises ValueError
+    for an input of another shape and for training=True.
     """
     if training:
         raise ValueError("expected training=False: gatecell is for inference only")
@@ -127,7 +127,7 @@ class LayerNorm(Module):
 class BatchNorm1d(Module):
     """torch.nn.BatchNorm1d with the running statistics, for (B, C) or (B, C, T); see `functional.batch_norm`.
 
-    With track_running_stats=False the statistics are those of the input, as in torch.
+    With track_running_stats=False the statistics are computed from the input, as in torch.
     """
 
     weight: Floats | None

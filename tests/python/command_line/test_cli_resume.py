@@ -235,7 +235,7 @@ def test_another_run_is_not_resumed(what: str, tmp_path: Path, capsys: pytest.Ca
     error = capsys.readouterr().err
     assert error.startswith(f"gatecell run: {case.output}: cannot resume, changed since: ")
     assert what in error
-    assert error.endswith("; --force begins anew\n")
+    assert error.endswith("; --force starts a new run\n")
     assert case.record.read_bytes() == record
 
 
@@ -244,7 +244,7 @@ def test_an_interrupted_run_is_not_replaced_without_force(case: Case, capsys: py
     interrupted(case)
     capsys.readouterr()
     assert case.run() == 1
-    expected = "an interrupted run is there: --resume goes on with it, --force begins anew"
+    expected = "an interrupted run is there: --resume goes on with it, --force starts a new run"
     assert capsys.readouterr().err == f"gatecell run: {case.output}: {expected}\n"
     assert case.run("--force", "--json") == 0
     assert json.loads(capsys.readouterr().out)["resumed_at"] == 0
@@ -277,8 +277,8 @@ def test_old_output_stays_until_the_new_one_is_whole(case: Case) -> None:
     [
         (lambda case: (case.folder / "y.npy.part").unlink(), "y.npy.part: damaged, expected "),
         (lambda case: os.truncate(case.folder / "y.npy.part", 130), "y.npy.part: damaged, expected "),
-        (lambda case: case.record.write_bytes(b"no"), "not the record of an interrupted run; --force begins anew"),
-        (lambda case: os.truncate(case.record, 300), "not the record of an interrupted run; --force begins anew"),
+        (lambda case: case.record.write_bytes(b"no"), "not the record of an interrupted run; --force starts a new run"),
+        (lambda case: os.truncate(case.record, 300), "not the record of an interrupted run; --force starts a new run"),
         (lambda case: _draft.write_arrays(case.record, {"h": np.zeros(1)}), "not the record of an interrupted run"),
         (lambda case: _draft.write_arrays(case.record, {"about": np.zeros(1)}), "not the record of an interrupted run"),
     ],

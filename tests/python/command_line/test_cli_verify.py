@@ -168,7 +168,7 @@ def test_notices_a_wrong_weight(
 
     monkeypatch.setattr(gatecell.LSTM, "state_dict", state_dict)
     code, facts = run(capsys, path)
-    assert (code, facts["layers"][0]["problem"]) == (1, "the network's weights differ from those in the file")
+    assert (code, facts["layers"][0]["problem"]) == (1, "the network's weights differ from the file's weights")
 
 
 def test_float64_has_a_bound_of_its_own(
