@@ -22,7 +22,7 @@ def _std(cell: str, variant: str = "") -> list[str]:
 def _extended() -> list[str]:
     """The shapes of std with extended cells.
 
-    At H=128 and T=100 the LSTM with peepholes comes between a plain LSTM and one with coupled gates.
+    At H=128 and T=100 the list also has, around the LSTM with peepholes, a plain LSTM and one with coupled gates.
     """
     cases = []
     for text in _std("lstm", "peepholes=diagonal"):

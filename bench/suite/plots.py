@@ -97,7 +97,7 @@ def ratios(run: Run) -> Figure | None:
 
 
 def shares(run: Run) -> Figure | None:
-    """Limit / time for each case and contestant."""
+    """For each case and contestant the share of the machine's limit: the shortest possible time / the measured time."""
     results = [r for r in run.cases if r.timed]
     if not results:
         return None

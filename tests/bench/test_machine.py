@@ -1,6 +1,7 @@
 """Tests of the code that compiles and runs machine.cpp.
 
-These tests measure nothing. CI runs bench/compare.py, which measures, where Eigen's headers are installed.
+These tests measure nothing. Measuring needs Eigen's headers. CI measures with bench/compare.py, in an environment that
+has them.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def test_bad_options(words, message, capsys):
 
 
 class Machine:
-    """Returns these rates, one for each call of `fma`."""
+    """Stands for the real machine. Each call of `fma` returns the next of the given rates."""
 
     def __init__(self, *rates):
         self.rates = iter(rates)

@@ -116,7 +116,7 @@ TEST_CASE("signals: the caller's mask stays the same, and workers handle no sign
           pthread_sigmask(SIG_SETMASK, nullptr, &after);
           is_right = is_right && sigismember(&after, SIGUSR2) == 1 && sigismember(&after, SIGUSR1) == 0;
 
-          // The caller blocks SIGUSR1, so only a worker could handle it. It must stay pending.
+          // This thread blocks SIGUSR1. If the signal is handled, a worker did it. The signal must stay pending.
           signal(SIGUSR1, [](int) { handled_by = pthread_self(); });
           sigaddset(&mask, SIGUSR1);
           pthread_sigmask(SIG_SETMASK, &mask, nullptr);

@@ -202,7 +202,8 @@ TEST_CASE_TEMPLATE("state_rows: the state is in some rows of larger arrays, and 
         CAPTURE(describe(problem));
         auto mine = problem;
         auto expected_h = store.h_0, expected_c = store.c_0;
-        const auto each = [&](auto&& f) {  // calls f for h and c with (row of mine, row of the store, features)
+        // Calls f(own, all, i, j, features) for h and for c: state row i of `own` belongs to state row j of `all`.
+        const auto each = [&](auto&& f) {
           for (std::int64_t i = 0; i < direction_runs * rows; ++i) {
             const std::int64_t j = i / rows * state_capacity + index[at(i % rows)];
             f(mine.h_0, expected_h, i, j, spec.state_size());

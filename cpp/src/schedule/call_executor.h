@@ -44,7 +44,7 @@ struct Share {
   WaitCounter* hidden_counters;     // [hidden share], for the barrier after each step
   WaitCounter* layer_counters;      // [layer]: the number of chunks that are done
   ExecutionStats* stats;
-  // Only in a call with lengths:
+  // Only a call with lengths sets the four pointers below.
   std::ptrdiff_t *offsets, *chunk_starts;  // of the timeline
   std::ptrdiff_t *x_index, *y_index;       // where each row of each step of a chunk begins
 };

@@ -204,7 +204,7 @@ try:  # Dynamo cannot trace Engine.serve. This lets the interpreter run all of i
     from torch._C._dynamo.eval_frame import _FrameAction, _FrameExecStrategy, set_code_exec_strategy
 
     set_code_exec_strategy(Engine.serve.__code__, _FrameExecStrategy(_FrameAction.SKIP, _FrameAction.SKIP))
-except ImportError:  # before PyTorch 2.7 Dynamo tries to trace it, without success
+except ImportError:  # before PyTorch 2.7 there is no such setting: Dynamo tries to trace Engine.serve, and fails
     pass
 
 

@@ -27,7 +27,10 @@ def is_array(call: Call) -> bool:
 
 
 def array(call: Call, encoded: dict[int, bytes]) -> NDArray[Any]:
-    """The array, read-only. `encoded` caches the bytes of texts by id(text), as calls may share a text."""
+    """The array that the call makes, read-only.
+
+    Old pickles hold the bytes of an array as a text. Calls may share one text: `encoded` caches its bytes by id(text).
+    """
     parts = _parts(call)
     dtype = _dtype(parts[1]) if parts else None
     if parts is None or dtype is None:

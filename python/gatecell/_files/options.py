@@ -28,7 +28,7 @@ _CALL = re.compile(
 )
 _GRU = re.compile(r"(?:__torch__\.)?torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?GRU(?:Cell)?")
 _CELL = re.compile(r"__torch__\.torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?class RNNCell\(")
-_NONLINEARITY = re.compile(r"\btorch\.(tanh|relu)\(")  # in the trace of an RNNCell only the nonlinearity calls these
+_NONLINEARITY = re.compile(r"\btorch\.(tanh|relu)\(")  # a trace of an RNNCell has one such call
 
 _Options = dict[str, Any]
 

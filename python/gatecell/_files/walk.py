@@ -115,7 +115,7 @@ def find(root: Any, size: int, prefix: str) -> Found:
 
 
 def _leads(path: str, prefix: str) -> bool:
-    """Whether the prefix may lie below the path."""
+    """Whether names that start with the prefix can be below the path: the path is a beginning of the prefix."""
     return not path or prefix.startswith(path + ".")
 
 

@@ -185,7 +185,7 @@ def test_threads_sleep_while_torch_works() -> None:
             before = tasks()
             lstm(x)
             added = tasks() - before
-            assert len(team) == gatecell._core.team_size() == 1, team
+            assert len(added) == gatecell._core.team_size() == 1, added
             worker, = added
             spent = []
             for _ in range(51):

@@ -140,7 +140,7 @@ def test_other_files_are_named(tmp_path: Path) -> None:
 
 
 def test_damaged_archives_are_errors(tmp_path: Path) -> None:
-    """The archive is cut off or changed at any place. The error names members, or says what the file is."""
+    """Archives that are cut off or changed, at one place in 211 bytes. The error names the kind of archive."""
     members = {"a.pt": weights(), "b.pt": weights()}
     for mode in ("w", "w:gz"):
         write_tar(mode)(tmp_path / "whole", members)

@@ -12,7 +12,7 @@ from gatecell import nn
 
 
 def tagger_class(nn: Any) -> Any:
-    """The same class made from torch.nn or from gatecell.nn."""
+    """A model class made from the module `nn`, which is torch.nn or gatecell.nn."""
 
     class Encoder(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:

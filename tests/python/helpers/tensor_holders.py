@@ -148,7 +148,7 @@ class ByKeyword(Node):
 
 
 class Curried(Node):
-    """Is made by calling the result of a call."""
+    """A pickle makes this object by two calls: the first returns a partial, and calling that returns the object."""
 
     def __reduce__(self) -> Any:
         return functools.partial(Curried.again, self.w), ()

@@ -190,7 +190,8 @@ def test_a_plan_tells_what_a_call_does() -> None:
 def test_plan_counts_what_a_step_reads() -> None:
     """float32, one row at a time.
 
-    A step reads W_hh; it reads W_ih, too, or once for each chunk. Both are padded to blocks.
+    Each step reads W_hh. A fused step reads W_ih, too. Otherwise W_ih is read once for each chunk. Both matrices are
+    padded to blocks.
     """
     net = gatecell.from_torch(torch.nn.GRU(32, 64), num_threads=1)
     recurrent, inputs = 4 * 3 * 64 * 64, 4 * 3 * 64 * 32

@@ -126,7 +126,10 @@ def without_option(option: str) -> Callable[[ExtendedCase, Weights], tuple[Exten
 def with_changed_gates(
     names: str, change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> Callable[[ExtendedCase, Weights], tuple[ExtendedCase, Weights]]:
-    """`change` gets the gates of each weight with a name that starts with `names`. It returns the changed gates."""
+    """Changes each weight whose name starts with `names`.
+
+    `change` is called once for each weight. It gets a dict of all gates of the weight and returns the changed ones.
+    """
 
     def mutant(case: ExtendedCase, weights: Weights) -> tuple[ExtendedCase, Weights]:
         changed = {}

@@ -217,7 +217,7 @@ def test_repr_shows_extra_lines(member: bool) -> None:
 
 
 def test_initialisation_is_ignored() -> None:
-    """The constructors of published models initialise weights in these ways. Here the values come from a file."""
+    """Constructors of published models initialise weights in these ways. That has no effect in gatecell.nn."""
 
     def begin(module: Any) -> None:
         if hasattr(module, "weight"):
