@@ -97,7 +97,7 @@ def test_a_derived_class_keeps_its_own_name_and_attributes() -> None:
     copied = pickle.loads(pickle.dumps(module))
     for one in (module, copied):
         assert isinstance(one, Inheriting)
-        assert (type(one).__name__, one.note) == ("Kept", "kept")
+        assert (type(one).__name__, one.note) == ("Inheriting", "kept")
         assert_same(run(one), run(module))
     assert entry.served == 3
 
