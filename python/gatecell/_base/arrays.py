@@ -57,7 +57,7 @@ def float32_or_float64(value: Any, dtype: np.dtype[Any], name: str) -> Floats:
 
 def to_numpy(value: Any, name: str, force: bool) -> NDArray[Any]:
     """`value` as a NumPy array of any dtype. `name` is the argument's name in errors; force is as for `view`."""
-    is_list = type(value) is list  # then the other questions are skipped: they would take as long as a short step
+    is_list = type(value) is list  # a list skips the other type checks, which take as long as a short step
     if not is_list and isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: a masked array has values that do not count: fill it first, with .filled(...)")
     if not is_list and type(value).__name__ == "PackedSequence":

@@ -34,7 +34,7 @@ class Task(NamedTuple):
 
 
 def make(library: str, task: Task) -> _reference.Outputs:
-    """Creates the network in this library from the file. Returns its outputs for standard normal input.
+    """Creates the network in this library from the file. Returns its output arrays for an input drawn from N(0, 1).
 
     Raises ImportError if the library cannot be imported.
     """

@@ -142,8 +142,8 @@ class _Index:
     def surroundings(self, prefix: str) -> _Surroundings:
         """The entries near the layer with this prefix, in order.
 
-        These are all entries under the prefix, and the entries in the modules around it that are named after recurrent
-        weights.
+        These are all entries under the prefix. From each module that contains the layer, the entries whose names contain
+        the name of a recurrent weight and more (weight_hh_l0_raw) come, too.
         """
         scope = scope_of(prefix)
         places = range(bisect.bisect_left(self._sorted, scope), len(self._sorted))

@@ -31,7 +31,7 @@ FILE = "silero_vad/data/silero_vad.jit"
 RATE = 16_000
 FRAME, CONTEXT = 512, 64  # samples
 CHUNK = 8  # frames in a call
-BLOCK = 34  # frames in an array: to get memory for larger arrays from the system may take a third of the time
+MOST_FRAMES = 34  # in one array. For larger arrays, getting memory from the system can take a third of the run
 SPEECH = 0.5  # a frame with this probability or more counts as speech
 PAUSE = 4  # frames: a shorter silence counts as part of the speech around it
 BARS = " ▁▂▃▄▅▆▇█"
@@ -93,8 +93,8 @@ class SileroVAD(nn.Module):
 
     def features(self, frames: Floats) -> Any:
         """The LSTM's inputs (B, 128) from frames (B, 576) of samples from -1 to 1."""
-        if len(frames) > BLOCK:
-            blocks = [frames[first : first + BLOCK] for first in range(0, len(frames), BLOCK)]
+        if len(frames) > MOST_FRAMES:
+            blocks = [frames[first : first + MOST_FRAMES] for first in range(0, len(frames), MOST_FRAMES)]
             return np.concatenate([self.features(block) for block in blocks])
         return self.encoder(self.stft(frames))[:, :, 0]
 

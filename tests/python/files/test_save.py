@@ -80,7 +80,7 @@ def test_saving_over_the_file_that_the_arrays_view(tmp_path: Path) -> None:
 def test_arrays_that_cannot_be_saved_are_errors(
     state_dict: Any, error: type[Exception], message: str, tmp_path: Path
 ) -> None:
-    """Nothing is written, and an existing file stays as it was."""
+    """After the error there is no new file, and an existing file is unchanged."""
     (tmp_path / "a").write_bytes(b"before")
     with pytest.raises(error, match=message):
         gatecell.save(tmp_path / "a", state_dict)

@@ -114,7 +114,10 @@ class Case:
         return x[0], None if hx is None else tuple(state[0] for state in hx) if isinstance(hx, tuple) else hx[0]
 
     def draws(self) -> Iterator[Case]:
-        """Cases with the same options and other random numbers. own_error() is the largest error of all of them."""
+        """This case and others with the same options and other random numbers.
+
+        own_error() is the largest of their errors.
+        """
         first = self.seed // DRAWS * DRAWS
         return (self.with_(seed=seed) for seed in range(first, first + DRAWS))
 

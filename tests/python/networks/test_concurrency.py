@@ -77,7 +77,7 @@ def test_a_call_uses_old_or_new_weights_never_a_mixture(num_threads: int) -> Non
 
 
 def test_a_long_call_releases_the_gil() -> None:
-    """During the call another Python thread notes the time, if a CPU is free."""
+    """Another Python thread writes down times during the call. That needs a free CPU, so there are up to 100 calls."""
     network = Case("LSTM", 64, 256).network(gatecell, num_threads=1)
     x = np.zeros((3000, 2, 64), "float32")
     stamps, done = [], threading.Event()

@@ -98,9 +98,9 @@ def test_reference_counts_stay_the_same() -> None:
 
 
 def test_tensors_take_the_fast_path() -> None:
-    """Torch tensors go through the exchange table of their type.
+    """The core reads torch tensors through the C functions in torch.Tensor.__dlpack_c_exchange_api__.
 
-    Tensors that need a conversion go to the general call.
+    Tensors that need a conversion do not take the fast path.
     """
     torch = pytest.importorskip("torch")
     table = torch.Tensor.__dlpack_c_exchange_api__
