@@ -142,8 +142,8 @@ class _Index:
     def surroundings(self, prefix: str) -> _Surroundings:
         """The entries near the layer with this prefix, in order.
 
-        These are all entries under the prefix. From each module that contains the layer, the entries whose names contain
-        the name of a recurrent weight and more (weight_hh_l0_raw) come, too.
+        These are all entries under the prefix, and from each module that contains the layer the entries whose name
+        continues the name of a recurrent weight (weight_hh_l0_raw).
         """
         scope = scope_of(prefix)
         places = range(bisect.bisect_left(self._sorted, scope), len(self._sorted))
