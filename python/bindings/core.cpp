@@ -42,5 +42,5 @@ PYBIND11_MODULE(_core, m) {
       },
       "How the core was built: version, commit, compiler, eigen, and isas, which maps names to compiler flags.");
   m.def("pack_count", &gatecell::pack_count, "How often this process has packed weights.");
-  m.def("team_size", &gatecell::thread_pool_size, "The number of worker threads that this process has started.");
+  m.def("thread_pool_size", &gatecell::thread_pool_size, "The number of worker threads that this process has started.");
 }

@@ -85,9 +85,10 @@ PyObject* call(PyObject* network, PyObject* input, PyObject* hx, bool batch_firs
   if (!x.data || shape[2] != spec.input_size) return not_implemented();
 
   const int time = batch_first ? 1 : 0;
-  const Py_intptr_t runs = spec.num_layers * spec.num_directions(), rows = shape[1 - time];
+  const Py_intptr_t direction_runs = spec.num_layers * spec.num_directions(), rows = shape[1 - time];
   const Py_intptr_t y_shape[3] = {shape[0], shape[1], spec.output_size()};
-  const Py_intptr_t h_shape[3] = {runs, rows, spec.state_size()}, c_shape[3] = {runs, rows, spec.hidden_size};
+  const Py_intptr_t h_shape[3] = {direction_runs, rows, spec.state_size()},
+                    c_shape[3] = {direction_runs, rows, spec.hidden_size};
   Call<T> call;
   call.steps = shape[time];
   call.rows = rows;

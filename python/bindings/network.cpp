@@ -83,17 +83,18 @@ std::vector<std::pair<const char*, checks::Shape>> weight_shapes(const Spec& spe
 
 template <class T>
 std::vector<gatecell::DirectionWeights<T>> weight_views(const Spec& spec, const std::vector<Array<T>>& arrays) {
-  const auto directions = static_cast<std::size_t>(spec.num_layers * spec.num_directions());
-  const std::size_t expected = directions * weight_shapes(spec, 0).size();
+  const auto direction_runs = static_cast<std::size_t>(spec.num_layers * spec.num_directions());
+  const std::size_t expected = direction_runs * weight_shapes(spec, 0).size();
   if (arrays.size() != expected) {
     throw std::invalid_argument("expected " + std::to_string(expected) + " weights, got " +
                                 std::to_string(arrays.size()));
   }
   std::vector<gatecell::DirectionWeights<T>> views;
   auto array = arrays.begin();
-  for (std::size_t i = 0; i < directions; ++i) {
-    const std::int64_t number = static_cast<std::int64_t>(i), layer = number / spec.num_directions();
-    const std::string suffix = "_l" + std::to_string(layer) + (number % spec.num_directions() ? "_reverse" : "");
+  for (std::size_t i = 0; i < direction_runs; ++i) {
+    const std::int64_t direction_index = static_cast<std::int64_t>(i), layer = direction_index / spec.num_directions();
+    const std::string suffix =
+        "_l" + std::to_string(layer) + (direction_index % spec.num_directions() ? "_reverse" : "");
     const auto shapes = weight_shapes(spec, layer);
     auto next = shapes.begin();
     const auto next_weight = [&](bool exists) -> const T* {
@@ -132,9 +133,9 @@ py::typing::List<Array<T>> weights(const Network<T>& net) {
 template <class T>
 state_arrays::State<T> set_call_state(const Spec& spec, const std::optional<Array<T>>& h_0,
                                       const std::optional<Array<T>>& c_0, Call<T>& call) {
-  const std::int64_t runs = spec.num_layers * spec.num_directions();
-  if (h_0) call.h_0 = contiguous("h_0", *h_0, {runs, call.rows, spec.state_size()});
-  if (c_0) call.c_0 = contiguous("c_0", *c_0, {runs, call.rows, spec.hidden_size});
+  const std::int64_t direction_runs = spec.num_layers * spec.num_directions();
+  if (h_0) call.h_0 = contiguous("h_0", *h_0, {direction_runs, call.rows, spec.state_size()});
+  if (c_0) call.c_0 = contiguous("c_0", *c_0, {direction_runs, call.rows, spec.hidden_size});
   state_arrays::State<T> state(spec, call.rows);
   call.h_n = state.h_data();
   call.c_n = state.c_data();
@@ -246,8 +247,7 @@ void register_network(py::module_& m, const char* class_name, const char* doc) {
       .def("forward_packed", &forward_packed<T>, "data"_a.noconvert(), "h_0"_a.noconvert(), "c_0"_a.noconvert(),
            "lengths"_a.noconvert(), "state_rows"_a.noconvert(), "num_threads"_a,
            "data is (sum of lengths, I), step by step, the longest row first. The state of row r is in row "
-           "state_rows[r] "
-           "of h_0 and c_0.")
+           "state_rows[r] of h_0, c_0, h_n and c_n.")
       .def("weights", &weights<T>, "The weights as given, bit for bit.")
       .def("plan", &plan<T>, "steps"_a, "rows"_a, "num_threads"_a, "What a call of this shape will do, as a dict.")
       .def_property_readonly("nbytes", &Network<T>::nbytes, "The memory of the packed weights, in bytes.")

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network32', 'Network64', 'Pool32', 'Pool64', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'pack_count', 'plain_tensors', 'pool_step', 'step', 'team_size', 'unchanged', 'validate']
+__all__: list[str] = ['Network32', 'Network64', 'Pool32', 'Pool64', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'pack_count', 'plain_tensors', 'pool_step', 'step', 'thread_pool_size', 'unchanged', 'validate']
 class Network32:
     """
     A packed float32 network; immutable.
@@ -21,7 +21,7 @@ class Network32:
         """
     def forward_packed(self, data: numpy.typing.NDArray[numpy.float32], h_0: numpy.typing.NDArray[numpy.float32] | None, c_0: numpy.typing.NDArray[numpy.float32] | None, lengths: numpy.typing.NDArray[numpy.int64], state_rows: numpy.typing.NDArray[numpy.int64] | None, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
         """
-        data is (sum of lengths, I), step by step, the longest row first. The state of row r is in row state_rows[r] of h_0 and c_0.
+        data is (sum of lengths, I), step by step, the longest row first. The state of row r is in row state_rows[r] of h_0, c_0, h_n and c_n.
         """
     def plan(self, steps: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
         """
@@ -53,7 +53,7 @@ class Network64:
         """
     def forward_packed(self, data: numpy.typing.NDArray[numpy.float64], h_0: numpy.typing.NDArray[numpy.float64] | None, c_0: numpy.typing.NDArray[numpy.float64] | None, lengths: numpy.typing.NDArray[numpy.int64], state_rows: numpy.typing.NDArray[numpy.int64] | None, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
         """
-        data is (sum of lengths, I), step by step, the longest row first. The state of row r is in row state_rows[r] of h_0 and c_0.
+        data is (sum of lengths, I), step by step, the longest row first. The state of row r is in row state_rows[r] of h_0, c_0, h_n and c_n.
         """
     def plan(self, steps: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
         """
@@ -225,7 +225,7 @@ def step(stream: typing.Any, x: typing.Any, out: typing.Any) -> typing.Any:
     """
     Takes one step and returns out, or a new y if out is None. x is an array of float32 or float64. Returns NotImplemented for other arguments, for a stream in use, and for a step that is worth several threads.
     """
-def team_size() -> int:
+def thread_pool_size() -> int:
     """
     The number of worker threads that this process has started.
     """

@@ -160,7 +160,7 @@ def test_the_number_of_threads_is_torchs_by_default() -> None:
             lstm, _ = gatecell.accelerate(torch.nn.LSTM(64, 64).eval(), num_threads=given)
             with torch.inference_mode():
                 lstm(x)
-            assert gatecell._core.team_size() == workers, (threads, given)
+            assert gatecell._core.thread_pool_size() == workers, (threads, given)
         torch.set_num_threads(2)
     """
     run_script(script)
@@ -185,7 +185,7 @@ def test_threads_sleep_while_torch_works() -> None:
             before = tasks()
             lstm(x)
             added = tasks() - before
-            assert len(added) == gatecell._core.team_size() == 1, added
+            assert len(added) == gatecell._core.thread_pool_size() == 1, added
             worker, = added
             spent = []
             for _ in range(51):

@@ -30,7 +30,7 @@ def test_an_idle_second_costs_under_2_ms() -> None:
     script = f"""{TWO_THREADS}
 import time
 net(x)
-assert gatecell._core.team_size() >= 1
+assert gatecell._core.thread_pool_size() >= 1
 start = time.process_time()
 time.sleep(1)
 print(time.process_time() - start)
