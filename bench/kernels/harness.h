@@ -69,10 +69,10 @@ template <class F>
 gatecell::Allocation allocate(const F& lay_out) {
   gatecell::BumpAllocator measure;
   lay_out(measure);
-  gatecell::Allocation block = gatecell::allocate_memory(measure.used());
-  gatecell::BumpAllocator allocator(block.get(), measure.used());
+  gatecell::Allocation allocation = gatecell::allocate_memory(measure.used());
+  gatecell::BumpAllocator allocator(allocation.get(), measure.used());
   lay_out(allocator);
-  return block;
+  return allocation;
 }
 
 // Sets two counters per second: the operations of the products (a multiply-add is two), and the bytes of the weights,

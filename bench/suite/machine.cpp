@@ -109,8 +109,8 @@ double rate(double window_seconds, int threads, const MakeWork& make_work) {
   return best;
 }
 
-// Measures independent chains of multiply-adds, whose sums fill the registers like a kernel's tile. The processor is
-// busy from 8 chains on: it has two units with a latency of 4 cycles.
+// Measures independent chains of multiply-adds. Their sums fill the registers like a kernel's tile. Most processors
+// have two multiply-add units with a latency of 4 cycles, so 8 chains keep them busy.
 template <class T>
 double fma_rate(int threads) {
   constexpr int chains = kRegisters * 3 / 4, repeats = 1024;
@@ -137,14 +137,14 @@ double fma_rate(int threads) {
 class Ones {
  public:
   explicit Ones(std::size_t count)
-      : block_(allocate_memory((count * sizeof(float) + kHugePage - 1) / kHugePage * kHugePage)),
-        data_(reinterpret_cast<float*>(block_.get())) {
+      : allocation_(allocate_memory((count * sizeof(float) + kHugePage - 1) / kHugePage * kHugePage)),
+        data_(reinterpret_cast<float*>(allocation_.get())) {
     std::fill_n(data_, count, 1.f);
   }
   const float* data() const { return data_; }
 
  private:
-  Allocation block_;
+  Allocation allocation_;
   float* data_;
 };
 
@@ -152,11 +152,11 @@ enum class Order { forward, back_and_forth };  // at the end: start again at the
 
 double read_rate(std::size_t bytes, int threads, Order order) {
   constexpr std::size_t chains = 8, step = chains * kLanes<float>;  // enough additions at once that loads are the limit
-  constexpr std::size_t stretch = 65536;                            // floats between two readings of the clock
-  const std::size_t count = bytes / sizeof(float), pieces = (count + stretch - 1) / stretch;
+  constexpr std::size_t clock_interval = 65536;  // floats that are read before the clock is read again
+  const std::size_t count = bytes / sizeof(float), pieces = (count + clock_interval - 1) / clock_interval;
   const std::size_t piece = count / std::max(pieces, std::size_t{1}) / step * step;
   if (piece == 0) throw std::runtime_error("expected at least " + std::to_string(step * sizeof(float)) + " bytes");
-  const std::size_t repeats = stretch / piece;
+  const std::size_t repeats = clock_interval / piece;
   return rate(3e-3, threads, [=] {
     return [=, ones = Ones(pieces * piece), at = std::size_t{0}, back = false]() mutable {
       Packet<float> sum[chains];
@@ -189,13 +189,13 @@ double read_rate(std::size_t bytes, int threads, Order order) {
 template <class T, class Cell>
 class Finish {
  public:
-  Finish() : block_(allocate_memory((G + 3) * kUnits * sizeof(T))) {
-    T* p = reinterpret_cast<T*>(block_.get());
+  Finish() : allocation_(allocate_memory((G + 3) * kUnits * sizeof(T))) {
+    T* p = reinterpret_cast<T*>(allocation_.get());
     for (int i = 0; i < (G + 3) * kUnits; ++i) p[i] = (T(i % 17) - T(7.5)) / T(4);  // no 0: c would become denormal
   }
 
   double operator()() {
-    T* sums = reinterpret_cast<T*>(block_.get());
+    T* sums = reinterpret_cast<T*>(allocation_.get());
     T *c = sums + G * kUnits, *h = c + kUnits, *h_next = h + kUnits;
     StepArgs<T> step{};
     step.c = c;
@@ -213,7 +213,7 @@ class Finish {
 
  private:
   static constexpr int W = kLanes<T>, G = Cell::kGates, kUnits = 256, kRepeats = 16;
-  Allocation block_;
+  Allocation allocation_;
 };
 
 // Seconds for the activations of one hidden unit, one row and one step, with all threads together.

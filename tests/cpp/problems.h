@@ -96,7 +96,7 @@ inline std::vector<Spec> extended_specs(std::int64_t input, std::int64_t hidden,
           {Cell::rnn_tanh, input, hidden, layers, true, bidirectional, 0, none, after, false, 0.5}};
 }
 
-// Networks that together run most paths of the library. No size is a multiple of a tile.
+// Networks that together run most paths of the library. Most sizes are not multiples of a block.
 inline std::vector<Spec> varied_specs() {
   std::vector<Spec> result;
   for (const Cell cell : all_cells) {

@@ -1,5 +1,6 @@
 // Compares sigmoid and tanh of every ISA with a wider type. The arguments are every 100th float32 of all that exist,
-// including denormals, infinities and NaN. For double, the arguments are every 1000th float32, with random low bits.
+// including denormals, infinities and NaN. For double, the arguments are every 1000th float32. The mantissa bits that
+// float32 lacks are computed from the other bits.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -69,7 +70,8 @@ template <class T>
 struct ErrorCounter {
   using Wide = typename Limits<T>::Wide;
   Function function;
-  Wide largest = 0;  // the relative error; for a denormal result the error divided by the smallest normal number
+  // The relative error. For a denormal result: Limits<T>::error times the error in units of the smallest normal number.
+  Wide largest = 0;
   std::int64_t wrong_nan = 0, out_of_range = 0, unsaturated = 0;
 
   void operator()(T x, Wide exact, T y) {

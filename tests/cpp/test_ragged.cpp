@@ -312,7 +312,7 @@ TEST_CASE("all shares get about the same number of steps") {
   }
 }
 
-TEST_CASE("as rows end, a chunk takes more steps, and is always full") {
+TEST_CASE("as rows end, a chunk takes more steps, and every chunk but the last is full") {
   const Lengths lengths = {30, 3, 17, 0, 30, 8};
   Call<float> call;
   call.rows = 6;
