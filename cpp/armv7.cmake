@@ -1,5 +1,5 @@
-# Toolchain for 32-bit ARM with NEON and fused multiply-add (ARMv7-A, VFPv4) on Debian: apt install g++-arm-linux-gnueabihf
-# qemu-user.
+# Toolchain for 32-bit ARM with NEON and fused multiply-add (ARMv7-A, VFPv4) on Debian:
+#   apt install g++-arm-linux-gnueabihf qemu-user
 #   cmake -S . -B build/armv7 -DCMAKE_TOOLCHAIN_FILE=cpp/armv7.cmake -DGATECELL_BUILD_TESTS=ON
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR armv7l)
