@@ -23,12 +23,12 @@ void measure(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
   gatecell::ProjectArgs<T> args{};
   args.panels = weights.input_panels;
   args.start = weights.bias;
-  args.block_step = weights.input.gates * weights.input.lanes;
+  args.block_step = weights.input.num_gates * weights.input.lanes;
   args.last_block = weights.input.blocks;
   args.depth = weights.input.depth;
   args.rows = shape.rows;
   args.x_row = shape.input;
-  args.out_row = weights.input.padded_units() * weights.input.gates;
+  args.out_row = weights.input.padded_units() * weights.input.num_gates;
   const gatecell::Allocation scratch = bench::allocate([&](gatecell::BumpAllocator& allocator) {
     args.x = x = allocator.allocate<T>(shape.rows * args.x_row);
     args.out = allocator.allocate<T>(shape.rows * args.out_row);

@@ -22,7 +22,8 @@ class Stepper {
   Stepper(Cell cell, Isa isa, Shape shape)
       : net_(bench::random_network<gatecell::PackedNetwork, T>(cell, shape.hidden, shape.hidden, isa)) {
     const gatecell::PackedDirection<T>& weights = net_.directions.front();
-    const std::ptrdiff_t stride = weights.hidden_stride(), gates = weights.input.padded_units() * weights.input.gates;
+    const std::ptrdiff_t stride = weights.hidden_stride(),
+                         pre_activations = weights.input.padded_units() * weights.input.num_gates;
     args.panels = weights.recurrent_panels;
     args.recurrent_bias = weights.recurrent_bias;
     args.last_block = weights.recurrent.blocks;
@@ -31,7 +32,7 @@ class Stepper {
     args.bias = weights.bias;
     args.input_depth = args.x_row = shape.hidden;
     args.rows = shape.rows;
-    args.projected_row = gates;
+    args.projected_row = pre_activations;
     args.h_row = args.h_next_row = stride;
     args.c_row = cell == Cell::lstm ? stride : 0;
     args.y_row = args.units = shape.hidden;
@@ -39,7 +40,7 @@ class Stepper {
       h_ = allocator.allocate<T>(shape.rows * stride);
       args.h_next = allocator.allocate<T>(shape.rows * stride);
       args.c = cell == Cell::lstm ? allocator.allocate<T>(shape.rows * stride) : nullptr;
-      projected_ = allocator.allocate<T>(shape.rows * gates);
+      projected_ = allocator.allocate<T>(shape.rows * pre_activations);
       x_ = allocator.allocate<T>(shape.rows * shape.hidden);
       args.y = allocator.allocate<T>(shape.rows * shape.hidden);
     });
@@ -50,7 +51,7 @@ class Stepper {
     random.fill(x_, shape.rows * shape.hidden, 1);
     random.fill(h_, shape.rows * stride, 1);
     if (args.c) random.fill(args.c, shape.rows * stride, 1);
-    random.fill(projected_, shape.rows * gates, 1);
+    random.fill(projected_, shape.rows * pre_activations, 1);
   }
 
   void step() {

@@ -172,7 +172,7 @@ void unpack(const PackedDirection<T>& d, std::vector<std::vector<T>>& weights) {
   const auto append = [&](const PanelShape& shape, const T* panels) {
     if (!panels) return;
     const std::size_t size = weights.back().size();
-    weights.back().resize(size + static_cast<std::size_t>(shape.units * shape.gates * shape.depth));
+    weights.back().resize(size + static_cast<std::size_t>(shape.units * shape.num_gates * shape.depth));
     unpack_panels(shape, panels, weights.back().data() + size);
   };
   const auto vector = [&](const T* values, std::ptrdiff_t count) {
@@ -183,8 +183,8 @@ void unpack(const PackedDirection<T>& d, std::vector<std::vector<T>>& weights) {
   weights.emplace_back();
   append(d.recurrent, d.recurrent_panels);
   append(d.candidate, d.extended.candidate_panels);
-  vector(d.raw_bias_ih, d.input.units * d.input.gates);
-  vector(d.raw_bias_hh, d.input.units * d.input.gates);
+  vector(d.raw_bias_ih, d.input.units * d.input.num_gates);
+  vector(d.raw_bias_hh, d.input.units * d.input.num_gates);
   weights.emplace_back();
   const PanelShape diagonal(d.input.units, 1, 1, d.input.lanes);
   for (const T* values : d.extended.peepholes) append(diagonal, values);

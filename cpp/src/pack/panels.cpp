@@ -8,8 +8,8 @@ namespace {
 template <class F>
 void for_matrix_rows(const PanelShape& s, std::ptrdiff_t depth, const F& f) {
   for (std::ptrdiff_t unit = 0; unit < s.units; ++unit) {
-    for (int gate = 0; gate < s.gates; ++gate) {
-      f(gate * s.units + unit, ((unit / s.lanes) * depth * s.gates + gate) * s.lanes + unit % s.lanes);
+    for (int gate = 0; gate < s.num_gates; ++gate) {
+      f(gate * s.units + unit, ((unit / s.lanes) * depth * s.num_gates + gate) * s.lanes + unit % s.lanes);
     }
   }
 }
@@ -20,20 +20,24 @@ template <class T>
 void pack_panels(const PanelShape& s, const T* matrix, T* panels) {
   for (std::ptrdiff_t i = 0; i < s.size(); ++i) panels[i] = T(0);
   for_matrix_rows(s, s.depth, [&](std::ptrdiff_t row, std::ptrdiff_t position) {
-    for (std::ptrdiff_t k = 0; k < s.depth; ++k) panels[position + k * s.gates * s.lanes] = matrix[row * s.depth + k];
+    for (std::ptrdiff_t k = 0; k < s.depth; ++k) {
+      panels[position + k * s.num_gates * s.lanes] = matrix[row * s.depth + k];
+    }
   });
 }
 
 template <class T>
 void unpack_panels(const PanelShape& s, const T* panels, T* matrix) {
   for_matrix_rows(s, s.depth, [&](std::ptrdiff_t row, std::ptrdiff_t position) {
-    for (std::ptrdiff_t k = 0; k < s.depth; ++k) matrix[row * s.depth + k] = panels[position + k * s.gates * s.lanes];
+    for (std::ptrdiff_t k = 0; k < s.depth; ++k) {
+      matrix[row * s.depth + k] = panels[position + k * s.num_gates * s.lanes];
+    }
   });
 }
 
 template <class T>
 void pack_bias(const PanelShape& s, int summed, const T* bias_ih, const T* bias_hh, T* packed) {
-  for (std::ptrdiff_t i = 0; i < s.padded_units() * s.gates; ++i) packed[i] = T(0);
+  for (std::ptrdiff_t i = 0; i < s.padded_units() * s.num_gates; ++i) packed[i] = T(0);
   if (!bias_ih) return;
   for_matrix_rows(s, 1, [&](std::ptrdiff_t row, std::ptrdiff_t position) {
     packed[position] = row < summed * s.units ? bias_ih[row] + bias_hh[row] : bias_ih[row];

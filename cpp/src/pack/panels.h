@@ -11,15 +11,15 @@ namespace gatecell {
 
 struct PanelShape {
   PanelShape() = default;
-  PanelShape(std::ptrdiff_t units_, std::ptrdiff_t depth_, int gates_, int lanes_)
-      : units(units_), depth(depth_), gates(gates_), lanes(lanes_), blocks((units_ + lanes_ - 1) / lanes_) {}
+  PanelShape(std::ptrdiff_t units_, std::ptrdiff_t depth_, int num_gates_, int lanes_)
+      : units(units_), depth(depth_), num_gates(num_gates_), lanes(lanes_), blocks((units_ + lanes_ - 1) / lanes_) {}
 
   std::ptrdiff_t padded_units() const { return blocks * lanes; }
-  std::ptrdiff_t size() const { return padded_units() * gates * depth; }  // scalars in all panels
+  std::ptrdiff_t size() const { return padded_units() * num_gates * depth; }  // scalars in all panels
 
   std::ptrdiff_t units = 0;  // matrix rows per gate
   std::ptrdiff_t depth = 0;  // matrix columns
-  int gates = 1;
+  int num_gates = 1;
   int lanes = 1;
   std::ptrdiff_t blocks = 0;  // stored, so that a call need not divide
 };

@@ -48,7 +48,7 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
   const Spec& spec = net.spec;
   const Rates& rate = rates(net.isa);
   const PackedDirection<T>& direction = net.directions.front();
-  const auto runs = static_cast<double>(net.directions.size());
+  const auto direction_runs = static_cast<double>(net.directions.size());
   double share = 1;  // the largest share of the hidden units
   if (plan.hidden_parts > 1) {
     const std::int64_t lines = hidden_lines(net);
@@ -56,12 +56,12 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
   }
   const std::int64_t share_rows = plan.row_parts == 1 ? rows : (rows - 1) / plan.row_parts + 1;
   const double passes = share_rows <= kGroupRows ? 1 : std::ceil(static_cast<double>(share_rows) / kGroupRows);
-  const auto input = static_cast<double>(net.input_weights) / runs;
+  const auto input = static_cast<double>(net.input_weights) / direction_runs;
   const auto recurrent = static_cast<double>(direction.step_weights() + direction.projection.size());
 
   // One step of one direction run, averaged over the layers.
   const double flop = rate.flop * sizeof(T) / sizeof(float) * share * static_cast<double>(share_rows);
-  const double pre_activations = static_cast<double>(direction.input.padded_units()) * direction.input.gates;
+  const double pre_activations = static_cast<double>(direction.input.padded_units()) * direction.input.num_gates;
   const double projecting = 2 * input * flop, stepping = (2 * recurrent + kFlopsPerActivation * pre_activations) * flop;
   const double step_weights = plan.fused ? input + recurrent : recurrent;
   const double bytes = step_weights * sizeof(T) * share, total_bytes = step_weights * sizeof(T);
@@ -75,14 +75,14 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
 
   Cost total;
   total.level = total_bytes > kL3 ? Limit::memory : bytes > kL2 ? Limit::l3 : bytes > kL1 ? Limit::l2 : Limit::l1;
-  double times = static_cast<double>(steps) * runs;
+  double times = static_cast<double>(steps) * direction_runs;
   if (plan.direction_parts > 1) {
     times /= plan.direction_parts;
     total.waiting += static_cast<double>(spec.num_layers) * kLayerSeconds;
   }
   if (plan.layer_parts > 1) {
     const double chunks = std::ceil(static_cast<double>(steps) / static_cast<double>(plan.chunk));
-    const double tasks = chunks * runs, threads = plan.layer_parts;
+    const double tasks = chunks * direction_runs, threads = plan.layer_parts;
     times *= (tasks + threads * (threads - 1)) / (tasks * threads);
     total.waiting += tasks / threads * barrier_seconds();
     total.calling += tasks / threads * kTaskSeconds;

@@ -59,7 +59,7 @@ template <class T>
 std::ptrdiff_t DirectionRun<T>::pre_activations_size(const PackedNetwork<T>& net, std::ptrdiff_t steps,
                                                      std::ptrdiff_t rows) {
   const PanelShape& shape = net.directions.front().input;
-  return steps * rows * shape.padded_units() * shape.gates;
+  return steps * rows * shape.padded_units() * shape.num_gates;
 }
 
 template <class T>
@@ -159,7 +159,7 @@ template <class T>
 void DirectionRun<T>::add_stats(std::ptrdiff_t steps, std::ptrdiff_t row_steps, std::ptrdiff_t most_rows, bool fused,
                                 ExecutionStats& stats) const {
   const auto panels_size = [](const PanelShape& shape, const Range& range) {
-    return (range.last - range.first) * shape.lanes * shape.gates * shape.depth;
+    return (range.last - range.first) * shape.lanes * shape.num_gates * shape.depth;
   };
   ExecutionStats done;
   (fused ? done.fused_steps : done.projected_steps) = steps;
@@ -182,7 +182,7 @@ void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* projecte
   ProjectArgs<T> args{};
   args.panels = weights_->input_panels;
   args.start = weights_->bias;
-  args.block_step = weights_->input.gates * weights_->input.lanes;
+  args.block_step = weights_->input.num_gates * weights_->input.lanes;
   args.first_block = hidden_range_.first;
   args.last_block = hidden_range_.last;
   args.depth = weights_->input.depth;

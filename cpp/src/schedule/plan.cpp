@@ -11,9 +11,10 @@
 namespace gatecell {
 namespace {
 
-constexpr double kStartSeconds = 1e-6;    // to give a job to a worker that is awake, and to wait for it
-constexpr double kWorthThreads = 100e-6;  // a shorter call does not pay for waking a worker, up to 90 us
-constexpr double kWorthAwake = 5e-6;      // the same for workers that are awake
+constexpr double kStartSeconds = 1e-6;  // to give a job to a worker that is awake, and to wait for it
+// For a shorter call, waking a worker (up to 90 us) costs more than it saves.
+constexpr double kWorthThreads = 100e-6;
+constexpr double kWorthAwake = 5e-6;  // the same for workers that are awake
 // If threads wait for each other often and the system interrupts one of them, all of them lose time.
 constexpr double kBarrierRisk = 1.03;
 
@@ -25,20 +26,21 @@ constexpr std::int64_t kLayerChunk = 8;
 
 // Chooses group_rows and chunk. Groups have nearly equal sizes, and so have chunks. The projected pre-activations of
 // one chunk and one group stay in the L2 cache until the steps have used them. If the input weights are too large for
-// the L2 cache, a longer chunk is better, because it reads them not as often.
+// the L2 cache, a longer chunk is better, because it reads them fewer times.
 template <class T>
 void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, Plan& plan) {
-  constexpr std::int64_t kGateBytes = 192 * 1024, kWeightBytesPerGateByte = 4, kFewestSteps = 24;
+  constexpr std::int64_t kPreActivationBytes = 192 * 1024, kWeightBytesPerPreActivationByte = 4, kFewestSteps = 24;
   const std::int64_t share_rows = plan.row_parts == 1 ? rows : divide_up(rows, plan.row_parts);
   plan.group_rows = share_rows <= kGroupRows ? share_rows : divide_up(share_rows, divide_up(share_rows, kGroupRows));
   if (plan.layer_parts > 1) {
     plan.chunk = std::min(steps, kLayerChunk);
   } else if (steps > 1) {
     const PanelShape& shape = net.directions.front().input;
-    const auto row_bytes = static_cast<std::int64_t>(sizeof(T)) * shape.padded_units() * shape.gates;
+    const auto row_bytes = static_cast<std::int64_t>(sizeof(T)) * shape.padded_units() * shape.num_gates;
     const auto weight_bytes = static_cast<std::int64_t>(sizeof(T)) * shape.size();
-    const std::int64_t gate_bytes = std::max(kGateBytes, weight_bytes / kWeightBytesPerGateByte);
-    const std::int64_t longest = std::max(gate_bytes / row_bytes, kFewestSteps) / plan.group_rows;
+    const std::int64_t pre_activation_bytes =
+        std::max(kPreActivationBytes, weight_bytes / kWeightBytesPerPreActivationByte);
+    const std::int64_t longest = std::max(pre_activation_bytes / row_bytes, kFewestSteps) / plan.group_rows;
     plan.chunk = divide_up(steps, divide_up(steps, std::max<std::int64_t>(longest, 1)));
   }
 }
