@@ -1,5 +1,7 @@
 #include "schedule/call_executor.h"
 
+#include <algorithm>
+
 namespace gatecell {
 
 template <class T>

@@ -1,4 +1,5 @@
 // The scratch memory of a call: what each share has, and what several shares have together.
+#include <algorithm>
 #include <new>
 
 #include "schedule/call_executor.h"
