@@ -7,7 +7,7 @@
 
 namespace gatecell {
 
-constexpr std::chrono::microseconds kBarrierSpin{50};
+inline constexpr std::chrono::microseconds kBarrierSpin{50};
 
 class Barrier {
  public:

@@ -55,11 +55,12 @@ Call<T> start_alone(const PackedNetwork<T>& net, const Call<T>& call, WorkerLeas
 template <class T>
 void copy_state(const Spec& spec, const Call<T>& call) {
   const std::ptrdiff_t state_rows = call.state_rows ? call.state_capacity : call.rows;
+  const std::int64_t direction_runs = spec.num_layers * spec.num_directions();
   const auto copy = [&](const T* from, std::ptrdiff_t size, T* to) {
     for (std::ptrdiff_t row = 0; to && to != from && row < call.rows; ++row) {
       const std::ptrdiff_t state_row = call.state_rows ? call.state_rows[row] : row;
-      for (std::int64_t run = 0; run < spec.num_layers * spec.num_directions(); ++run) {
-        const std::ptrdiff_t offset = (run * state_rows + state_row) * size;
+      for (std::int64_t direction_index = 0; direction_index < direction_runs; ++direction_index) {
+        const std::ptrdiff_t offset = (direction_index * state_rows + state_row) * size;
         from ? std::copy_n(from + offset, size, to + offset) : std::fill_n(to + offset, size, T(0));
       }
     }
