@@ -166,10 +166,10 @@ class Network {
   Plan plan(const Call<T>& call, int num_threads) const;  // considers the lengths of the call
   Forecast forecast(std::int64_t steps, std::int64_t rows, const Plan& plan) const;
 
-  // Scratch memory is allocated before the first step; if the threads sleep, before the first step that they take part
-  // in. After that there is no allocation, lock or exception. Throws std::invalid_argument for a null x, y or h_n,
-  // negative sizes, and lengths or state rows out of range. Throws std::bad_alloc if there is no memory for scratch;
-  // what the call has written until then is not a result.
+  // If a call must allocate scratch memory, it does so before the first step; if the threads sleep, before the first
+  // step that they take part in. After that there is no allocation, lock or exception. Throws std::invalid_argument for
+  // a null x, y or h_n, negative sizes, and lengths or state rows out of range. Throws std::bad_alloc if there is no
+  // memory for scratch; what the call has written until then is not a result.
   void forward(const Call<T>& call, int num_threads) const;
   // Follows the plan, or uses fewer threads if the thread pool is busy. Also throws std::invalid_argument for a plan
   // that is not valid for this network and call.

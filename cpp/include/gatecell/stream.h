@@ -30,9 +30,9 @@ class Stream {
   // c sets zeros, or is not returned.
   void set_state(const T* h, const T* c) noexcept;
   void get_state(T* h, T* c) const noexcept;
-  // Sets the state of n rows to zeros. Each is from 0 to rows - 1; for another one this throws std::invalid_argument
-  // and changes no state.
-  void reset(const std::int64_t* rows, std::int64_t n);
+  // Sets the state of n rows to zeros. Each of the n indices is from 0 to rows - 1; for another one this throws
+  // std::invalid_argument and changes no state.
+  void reset(const std::int64_t* indices, std::int64_t n);
 
  private:
   struct Impl;

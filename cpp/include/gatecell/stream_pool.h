@@ -36,7 +36,8 @@ class StreamPool {
   // n streams take one step: x (n, input_size) gives y (n, output_size), contiguous and not overlapping. Throws
   // std::bad_alloc if there is no memory for scratch, and then changes no state.
   void step(const std::int64_t* ids, std::int64_t n, const T* x, T* y, int num_threads);
-  // Stream i takes lengths[i] >= 0 steps. x and y have the steps of stream 0, then those of stream 1, ...
+  // Stream i takes lengths[i] >= 0 steps. x and y have the steps of stream 0, then the steps of stream 1, ... Throws
+  // the same exceptions as step(), and then changes no state.
   void run(const std::int64_t* ids, std::int64_t n, const std::int64_t* lengths, const T* x, T* y, int num_threads);
 
   // The state is h (layers, n, state size) and, for an LSTM, c (layers, n, hidden_size), contiguous. A null h or c sets

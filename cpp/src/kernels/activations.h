@@ -24,7 +24,7 @@ struct ExpConstants<float> {
   // At kOverflow 2^n is infinite and q > 0. At kUnderflow 2^n is 0. Between them e^x is right, except that it is
   // already infinite in the last half power of two below the largest number.
   static constexpr float kOverflow = 89.f, kUnderflow = -88.f;
-  static constexpr float kTanhBound = 19.f;  // above this, u + 2 == u
+  static constexpr float kTanhBound = 19.f;  // for 2x: above it, u + 2 == u
   static constexpr float kP[] = {0.5f, 0.16666533547876657f, 0.04166723989146023f, 0.008367542475504239f,
                                  0.0013863733808268484f};
 };
@@ -101,7 +101,7 @@ GATECELL_INLINE Packet<T> one_plus_exp_neg(Packet<T> x) {
   return ei::pmadd(e.scale, ei::padd(one, e.q), one);
 }
 
-// e^2x - 1, with x bounded to where tanh(x) differs from 1.
+// e^2x - 1. 2x is bounded to +-kTanhBound; beyond, tanh(x) is +-1 anyway.
 template <class T>
 GATECELL_INLINE Packet<T> expm1_twice(Packet<T> x) {
   using C = ExpConstants<T>;
@@ -120,8 +120,8 @@ GATECELL_INLINE Packet<T> tanh(Packet<T> x) {
   return divide<T>(u, ei::padd(u, broadcast(T(2))));
 }
 
-// sigmoid(a) * tanh(b) with one division, for LSTM's i*g and o*tanh(c). If sigmoid(a) is below 1e-30, the denominator
-// overflows and the result is 0.
+// sigmoid(a) * tanh(b) with one division, for LSTM's i*g and o*tanh(c). The denominator can overflow only if sigmoid(a)
+// is below 1e-30; the result is then 0.
 template <class T>
 GATECELL_INLINE Packet<T> sigmoid_tanh(Packet<T> a, Packet<T> b) {
   const Packet<T> u = expm1_twice<T>(b);

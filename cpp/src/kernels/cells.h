@@ -1,8 +1,8 @@
 // PyTorch's cells: the number of gates of each, and how it ends a step. Gate order and equations are PyTorch's.
 //
-// finish() gets the pre-activations `a` of one row and one block, whose first hidden unit is `unit`. It stores c and
-// returns h. kSplitGate is the gate whose input products and recurrent products are two chains; -1: none. The chain of
-// its input products is at `split_input`.
+// finish() gets the pre-activations `a` of one row and one block; the first hidden unit of the block is `unit`. It
+// returns h. The LSTM also stores c. kSplitGate is the gate that has two chains; -1: none. For this gate `a` has only
+// the chain of the recurrent products. The chain of the input products is at `split_input`.
 #pragma once
 
 #include "activations.h"

@@ -48,7 +48,8 @@ struct StepConstants {
   const T* input_panels;                   // W_ih, as `panels` in ProjectArgs
   const T* bias;                           // [blocks][gates][W]
   std::ptrdiff_t input_depth;              // input features
-  std::ptrdiff_t projected_row;            // distances between rows:
+  // The next four are distances between rows.
+  std::ptrdiff_t projected_row;
   std::ptrdiff_t h_row;
   std::ptrdiff_t h_next_row;
   std::ptrdiff_t c_row;             // 0 without c

@@ -103,16 +103,16 @@ void Stream<T>::get_state(T* h, T* c) const noexcept {
 }
 
 template <class T>
-void Stream<T>::reset(const std::int64_t* rows, std::int64_t n) {
+void Stream<T>::reset(const std::int64_t* indices, std::int64_t n) {
   Impl& s = *impl_;
   for (std::int64_t i = 0; i < n; ++i) {
-    if (rows[i] < 0 || rows[i] >= s.rows) {
+    if (indices[i] < 0 || indices[i] >= s.rows) {
       throw std::invalid_argument("expected rows from 0 to " + std::to_string(s.rows - 1) + ", got " +
-                                  std::to_string(rows[i]));
+                                  std::to_string(indices[i]));
     }
   }
   for (std::int64_t layer = 0; layer < s.net->spec.num_layers; ++layer) {
-    for (std::int64_t i = 0; i < n; ++i) s.runs[layer].reset(rows[i]);
+    for (std::int64_t i = 0; i < n; ++i) s.runs[layer].reset(indices[i]);
   }
 }
 

@@ -89,7 +89,7 @@ struct StreamPool<T>::Impl {
     });
   }
 
-  // One step of the streams in `rows`.
+  // A call that takes one step of the streams in `rows`. run() then gives it lengths and more steps.
   Call<T> call(const T* x, T* y) const {
     Call<T> result;
     result.rows = static_cast<std::int64_t>(rows.size());

@@ -3,7 +3,7 @@
 
 namespace gatecell {
 
-// The number of CPUs that the calling thread may run on. A call never uses more threads than that.
+// The number of CPUs that the calling thread may run on. make_plan plans no more threads than that.
 int usable_cpus();
 
 }  // namespace gatecell

@@ -1,5 +1,5 @@
-// A counter on a cache line of its own. One thread raises it and others wait for it. Threads synchronise only in this
-// way.
+// A counter on a cache line of its own. One thread raises it and others wait for it. The threads of a call wait for
+// each other only in this way.
 //
 // A waiting thread spins for a bounded time (a new value reaches another core in about 100 ns) and then sleeps in the
 // kernel. The code uses atomics and no fences, so ThreadSanitizer sees every synchronisation.
