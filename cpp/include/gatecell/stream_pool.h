@@ -40,8 +40,8 @@ class StreamPool {
   // the same exceptions as step(), and then changes no state.
   void run(const std::int64_t* ids, std::int64_t n, const std::int64_t* lengths, const T* x, T* y, int num_threads);
 
-  // The state is h (layers, n, state size) and, for an LSTM, c (layers, n, hidden_size), contiguous. A null h or c sets
-  // zeros, or is not returned.
+  // The state is h (layers, n, state size) and, for an LSTM, c (layers, n, hidden_size), contiguous. For a null h or
+  // c set_state sets zeros, and get_state returns no array.
   void set_state(const std::int64_t* ids, std::int64_t n, const T* h, const T* c);
   void get_state(const std::int64_t* ids, std::int64_t n, T* h, T* c) const;
 

@@ -32,7 +32,7 @@ struct PackedDirection {
   // to whole cache lines.
   std::ptrdiff_t hidden_stride() const { return stride(recurrent.padded_units()); }
   std::ptrdiff_t state_stride() const { return stride(state().padded_units()); }
-  // The number of scalars in the panels that every step multiplies with h and c.
+  // The number of scalars in the panels that multiply h and, for full peepholes, c. Every step reads all of them.
   std::ptrdiff_t step_weights() const {
     std::ptrdiff_t matrices = 0;
     for (const T* panels : extended.peephole_panels) matrices += panels ? 1 : 0;

@@ -18,7 +18,7 @@ namespace gatecell {
 // The seconds that the thread with the most work needs, by kind.
 struct Cost {
   double computing = 0, reading = 0, waiting = 0, calling = 0;
-  double seconds = 0;       // smaller than the sum of the four, because reading overlaps with computing
+  double seconds = 0;       // below the sum of the times above, because reading overlaps with computing
   Limit level = Limit::l2;  // the cache or memory from which each step reads the weights
 };
 

@@ -17,7 +17,7 @@ from typing import BinaryIO
 _SUFFIXES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".safetensors", ".npz", ".pth.tar")
 _ARCHIVES = (".zip", ".nemo", ".tar", ".gz", ".tgz")  # archives inside the archive
 _EXPORTED = "archive_format"  # a member of what torch.export.save writes
-_UNPACKED = 1 << 26  # of a compressed archive, so many unpacked bytes are read
+_UNPACKED = 1 << 26  # the largest number of unpacked bytes that are read from a compressed archive
 _MAX_MEMBERS = 1_000
 _MAX_NAME = 10_000
 _SHOWN = 10
