@@ -3,14 +3,15 @@
 What a block does depends on its language:
 
 * `python` is executed. What it prints is compared with the `text` block that follows.
-* `console` holds commands behind `$ ` and their output, which is compared.
-* `sh` holds commands without output. They run, except for those in NOT_RUN.
+* `console` holds commands behind `$ ` and their output, which is compared. A command may print nothing on stderr.
+* `sh` holds one command in each line. They run, except for the lines in NOT_RUN. Of a line `python bench/...` only the
+  program and its options are checked.
 * `diff` defines two programs, before and after. Both are executed, each in a dict: `before` and `after`.
 * `<!-- code` opens an HTML comment with Python code that a reader does not see: preparations and checks.
 * `{name}` is a directive of Sphinx and not code.
 
-Any other language is an error. In an expected output, a line `...` stands for any number of lines, and what MASKS
-finds is not compared.
+Any other language is an error, and so is other HTML, a fence of `:::`, and a link to a reference that is not defined.
+In an expected output, a line `...` stands for any number of lines, and what MASKS finds is not compared.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
-OUTSIDE = ["README.md", "cpp/README.md", "bench/README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"]
-PAGES = [*OUTSIDE, *(str(page.relative_to(ROOT)) for page in sorted(ROOT.glob("python/docs/**/*.md")))]
+OUTSIDE = ["README.md", "cpp/README.md", "bench/README.md"]
+FOLDERS = [".github", "python/docs"]
+PAGES = OUTSIDE + [str(page.relative_to(ROOT)) for name in FOLDERS for page in sorted((ROOT / name).rglob("*.md"))]
 MASKS = {  # what differs from machine to machine
     r"[\d.]+ (ns|us|ms)\b": "a duration",
     r" in [\d.]+ s\b": "a duration of a command",
@@ -35,20 +38,30 @@ MASKS = {  # what differs from machine to machine
     r"\b\d\.\de-\d\d\b": "a rounding error",
     r"\b\d\.\d\d of the bound": "a rounding error beside its bound",
     r"[\d.]+ MB packed": "memory of packed weights, which depends on the instruction set",
-    r"most of it .*": "what limits a call in the forecast of a plan",
-    r"threads  .*": "the threads of a plan, which depend on the CPUs",
+    r"most of it (the rate of multiply-adds|reading weights from (the L[123] cache|memory)|threads waiting for each "
+    r"other|the calls themselves)$": "what limits a call in the forecast of a plan",
+    r"threads  (1|\d+ share the (rows|directions|layers|hidden units)( and (directions|layers|hidden units))*)$": "the "
+    "threads of a plan, which depend on the CPUs",
 }
-NOT_RUN = {  # commands by their beginning, and why a test does not run them
-    "python3 -m venv": "CI runs the two set-up commands in fresh environments",
-    "pip install": "it changes the environment of the tests; CI installs the same packages",
-    "apt install": "it changes the system; CI installs the same packages",
-    "python bench/": "it takes minutes; tests/bench and CI run these programs with small budgets",
-    "cmake": "CI builds the kernel benchmarks",
-    "build/bench/": "CI runs the kernel benchmarks",
+IN_CI = "CI installs the same packages, in fresh environments"
+NOT_RUN = {  # lines of `sh` blocks, and why a test does not run them
+    "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/python -m gatecell demo": "CI runs it",
+    "python3 -m venv .venv-test && .venv-test/bin/pip install '.[test]' && .venv-test/bin/pip install --no-deps"
+    " -r tests/models/requirements.txt && .venv-test/bin/python -m pytest": "CI runs it",
+    "pip install . -C cmake.define.GATECELL_EIGEN_INCLUDE=/usr/include/eigen3": "it changes the tests' environment",
+    "pip install '.[bench]'": IN_CI,
+    "pip install --no-deps silero-vad==6.2.3 g2p-en==2.1.0 arabic-morph-segmenter==0.1.0": IN_CI,
+    "apt install g++ python3-dev python3-venv": IN_CI,
+    "apt install libbenchmark-dev": IN_CI,
+    "cmake -S . -B build/bench -DGATECELL_BUILD_BENCH=ON && cmake --build build/bench -j": "CI builds the benchmarks",
+    "build/bench/bench/kernels/bench_step --benchmark_filter=lstm/avx512": "CI runs the kernel benchmarks",
 }
+BENCH = re.compile(r"python (bench/\w+\.py)([ \w./*=,+-]*)")  # a command that takes minutes
 DIRECTIVES = {"eval-rst", "include", "toctree"}
 REFERENCE = re.compile(r"(\.\. auto(class|function|module):: [\w.]+|   :.*|)")  # lines of an eval-rst block
-HIDDEN = "<!-- code\n"
+HIDDEN = re.compile(r"<!-- code\n(.*\n)-->\n?", re.DOTALL)
+MARK = re.compile(r"<!-- (start|end) of the [a-z ]+ -->\n?")  # pages include what is between two of them
+NOT_MARKDOWN = re.compile(r":::|\]\[|<!--")
 PARSER = MarkdownIt("commonmark").enable("table")
 
 
@@ -67,12 +80,12 @@ class Page:
         blocks = 0
         for token in PARSER.parse(self.path.read_text(encoding="utf-8")):
             line = token.map[0] + 1 if token.map else 0
-            if token.type == "html_block" and token.content.startswith(HIDDEN):
-                self.run_block("python", token.content.removeprefix(HIDDEN).rpartition("-->")[0], line)
+            if token.type == "html_block" and (hidden := HIDDEN.fullmatch(token.content)):
+                self.run_block("python", hidden[1], line)
             elif token.type == "fence":
                 self.run_block(token.info.strip(), token.content, line)
-            elif token.type == "code_block":
-                raise ValueError(f"{self.path}:{line}: expected a block with a language, got an indented one")
+            elif problem := problem_of(token):
+                raise ValueError(f"{self.path}:{line}: expected {problem}")
             else:
                 continue
             blocks += 1
@@ -91,11 +104,18 @@ class Page:
         elif language == "text":
             self.compare(source, self.printed, line)
         elif language == "console":
-            for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", source, re.MULTILINE):
-                self.compare(output, self.shell(command), line)
+            before, *commands = re.split(r"^\$ ", source, flags=re.MULTILINE)
+            if before or not commands:
+                raise ValueError(f"{self.path}:{line}: expected a command behind `$ `, got {source.splitlines()[:1]}")
+            for command, _, output in (text.partition("\n") for text in commands):
+                printed, errors = self.shell(command)
+                self.compare(output, printed, line)
+                self.compare("", errors, line)
         elif language == "sh":
-            for command in source.splitlines():
-                if not command.startswith(tuple(NOT_RUN)):
+            for command in commands_of(source):
+                if bench := BENCH.fullmatch(command):
+                    self.check_options(command, set(re.findall(r"--[\w-]+", bench[2])))
+                elif command not in NOT_RUN:
                     self.shell(command)
         elif language == "diff":
             self.names["before"] = self.side(source, "+", line)
@@ -117,11 +137,16 @@ class Page:
         self.execute("\n".join(lines), line, names)
         return names
 
-    def shell(self, command: str) -> str:
-        """Runs a command that must succeed; its standard output."""
+    def check_options(self, command: str, options: set[str]) -> None:
+        """Raises AssertionError if a program in bench/ does not exist or does not accept its options."""
+        known, _ = self.shell(f"{command} --help", ROOT)  # the program parses its options and then shows the help
+        assert options <= set(re.findall(r"--[\w-]+", known)), f"{command}\n{known}"
+
+    def shell(self, command: str, folder: Path | None = None) -> tuple[str, str]:
+        """Runs a command, which must succeed. Returns what it wrote on stdout and on stderr."""
         ended = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
-            cwd=self.folder,
+            cwd=folder or self.folder,
             env=self.environment,
             capture_output=True,
             encoding="utf-8",
@@ -129,7 +154,7 @@ class Page:
             check=False,
         )
         assert ended.returncode == 0, f"{command}\n{ended.stdout}{ended.stderr}"
-        return ended.stdout
+        return ended.stdout, ended.stderr
 
     def compare(self, expected: str, output: str, line: int) -> None:
         """Raises AssertionError if a command or a block has another output than the page says."""
@@ -138,9 +163,26 @@ class Page:
         assert re.fullmatch(pattern, masked(output)), f"{self.path}:{line}: expected\n{expected}\ngot\n{output}"
 
 
+def commands_of(source: str) -> list[str]:
+    """The lines of an `sh` block without their comments."""
+    return [re.sub(r" +# .*", "", line) for line in source.splitlines()]
+
+
+def problem_of(token: Token) -> str | None:
+    """Says what a page should have instead of a token that is neither code nor plain Markdown; None for the others."""
+    if token.type == "code_block":
+        return "a block with a language, got an indented one"
+    if token.type == "html_block" and not MARK.fullmatch(token.content):
+        return f"code in <!-- code ... -->, or a mark, got {token.content!r}"
+    for child in token.children or ():
+        if child.type == "html_inline" or (child.type == "text" and NOT_MARKDOWN.search(child.content)):
+            return f"plain Markdown, got {child.content!r}"
+    return None
+
+
 def masked(output: str) -> str:
     """The output without what differs from machine to machine, without spaces at line ends and blank last lines."""
     for pattern in MASKS:
-        output = re.sub(pattern, "#", output)
+        output = re.sub(pattern, "#", output, flags=re.MULTILINE)
     output = re.sub(r" +$", "", output, flags=re.MULTILINE).rstrip("\n")
     return output + "\n" if output else ""

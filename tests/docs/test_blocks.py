@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from doc_blocks import NOT_RUN, PAGES, PARSER, ROOT, Page
+from doc_blocks import NOT_RUN, PAGES, PARSER, ROOT, Page, commands_of, masked
 from doc_files import make_files
+from gatecell._networks import plan
 
 PROGRAMS = {"gatecell": "-m gatecell", "python": ""}
 
@@ -50,8 +51,29 @@ def test_the_blocks_of(page: str, commands: Path, files: Path, tmp_path: Path, m
         ("* a list\n\n  ```python\n  print(1)\n  ```\n  ```text\n  2\n  ```\n", "expected\n2\n\ngot\n1"),
         ("```console\n$ echo one\n1\n```", "expected\n1\n\ngot\none"),
         ("```console\n$ false\n```", "false"),
+        ("```console\necho one\n```", "a command behind `[$] `, got ..echo one"),
+        ("```console\n```", "a command behind `[$] `, got .."),
+        ("```console\n\n$ echo one\none\n```", "a command behind `[$] `, got ...."),
+        ("```console\n$ echo one >&2\n```", "expected\n\ngot\none"),
         ("```sh\nexit 3\n```", "exit 3"),
+        ("```sh\npip install '.[bench]' && exit 3\n```", "exit 3"),
+        ("```sh\ncd bench && python compare.py\n```", "cd bench"),
+        ("```sh\npython bench/nosuch.py\n```", "bench/nosuch.py"),
+        ("```sh\npython bench/compare.py --nosuch 3\n```", "bench/compare.py --nosuch"),
+        ("```sh\npython bench/compare.py --grid nosuch\n```", "invalid choice"),
+        ("```sh\npython bench/compare.py && exit 3\n```", "bench/compare.py"),
         ("<!-- code\nassert False, 'hidden'\n-->", "hidden"),
+        ("<!--code\nx = 1\n-->", "got '<!--code"),
+        ("<!-- code \nx = 1\n-->", "got '<!-- code "),
+        ("<!-- code\nx = 1\n", "got '<!-- code"),
+        ("<!-- code\nx = 1 -->\n", "got '<!-- code"),
+        ("a paragraph <!-- code\nx = 1\n-->", "plain Markdown, got '<!-- code"),
+        ("a paragraph <!-- code\nx = 1\n", "plain Markdown, got 'a paragraph <!-- code"),
+        ("<pre><code>x = 1</code></pre>", "got '<pre><code>"),
+        ('a <a href="nosuch.md">link</a>', "plain Markdown, got '<a href"),
+        ("a [link][undefined]", r"plain Markdown, got 'a \[link\]\[undefined\]'"),
+        (":::python\nx = 1\n:::", "plain Markdown, got ':::python'"),
+        ("a paragraph\n:::{code} python\nx = 1\n:::", "plain Markdown, got ':::{code}"),
     ],
 )
 def test_a_block_that_is_wrong_fails(text: str, message: str, commands: Path, tmp_path: Path) -> None:
@@ -67,5 +89,13 @@ def test_each_reason_not_to_run_is_used() -> None:
         for token in PARSER.parse((ROOT / page).read_text(encoding="utf-8"))
         if token.type == "fence"
     ]
-    lines = [line for token in blocks if token.info == "sh" for line in token.content.splitlines()]
-    assert [start for start in NOT_RUN if not any(line.startswith(start) for line in lines)] == []
+    commands = {command for token in blocks if token.info == "sh" for command in commands_of(token.content)}
+    assert set(NOT_RUN) - commands == set()
+
+
+def test_masks_hide_only_what_differs_between_machines() -> None:
+    assert masked("  threads  2 share the rows and hidden units\n") == masked("  threads  1\n")
+    for text in ("  threads  2 share the lengths\n", "  threads  1 and more\n", "most of it waiting\n"):
+        assert masked(text) == text
+    for limit in plan._LIMITS.values():
+        assert masked(f"most of it {limit}\n") == "#\n"
