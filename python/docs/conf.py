@@ -18,16 +18,14 @@ release = version = gatecell.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 myst_heading_anchors = 3
 nitpicky = True  # a reference that leads nowhere is a warning, and -W makes it an error
-nitpick_ignore_regex = [
-    ("py:.*", r"(?!gatecell).*"),  # types of NumPy, PyTorch and Python in signatures
-    ("py:.*", r"gatecell\.(.*\.)?_.*"),  # types that are not public
-]
+nitpick_ignore_regex = [("py:.*", r"(?!gatecell).*")]  # types of NumPy, PyTorch and Python in signatures
 
 html_theme = "furo"
 html_title = f"gatecell {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
+smartquotes = False  # quotes in text stay as they are, for people who copy them
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
 copybutton_prompt_text = "$ "
@@ -86,8 +84,13 @@ def parameter_names(thing: Any) -> set[str]:
 
 
 def signature_of(thing: Any) -> inspect.Signature:
+    """The signature with `self`. A class has that of its own __new__, or else that of its __init__."""
+    if inspect.isclass(thing):
+        thing = vars(thing).get("__new__", thing.__init__)
+    if thing is object.__init__:
+        return inspect.Signature()  # the class takes no arguments, but Python's signature is (*args, **kwargs)
     try:
-        return inspect.signature(thing.__init__ if inspect.isclass(thing) else thing)
+        return inspect.signature(thing)
     except (TypeError, ValueError):
         return inspect.Signature()
 
@@ -97,7 +100,7 @@ def as_written(app: Any, what: str, name: str, thing: Any, options: Any, text: s
     if what not in ("class", "function", "method") or not text:
         return text, returns
     signature = signature_of(thing)
-    parameters = [p for p in signature.parameters.values() if p.name not in ("self", "cls")]
+    parameters = [p for p in signature.parameters.values() if p.name not in ("self", "cls", "_cls")]
     short = stringify_signature(signature.replace(parameters=parameters), unqualified_typehints=True)
     arguments, _, result = short.rpartition(" -> ")
     return (arguments, "" if what == "class" else result) if arguments else (short, "")
