@@ -45,6 +45,11 @@ WIDTH = {"method": 112, "property": 112}  # of the lines of a docstring
 OTHER_WIDTH = 116
 
 
+def drop_github_links(app: Any, name: str, source: list[str]) -> None:
+    """Removes the lines for readers on GitHub, which does not show what a page includes."""
+    source[0] = re.sub(r"^On GitHub .*\n\n?", "", source[0], flags=re.MULTILINE)
+
+
 def as_rst(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Docstrings are plain text with code in backticks; this makes reStructuredText of them.
 
@@ -115,5 +120,6 @@ def escaped(text: str) -> str:
 
 
 def setup(app: Any) -> None:
+    app.connect("source-read", drop_github_links)
     app.connect("autodoc-process-docstring", as_rst)
     app.connect("autodoc-process-signature", as_written)
