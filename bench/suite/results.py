@@ -20,6 +20,14 @@ from suite.cases import Case
 LARGEST_DRIFT = 0.1  # of the machine's FMA rate in a valid run
 LARGEST_OTHER_LOAD = 0.1  # CPUs that other programs may keep busy
 OURS = "gatecell"
+# Keys of a result. Those of a dict inside it follow a dot.
+KEYS = (
+    *("command", "date", "commit", "environment", "versions", "threads", "contestants", "planned", "cases"),
+    *("fma_readings", "busy_cpus", "limits.fma", "limits.levels", "limits.core_round_trip"),
+    *(f"machine.{key}" for key in ("cpu", "family", "flags", "cpus", "kernel")),
+    *(f"gatecell.{key}" for key in ("version", "commit", "isa", "compiler", "eigen")),
+)
+CASE_KEYS = ("case", "limit.seconds", "contestants")
 
 
 class Spread(NamedTuple):
@@ -85,13 +93,13 @@ class Run:
 
     @classmethod
     def load(cls, path: Path) -> Run:
-        """Raises OSError, and ValueError if the file is not a result of compare.py."""
+        """Raises OSError, and ValueError if the file is no result of compare.py or lacks keys, as earlier results do."""
         try:
             raw = json.loads(path.read_text())
         except ValueError:
             raw = None
-        if not isinstance(raw, dict) or raw.get("program") != "compare" or not raw.get("cases"):
-            raise ValueError(f"{path} is not a result of compare.py with cases")
+        if problem := _problem_of(raw):
+            raise ValueError(f"{path}: expected a result of compare.py with cases, got {problem}")
         return cls(raw)
 
     @property
@@ -152,3 +160,28 @@ class Run:
             if name in case.timed and OURS in case.timed:
                 ratios.append(case.ratio(name).median)
         return (float(np.exp(np.mean(np.log(ratios)))) if ratios else float("nan")), len(ratios)
+
+
+def _problem_of(raw: Any) -> str | None:
+    """Says what a file has instead of a result that this module can read; None for such a result."""
+    if not isinstance(raw, dict) or raw.get("program") != "compare":
+        return "another file"
+    if missing := [key for key in KEYS if not _has(raw, key)]:
+        return f"one without {', '.join(missing)}"
+    if not raw["cases"]:
+        return "one without cases"
+    for case in raw["cases"]:
+        if missing := [key for key in CASE_KEYS if not _has(case, key)]:
+            return f"a case without {', '.join(missing)}"
+        if unknown := case["contestants"].keys() - CONTESTANTS:
+            return f"unknown contestants: {', '.join(sorted(unknown))}"
+        try:
+            Case.parse(case["case"])
+        except ValueError as error:
+            return f"a case that cannot be read: {error}"
+    return None
+
+
+def _has(raw: dict[str, Any], key: str) -> bool:
+    outer, _, inner = key.partition(".")
+    return outer in raw and (not inner or (isinstance(raw[outer], dict) and inner in raw[outer]))

@@ -7,6 +7,7 @@ common font, which keeps the file small.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from html import escape
 
 from contestants import CONTESTANTS
@@ -41,9 +42,10 @@ def draw(run: Run) -> str:
     for index, result in enumerate(results):
         row, column = divmod(index, COLUMNS)
         body += _panel(result, names, MARGIN + column * (PANEL + MARGIN), top + row * height)
+    date = f"{datetime.fromisoformat(run.raw['date']):%-d %B %Y}"
     versions = [f"{CONTESTANTS[name].title} {run.raw['contestants'][name] or ''}".strip() for name in names]
     body.append(_text(MARGIN, total - 34, ", ".join(versions), color=FAINT, size=11))
-    body.append(_text(MARGIN, total - 17, f"float32, {run.raw['machine']['cpu']}", color=FAINT, size=11))
+    body.append(_text(MARGIN, total - 17, f"float32, {run.raw['machine']['cpu']}, {date}", color=FAINT, size=11))
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {total}" width="{WIDTH}" height="{total}"'
         f' role="img" font-family="{FONT}">\n<title>{escape(title)}</title>\n'

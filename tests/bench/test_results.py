@@ -2,11 +2,12 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 
-from suite.results import CaseResult, Run, Spread
+from suite.results import KEYS, CaseResult, Run, Spread
 from suite.tables import comparison, duration, summary
 
 
@@ -43,6 +44,9 @@ def run():
     return Run(
         {
             "program": "compare",
+            **dict.fromkeys(KEYS),
+            "machine": dict.fromkeys(["cpu", "family", "flags", "cpus", "kernel"]),
+            "gatecell": dict.fromkeys(["version", "commit", "isa", "compiler", "eigen"]),
             "threads": 1,
             "contestants": dict.fromkeys(first, "1.0") | {"jax": None},
             "limits": limits,
@@ -163,9 +167,31 @@ def test_load_rejects_other_files(run, tmp_path):
     path = tmp_path / "run.json"
     path.write_text(json.dumps(run.raw))
     assert Run.load(path).raw == run.raw
-    for text in ('{"program": "latency"}', '{"program": "compare"}', "[]", json.dumps(run.raw)[:-9], ""):
+    for text in ('{"program": "latency"}', "[]", json.dumps(run.raw)[:-9], ""):
         path.write_text(text)
-        with pytest.raises(ValueError, match=r"run\.json is not a result of compare\.py"):
+        with pytest.raises(
+            ValueError, match=r"run\.json: expected a result of compare\.py with cases, got another file$"
+        ):
+            Run.load(path)
+
+
+def test_load_rejects_results_that_it_cannot_read(run, tmp_path):
+    """For example the result of an earlier version of compare.py."""
+    path = tmp_path / "run.json"
+    case = run.raw["cases"][0]
+    limits = {"fma": {}, "levels": [], "cores": 9e-8}
+    for change, problem in [
+        ({"cases": []}, "one without cases"),
+        ({"limits": limits}, "one without limits.core_round_trip"),
+        ({"machine": None}, "one without machine.cpu, machine.family, machine.flags, machine.cpus, machine.kernel"),
+        ({"cases": [case, {"case": case["case"], "limit": 1e-3}]}, "a case without limit.seconds, contestants"),
+        ({"cases": [case | {"contestants": {"caffe": {}}}]}, "unknown contestants: caffe"),
+        ({"cases": [case | {"case": "lstm,H=8,variant=9"}]}, "a case that cannot be read: case 'lstm,H=8,variant=9' has 'variant=9'; "),
+    ]:
+        path.write_text(json.dumps(run.raw | change))
+        with pytest.raises(
+            ValueError, match=re.escape(f"run.json: expected a result of compare.py with cases, got {problem}")
+        ):
             Run.load(path)
 
 

@@ -5,15 +5,17 @@ import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 import report
 from suite.cases import Case
 from suite.grids import GRIDS
-from suite.results import Run
+from suite.results import KEYS, Run
 from suite.speed_picture import BAR, GATECELL, LIBRARIES, PEER, describe, draw
 
+PICTURE = Path(__file__).parents[2] / "python/docs/_static/speed.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 WIDEST = 0.62  # mean width of a character of the widest listed font, DejaVu Sans, in units of the font size
 
@@ -25,12 +27,16 @@ def result(scale=1.0, cases=GRIDS["speed"], missing=()):
     entries |= {name: {"missing": "not installed"} for name in missing}
     return {
         "program": "compare",
+        **dict.fromkeys(KEYS),
+        "date": "2026-11-05T23:10:00+00:00",
         "threads": 1,
         "contestants": dict.fromkeys(LIBRARIES, "1.2.3"),
-        "machine": {"cpu": "Some <fast> CPU & more"},
+        "machine": {"cpu": "Some <fast> CPU & more", "family": [], "flags": [], "cpus": 2, "kernel": "6"},
+        "gatecell": dict.fromkeys(["version", "commit", "isa", "compiler", "eigen"]),
+        "limits": {"fma": {}, "levels": [], "core_round_trip": None},
         "fma_readings": [1.0],
         "busy_cpus": [0.0],
-        "cases": [{"case": case, "contestants": entries} for case in cases],
+        "cases": [{"case": case, "limit": {"seconds": 1e-6}, "contestants": entries} for case in cases],
     }
 
 
@@ -57,7 +63,7 @@ def test_bars_and_labels():
         assert label in labels
     assert "Time of one Python call on 1 CPU thread: shorter is better" in labels
     assert "gatecell 1.2.3, PyTorch 1.2.3, ONNX Runtime 1.2.3, OpenVINO 1.2.3, JAX 1.2.3" in labels
-    assert "float32, Some <fast> CPU & more" in labels
+    assert "float32, Some <fast> CPU & more, 5 November 2026" in labels
 
 
 @pytest.mark.parametrize("scale", [1e-7, 123.4e-6, 0.1234])
@@ -108,6 +114,12 @@ def test_descriptions(case, words):
     assert describe(Case.parse(case)) == words
 
 
+def test_the_front_page_shows_the_cases_of_the_grid():
+    labels = [text.text for text in texts(PICTURE.read_text(encoding="utf-8"))]
+    titles = [words for words in pairwise(labels) if re.match("1 sequence|batch of", words[1])]
+    assert titles == [describe(Case.parse(text)) for text in GRIDS["speed"]]
+
+
 def run_report(monkeypatch, *words):
     monkeypatch.setattr(sys, "argv", ["report.py", *map(str, words)])
     return report.main()
@@ -127,3 +139,9 @@ def test_command(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         run_report(monkeypatch, path, path, "--speed", svg)
     assert "--speed expected one file, got 2" in capsys.readouterr().err
+    path.write_text(json.dumps({key: value for key, value in result().items() if key != "busy_cpus"}))
+    with pytest.raises(SystemExit):
+        run_report(monkeypatch, path, "--output", tmp_path / "report")
+    assert capsys.readouterr().err.endswith(
+        "speed.json: expected a result of compare.py with cases, got one without busy_cpus\n"
+    )
