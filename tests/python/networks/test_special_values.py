@@ -29,21 +29,29 @@ def assert_like_oracle(case: Case, x: np.ndarray, hx: Any, isa: str) -> None:
         np.testing.assert_allclose(actual, expected[name], rtol=0, atol=2e-6, err_msg=name)
 
 
+def special_case(kind: dict[str, Any], dtype: str) -> Case:
+    """An extended cell has 17 units and 9 rows, so that it has more than one block and more than one tile."""
+    sizes = {"hidden_size": 17, "rows": 9} if is_extended(kind) else {"rows": 5}
+    return make_case(**kind, **sizes, num_layers=2, bidirectional=True, steps=6, dtype=dtype)
+
+
 @kinds_everywhere()
 def test_special_values_in_one_row_of_the_input(kind: dict[str, Any], dtype: str, isa: str) -> None:
-    case = make_case(**kind, num_layers=2, bidirectional=True, rows=5, steps=6, dtype=dtype)
-    for value, row in itertools.product(SPECIAL, (3,) if is_extended(kind) else range(5)):
+    case = special_case(kind, dtype)
+    places = [(1, 4, 0)] if is_extended(kind) else [(2, row, 3) for row in range(5)]
+    for value, place in itertools.product(SPECIAL, places):
         x, hx = case.inputs()
-        x[2, row, 3] = value
+        x[place] = value
         assert_like_oracle(case, x, hx, isa)
 
 
 @kinds_everywhere()
 def test_special_values_in_one_row_of_each_state(kind: dict[str, Any], dtype: str, isa: str) -> None:
-    case = make_case(**kind, num_layers=2, bidirectional=True, rows=5, steps=6, dtype=dtype)
+    case = special_case(kind, dtype)
+    place = (1, 4, 0) if is_extended(kind) else (1, 2, 0)
     for value, which in itertools.product(SPECIAL, range(len(case.state_sizes))):
         x, hx = case.inputs()
-        (hx[which] if isinstance(hx, tuple) else hx)[1, 2, 0] = value
+        (hx[which] if isinstance(hx, tuple) else hx)[place] = value
         assert_like_oracle(case, x, hx, isa)
 
 
