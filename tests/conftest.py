@@ -51,7 +51,7 @@ def two_cpus() -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Marks the tests of the quick run, which takes half a minute on one core: chosen tests, best ISA, float32."""
+    """Marks the tests of the quick run, which takes a minute on one core: chosen tests, best ISA, float32."""
     if item.path in QUICK_FILES and getattr(item, "originalname", "") not in NOT_QUICK:
         params = item.callspec.params if hasattr(item, "callspec") else {}
         best = gatecell.available_isas()[0]
