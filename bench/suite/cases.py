@@ -6,7 +6,7 @@ B rows, T time steps, I input features (default H), H hidden units. These words 
 * `reset=before`, `reset=none`, `peepholes=diagonal`, `peepholes=full`, `coupled_gates`: an extended cell, which PyTorch
   lacks;
 * `no_hx`: the call passes no initial state;
-* `ragged`: a padded batch whose rows have T/10 to T steps;
+* `ragged`: a padded batch; its rows have T/10 to T steps;
 * `streams`: B live streams that start from a zero state. A call computes T steps of all streams, one step at a time,
   and continues from the state of the call before.
 """

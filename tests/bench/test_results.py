@@ -186,7 +186,10 @@ def test_load_rejects_results_that_it_cannot_read(run, tmp_path):
         ({"machine": None}, "one without machine.cpu, machine.family, machine.flags, machine.cpus, machine.kernel"),
         ({"cases": [case, {"case": case["case"], "limit": 1e-3}]}, "a case without limit.seconds, contestants"),
         ({"cases": [case | {"contestants": {"caffe": {}}}]}, "unknown contestants: caffe"),
-        ({"cases": [case | {"case": "lstm,H=8,variant=9"}]}, "a case that cannot be read: case 'lstm,H=8,variant=9' has 'variant=9'; "),
+        (
+            {"cases": [case | {"case": "lstm,H=8,variant=9"}]},
+            "a case that cannot be read: case 'lstm,H=8,variant=9' has 'variant=9'; ",
+        ),
     ]:
         path.write_text(json.dumps(run.raw | change))
         with pytest.raises(

@@ -66,7 +66,7 @@ PARSER = MarkdownIt("commonmark").enable("table")
 
 
 class Page:
-    """A page whose blocks run in `folder`. `commands` is a folder with the programs gatecell and python."""
+    """A page. Its blocks run in `folder`. `commands` is a folder with the programs gatecell and python."""
 
     def __init__(self, path: Path, folder: Path, commands: Path) -> None:
         self.path = path

@@ -22,7 +22,7 @@ PROSE = re.compile(r"(?!.*--)[A-Z`][A-Za-z0-9 ,.;:'\"()`_/*-]+[.:]")  # excludes
 
 
 def paragraphs(held_out: bool, words: range) -> dict[str, list[str]]:
-    """The paragraphs of each library whose number of words is in `words`, each once, shuffled with a fixed seed."""
+    """The paragraphs of each library that have a number of words in `words`, each once, shuffled with a fixed seed."""
     found = {library: set(_prose(library, held_out)) for library in LIBRARIES}
     if held_out:  # without paragraphs that are also in a file for training
         for library in LIBRARIES:

@@ -1,4 +1,4 @@
-"""Skips tests whose packages are not installed. In CI a skipped test is a failure (tests/conftest.py).
+"""Skips tests that need packages which are not installed. In CI a skipped test is a failure (tests/conftest.py).
 
 These are packages that the extra [test] does not install.
 """

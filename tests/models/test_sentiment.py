@@ -1,4 +1,4 @@
-"""Tests a model of a simple RNN whose last state goes through a linear layer and a sigmoid."""
+"""Tests a model of a simple RNN. Its last state goes through a linear layer and a sigmoid."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_files_of_every_format_are_verified(name: str, capsys: pytest.CaptureFix
     assert facts["layers"]
     for layer in facts["layers"]:
         assumed = ["batch_first=False", "reset='after'", "no LSTM with coupled_gates=True"]
-        # These files tell the options.
+        # These files have the options.
         assert layer["assumed"] == ([] if name in ("module.pt", "torchscript.pt") else assumed)
     assert _cli.main(["verify", str(FOLDER / name)]) == 0
     out = capsys.readouterr().out

@@ -69,7 +69,7 @@ def test_hostile_code_tells_nothing(name: str, tmp_path: Path) -> None:
 
 
 def test_each_file_of_code_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of modules and classes share one file of code. The options that it tells are right."""
+    """Thousands of modules and classes share one file of code. The options that gatecell reads from it are right."""
     read: list[str] = []
     before = Archive.read
 
@@ -86,8 +86,8 @@ def test_each_file_of_code_is_read_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert sorted(read) == ["a/code/__torch__.py", "a/code/__torch__/a.py"]
 
 
-def test_code_that_cannot_be_read_tells_nothing(tmp_path: Path) -> None:
-    """Such code tells no options, but the weights are loaded.
+def test_code_that_cannot_be_read_has_no_options(tmp_path: Path) -> None:
+    """gatecell reads no options from such code, but it loads the weights.
 
     A path that leaves the folder counts as a missing member.
     """

@@ -1,4 +1,4 @@
-"""The options of recurrent layers that a file tells beside weights (Weights.options), compared with torch's modules."""
+"""The options of recurrent layers that a file has beside weights (Weights.options), compared with torch's modules."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -142,7 +142,7 @@ class PackedAndNot(Packed):
 @pytest.mark.parametrize("trace", [True, False])
 @pytest.mark.parametrize("choice", CHOICES)
 def test_options_from_packed_sequences(choice: tuple[bool, bool, str], trace: bool, tmp_path: Path) -> None:
-    """A trace that has only packed input does not tell batch_first, because batch_first has no effect there."""
+    """A trace that has only packed input does not show batch_first, because batch_first has no effect there."""
     batch_first, bidirectional, nonlinearity = choice
     how: Any = {"batch_first": batch_first, "bidirectional": bidirectional}
     x = X, torch.tensor([2, 3, 1])
@@ -159,7 +159,7 @@ def test_options_from_packed_sequences(choice: tuple[bool, bool, str], trace: bo
 
 
 class RNNCell(nn.Module):
-    """A class of a user with the name of torch's class. Its last function does not tell the nonlinearity."""
+    """A class of a user with the name of torch's class. Its last function does not show the nonlinearity."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -107,8 +107,8 @@ def test_a_cell_has_its_nonlinearity(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours(x), theirs(torch.from_numpy(x)).detach().numpy(), atol=1e-6)
 
 
-def test_a_file_may_tell_some_of_the_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A trace of packed input tells bidirectional, but not batch_first. The class of a user may reset h anywhere."""
+def test_a_file_may_have_some_of_the_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A trace of packed input shows bidirectional, but not batch_first. The class of a user may reset h anywhere."""
 
     class Packed(nn.Module):
         def __init__(self) -> None:

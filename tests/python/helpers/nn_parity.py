@@ -1,4 +1,4 @@
-"""Compares a layer of gatecell.nn with its namesake in torch.nn, within the bounds of parity.py."""
+"""Compares a layer of gatecell.nn with the layer of the same name in torch.nn, within the bounds of parity.py."""
 
 from __future__ import annotations
 

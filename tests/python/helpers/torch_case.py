@@ -53,7 +53,7 @@ class Case:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Keyword arguments of the torch.nn class and of its gatecell namesake."""
+        """Keyword arguments of the class in torch.nn and of the class of the same name in gatecell."""
         names = ["input_size", "hidden_size", "num_layers", "bias", "batch_first", "bidirectional"]
         names += ["proj_size"] if self.mode == "LSTM" else []
         options = {name: getattr(self, name) for name in names}

@@ -126,7 +126,7 @@ def without_option(option: str) -> Callable[[ExtendedCase, Weights], tuple[Exten
 def with_changed_gates(
     names: str, change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> Callable[[ExtendedCase, Weights], tuple[ExtendedCase, Weights]]:
-    """Changes each weight whose name starts with `names`.
+    """Changes each weight with a name that starts with `names`.
 
     `change` is called once for each weight. It gets a dict of all gates of the weight and returns the changed ones.
     """

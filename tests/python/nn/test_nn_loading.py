@@ -62,9 +62,9 @@ def test_a_prefix_selects_weights_and_hints_name_it() -> None:
 
 
 def test_errors_hint_at_the_cure() -> None:
-    """The hints tell where the weights are in a checkpoint.
+    """The hints say where the weights are in a checkpoint.
 
-    They also tell how to get plain weights of layers with weight norm or pruning.
+    They also say how to get plain weights of layers with weight norm or pruning.
     """
     checkpoint = {"epoch": 3, "optimizer": {}, "model": torch_tagger().state_dict()}
     with pytest.raises(

@@ -26,7 +26,7 @@ RESETS = ("after", "before", "none")
 
 
 def own_flags(case: Case) -> dict[str, Any]:
-    """The options that a state dict does not tell."""
+    """The options that a state dict does not show."""
     flags = ("nonlinearity", "coupled_gates", "reset", "gate_clip", "cell_clip")
     return {name: value for name, value in case.options.items() if name in flags}
 

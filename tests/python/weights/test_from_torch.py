@@ -1,4 +1,4 @@
-"""from_torch: every recurrent module of torch.nn becomes its namesake, with the same options and weights.
+"""from_torch: a recurrent module of torch.nn becomes the class of the same name, with its options and weights.
 
 Promise 7 (no wrong number without a word): any other module is an error.
 """
