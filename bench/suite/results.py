@@ -93,7 +93,7 @@ class Run:
 
     @classmethod
     def load(cls, path: Path) -> Run:
-        """Raises OSError, and ValueError if the file is no result of compare.py or lacks keys, as earlier results do."""
+        """Raises OSError. Raises ValueError for another file and for a result that lacks keys, as earlier ones do."""
         try:
             raw = json.loads(path.read_text())
         except ValueError:
