@@ -15,8 +15,8 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils._device import DeviceContext
 
 from .._core import call, plain_tensors, unchanged
-from .._networks.layer import Layer
-from .._torch.networks import CLASSES, network_of
+from .._networks.layer_base import Layer
+from .._torch.recurrent import CLASSES, network_of
 
 # gatecell's class by torch's class.
 COUNTERPARTS: dict[Any, Any] = {getattr(torch.nn, ours.__name__): ours for ours in CLASSES}

@@ -6,7 +6,7 @@ from typing import Any
 
 from .._base.arrays import Floats
 from .._base.spec import Spec
-from .layer import Layer
+from .layer_base import Layer
 from .options import check_reset, rnn_cell, spec_clip, spec_peepholes
 
 

@@ -1,5 +1,5 @@
 """gatecell's counterparts of torch modules."""
 
-from .from_torch import from_torch
+from .counterpart import from_torch
 
 __all__ = ["from_torch"]

@@ -8,7 +8,7 @@ from typing import Any
 from .._modules.module import Module
 from .._networks.cells import GRUCell, LSTMCell, RNNCell
 from .._networks.layers import GRU, LSTM, RNN
-from .networks import CLASSES, check_hooks, is_plain, network_of
+from .recurrent import CLASSES, check_hooks, is_plain, network_of
 
 
 def from_torch(
@@ -29,7 +29,7 @@ def from_torch(
             check_hooks(module)
             return net
     if torch and isinstance(module, torch.nn.Module):
-        from .layers import convert  # here and not above, so that `import gatecell` stays fast
+        from .nn_modules import convert  # here and not above, so that `import gatecell` stays fast
 
         converted = convert(module, lambda child: from_torch(child, num_threads=num_threads, isa=isa))
         if converted:

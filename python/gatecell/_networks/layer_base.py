@@ -130,9 +130,10 @@ class Layer(Network, Streamable, Generic[State]):
         return hidden  # type: ignore[no-any-return]
 
     def gates(self, x: ArrayLike, hx: Any = None, *, dtype: Any = None) -> dict[str, Floats]:
-        """The values of all gates after their activations, by name, for inspection. Slow: NumPy in float64.
+        """The values of all gates after their activations, by name, for inspection.
 
-        x and hx are as for a call, without lengths. An LSTM has i f g o c h, a GRU r z n h (no r if reset="none"), an
+        Slow: computed with NumPy, by default in float64. x and hx are first converted to the network's dtype.
+        They are as for a call, without lengths. An LSTM has i f g o c h, a GRU r z n h (no r if reset="none"), an
         RNN h. Each is an array (L*D, T, B, hidden_size) of the network's dtype; with batch_first (L*D, B, T,
         hidden_size); unbatched without B. h of an LSTM with a projection has proj_size features. Index t of T belongs
         to step t of x, also in the reverse direction. The values agree with a call except for rounding, unless float32
@@ -178,7 +179,7 @@ class Layer(Network, Streamable, Generic[State]):
             )
         if type(self).__call__ is not Layer.__call__:
             name = type(self).__name__
-            raise TypeError(f"expected a plain layer to stream, got {name}, whose own forward a step would not run")
+            raise TypeError(f"expected a plain layer to stream, got {name}: a step would not run its own forward")
         copy = object.__new__(type(self))
         vars(copy).update(vars(self))
         return copy

@@ -18,7 +18,7 @@ from ..nn._linear import Linear
 from ..nn._norm import BatchNorm1d, LayerNorm
 from ..nn._pooling import AdaptiveAvgPool1d, AdaptiveMaxPool1d, AvgPool1d, MaxPool1d
 from ..nn._shape import Dropout, Flatten, Identity
-from .networks import check_hooks, is_plain
+from .recurrent import check_hooks, is_plain
 
 _WEIGHTED: list[type[Module]] = [BatchNorm1d, Conv1d, ConvTranspose1d, Embedding, LayerNorm, Linear, PReLU]
 _OTHERS: list[type[Module]] = [

@@ -5,13 +5,11 @@ torch is imported when accelerate is called, not before.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._base.defaults import choose_threads
-from .._torch.networks import CLASSES
-
-if TYPE_CHECKING:
-    from .report import Report
+from .._torch.recurrent import CLASSES
+from .report import ModuleReport, Report, class_name
 
 
 def accelerate(model: Any, example: Any = None, num_threads: int | None = None) -> tuple[Any, Report]:
@@ -33,7 +31,6 @@ def accelerate(model: Any, example: Any = None, num_threads: int | None = None) 
     from .accelerated import Accelerated, accelerate_module, restore_module
     from .engine import NOTICE
     from .measure import measure
-    from .report import ModuleReport, Report, class_name
 
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"expected a torch.nn.Module, got {type(model).__name__}")
