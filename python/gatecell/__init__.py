@@ -6,7 +6,6 @@
 Equations, gate order, shapes and argument names are torch.nn's.
 """
 
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from . import _old_paths as _old_paths
@@ -54,10 +53,6 @@ __all__ = [
     "pad_packed_sequence",
     "save",
 ]
-
-for _name in __all__:  # so that pickles and messages contain the public name, not that of a private module
-    if isinstance(_public := globals().get(_name), (type, FunctionType)):
-        _public.__module__ = __name__
 
 
 def __getattr__(name: str) -> Any:

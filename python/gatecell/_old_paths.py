@@ -1,6 +1,8 @@
 """Makes modules available under the names that they had in earlier versions, because pickles contain these names.
 
-The old name `gatecell._accelerated` has a file of its own, because it imports torch.
+A pickle of an object contains the name of the module that defines its class, such as gatecell._layers for LSTM. Two old
+names are not in the table: `gatecell._accelerated` has a file of its own, because it imports torch; the package
+`_accelerate` has the name of an earlier module, so its `__init__` imports the classes of that module.
 """
 
 import sys
@@ -8,12 +10,13 @@ import sys
 from ._base import spec
 from ._modules import module, parameter
 from ._networks import cells, layers, packed, plan
-from ._state_dict import find_layers
+from ._state_dict import find_layers, from_gates
 from ._streams import stream, stream_pool
 
 _MODULES = {
     "_cells": cells,
     "_find": find_layers,
+    "_from_gates": from_gates,
     "_layers": layers,
     "_module": module,
     "_packed": packed,

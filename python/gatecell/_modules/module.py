@@ -1,4 +1,4 @@
-"""Module: the part of torch.nn.Module that inference needs: a tree of modules whose weights have names.
+"""Module: the part of torch.nn.Module that inference needs: a tree of modules with named weights.
 
 Weights and submodules are ordinary attributes, so that forward methods read NumPy arrays without extra time. Module
 searches its attributes for submodules. It only keeps the names of parameters and buffers.
@@ -32,7 +32,6 @@ class Module:
     messages begin with the path, inside the called module, of the module that raised the error.
     """
 
-    __module__ = "gatecell.nn"  # the public name of its module
     training = False
     _parameters: dict[str, None]  # names, in order
     _buffers: dict[str, bool]  # by name: whether the state dict contains it
@@ -164,7 +163,7 @@ class Module:
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, *, prefix: str = ""
     ) -> IncompatibleKeys:
-        """Copy all weights and buffers whose keys are under `prefix` (with or without its final dot) into the module.
+        """Copy all weights and buffers with keys under `prefix` (with or without its final dot) into the module.
 
         The names are torch's. Values may be NumPy arrays or torch tensors of any floating point dtype (buffers: of any
         dtype), on any device. They are converted to the dtype of the values that they replace. After an error nothing

@@ -18,8 +18,6 @@ class Parameter:
     default dtype is float64.
     """
 
-    __module__ = "gatecell.nn"  # the public name of its module
-
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         self.data = view(data, "a parameter", force=True)
 

@@ -58,7 +58,7 @@ def matched(root: Tree, state_dict: Mapping[str, Any], strict: bool, prefix: str
     if not places and not state_dict:
         return {}, IncompatibleKeys([], [])
     keys = LayerKeys(type(root).__name__, state_dict, prefix)
-    pairs = [(places[name], key) for name, key in keys.keys.items() if name in places]
+    pairs = [(places[name], key) for name, key in keys.full_names.items() if name in places]
     given = {id(slot.value) for slot, _ in pairs}  # one name of a tied weight is enough
     absent = (slot for slot in places.values() if id(slot.value) not in given)
     missing = [slot for slot in absent if slot.name not in slot.module._optional]
@@ -84,16 +84,16 @@ def matched(root: Tree, state_dict: Mapping[str, Any], strict: bool, prefix: str
 
 def _unexpected(root: Tree, keys: LayerKeys, places: Mapping[str, Slot]) -> list[str]:
     """The keys under the prefix that no module has, and those that `not_understood` finds for each recurrent layer."""
-    unexpected = dict.fromkeys(key for name, key in keys.keys.items() if name not in places)
+    unexpected = dict.fromkeys(key for name, key in keys.full_names.items() if name not in places)
     known = {keys.prefix + name for name in places}
     for path, module in root.named_modules():
         prefix = keys.prefix + (path + "." if path else "")
-        if not hasattr(module, "_shapes") or not any(key.startswith(prefix) for key in keys.keys.values()):
+        if not hasattr(module, "_shapes") or not any(key.startswith(prefix) for key in keys.full_names.values()):
             continue
-        layer = LayerKeys(type(module).__name__, keys.state_dict, prefix)
-        weight_keys = layer.weight_keys(module._shapes(), cell_names=False).values()
-        not_understood = layer.not_understood(weight_keys)
-        for key in set(layer.keys.values()) - {*weight_keys, *not_understood}:  # second names of weights
+        layer_keys = LayerKeys(type(module).__name__, keys.state_dict, prefix)
+        weight_keys = layer_keys.weight_keys(module._shapes(), cell_names=False).values()
+        not_understood = layer_keys.not_understood(weight_keys)
+        for key in set(layer_keys.full_names.values()) - {*weight_keys, *not_understood}:  # second names of weights
             unexpected.pop(key, None)
         unexpected |= dict.fromkeys(key for key in not_understood if key not in known)
     return list(unexpected)

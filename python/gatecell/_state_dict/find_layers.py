@@ -70,6 +70,8 @@ class FoundLayers(list[FoundLayer]):
     it is the empty string.
     """
 
+    hint = ""  # of a FoundLayers from a pickle of an earlier version, which does not contain it
+
     def __init__(self, layers: Iterable[FoundLayer], refused: dict[str, str], hint: str = "") -> None:
         super().__init__(layers)
         self.refused = refused
@@ -142,8 +144,8 @@ class _Index:
     def surroundings(self, prefix: str) -> _Surroundings:
         """The entries near the layer with this prefix, in order.
 
-        These are all entries under the prefix, and from each module that contains the layer the entries whose name
-        continues the name of a recurrent weight (weight_hh_l0_raw).
+        These are all entries under the prefix, and from each module that contains the layer the entries with a
+        name that continues the name of a recurrent weight (weight_hh_l0_raw).
         """
         scope = scope_of(prefix)
         places = range(bisect.bisect_left(self._sorted, scope), len(self._sorted))
@@ -162,9 +164,9 @@ def _layer(surroundings: _Surroundings, prefix: str, saved_options: Mapping[str,
     Raises ValueError and TypeError if there is no complete layer.
     """
     keys = LayerKeys("a layer", surroundings, prefix)
-    is_cell = "weight_hh_l0" not in keys.keys and "weight_ih_l0" not in keys.keys
+    is_cell = "weight_hh_l0" not in keys.full_names and "weight_ih_l0" not in keys.full_names
     sizes, peepholes = keys.sizes(), keys.peepholes()
-    rows = keys.shape(keys.keys["weight_hh" if is_cell else "weight_hh_l0"])[0]
+    rows = keys.shape(keys.full_names["weight_hh" if is_cell else "weight_hh_l0"])[0]
     gates, rest = divmod(rows, max(1, sizes["hidden_size"]))
     if rest or gates not in _GATES:
         raise ValueError(f"{keys.prefix}weight_hh: expected 1 to 4 times {sizes['hidden_size']} rows, got {rows}")
@@ -189,7 +191,7 @@ def _layer(surroundings: _Surroundings, prefix: str, saved_options: Mapping[str,
         choose=choose,
         beside=tuple(beside),
     )
-    return layer, [key for key in keys.keys.values() if key not in {*weight_keys, *beside}]
+    return layer, [key for key in keys.full_names.values() if key not in {*weight_keys, *beside}]
 
 
 def _undetermined(kind: str, gates: int, is_cell: bool, saved_options: Mapping[str, Any]) -> tuple[str, ...]:

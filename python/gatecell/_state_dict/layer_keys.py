@@ -56,7 +56,7 @@ class IncompatibleKeys(NamedTuple):
 class LayerKeys:
     """The keys of a state dict under one prefix. `owner`, the class that is to load them, is named in errors.
 
-    keys: the full key by the name without the prefix.
+    full_names: the full key in the state dict by the name without the prefix.
     """
 
     def __init__(self, owner: str, state_dict: Mapping[str, Any], prefix: str) -> None:
@@ -64,16 +64,16 @@ class LayerKeys:
             raise TypeError(f"expected a state dict, names mapped to arrays, got {type(state_dict).__name__}")
         for key in state_dict:
             if not isinstance(key, str):
-                raise TypeError(f"expected a state dict whose keys are names, got the key {key!r}")
+                raise TypeError(f"expected a state dict with names as keys, got the key {key!r}")
         self._names = [*state_dict, *names_without_values(state_dict)]
         self._skipped = getattr(state_dict, "skipped", {})
         self.owner = owner
         self.state_dict = state_dict
         self.prefix = with_dot(prefix)
-        self.keys = {key[len(self.prefix) :]: key for key in state_dict if key.startswith(self.prefix)}
+        self.full_names = {key[len(self.prefix) :]: key for key in state_dict if key.startswith(self.prefix)}
         if not self._names:
             raise ValueError("\n".join([f"{owner}: the state dict is empty", *self.advice()]))
-        if not self.keys:
+        if not self.full_names:
             lines = [f"{owner}: no key of the state dict starts with {self.prefix!r}: {self._where_weights_are()}"]
             raise ValueError("\n".join(lines + self.advice()))
 
@@ -93,8 +93,8 @@ class LayerKeys:
             "input_size": first["weight_ih"][1],
             "hidden_size": hidden_size,
             "num_layers": max(1, self._count_layers()),
-            "bias": any(name.startswith("bias_") and WEIGHT.fullmatch(name) for name in self.keys),
-            "bidirectional": any(name.endswith("_reverse") and WEIGHT.fullmatch(name) for name in self.keys),
+            "bias": any(name.startswith("bias_") and WEIGHT.fullmatch(name) for name in self.full_names),
+            "bidirectional": any(name.endswith("_reverse") and WEIGHT.fullmatch(name) for name in self.full_names),
             "proj_size": proj_size,
         }
 
@@ -108,7 +108,7 @@ class LayerKeys:
 
         Without it, the list of missing keys could fill the memory.
         """
-        if expected > max(len(self.keys), 100):
+        if expected > max(len(self.full_names), 100):
             raise ValueError(
                 f"{self.owner}: the state dict does not fit: expected {expected} layers, got {self._count_layers()}"
             )
@@ -143,8 +143,8 @@ class LayerKeys:
 
     def weight_keys(self, shapes: Iterable[str], *, cell_names: bool) -> dict[str, str]:
         """The full keys of the layer's weights by the names in `shapes`, without those that are missing."""
-        names = {name: _other_name(name) if cell_names and name not in self.keys else name for name in shapes}
-        return {name: self.keys[alias] for name, alias in names.items() if alias in self.keys}
+        names = {name: _other_name(name) if cell_names and name not in self.full_names else name for name in shapes}
+        return {name: self.full_names[alias] for name, alias in names.items() if alias in self.full_names}
 
     def not_understood(self, weight_keys: Iterable[str]) -> list[str]:
         """The keys of tensors near the layer that are not understood. weight_keys: the full keys of its weights.
@@ -188,13 +188,13 @@ class LayerKeys:
 
     def _count_layers(self) -> int:
         """The number of layers that the names mention. A layer counts even if some of its weights are missing."""
-        return len({match[1] for name in self.keys if (match := _LAYER.match(name))})
+        return len({match[1] for name in self.full_names if (match := _LAYER.match(name))})
 
     def _first_layer(self) -> dict[str, Shape]:
         """The shapes of the first layer's matrices and peepholes, by the names that a cell uses."""
         names = {name: key for key in ("weight_ih", "weight_hh", "weight_hr") for name in (key + "_l0", key)}
-        names |= {name: "weight_peephole" for name in self.keys if re.fullmatch(_PEEPHOLES, name)}
-        return {key: self.shape(self.keys[name]) for name, key in names.items() if name in self.keys}
+        names |= {name: "weight_peephole" for name in self.full_names if re.fullmatch(_PEEPHOLES, name)}
+        return {key: self.shape(self.full_names[name]) for name, key in names.items() if name in self.full_names}
 
     def _error(
         self, missing: list[str], unexpected: list[str], misshaped: list[str], shapes: Mapping[str, Shape] | None = None
@@ -205,15 +205,15 @@ class LayerKeys:
         if shapes and kind and kind != _kind({name.removesuffix("_l0"): shape for name, shape in shapes.items()}):
             lines.append(f"it looks like {_OF_OTHER_OPTIONS.get((self.owner.removesuffix('Cell'), kind), kind)}")
         elif shapes and missing:
-            given = next((name for name in ("bias_ih_l0", "bias_ih") if name in self.keys), "")
+            given = next((name for name in ("bias_ih_l0", "bias_ih") if name in self.full_names), "")
             other = given.replace("ih", "hh")
-            if given and other not in self.keys:
+            if given and other not in self.full_names:
                 lines.append(
                     f"it has one bias: if that is the sum of two (Keras, TensorFlow, NAM), zeros make the other: "
                     f"{other} = np.zeros_like({given})"
                 )
             for owner, name, ours in (("layer", "weight_hh_l0", "weight_hh"), ("cell", "weight_hh", "weight_hh_l0")):
-                if name in self.keys and f"{self.prefix}{ours} {shapes.get(ours)}" in missing:
+                if name in self.full_names and f"{self.prefix}{ours} {shapes.get(ours)}" in missing:
                     lines.append(f"it has the names of a {owner}'s weights")
         elif unexpected and not misshaped:
             lines.append("strict=False ignores what is unexpected")
