@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 from collections.abc import Mapping
@@ -17,9 +18,8 @@ from ._sizes import Layer, weight_shapes
 # torch's names of sizes.
 SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")
 _SHOWN = 10  # the number of tensors that an error names
-_GO_ON = "; --no-strict goes on without them"
+_GO_ON = "; --no-strict goes on without them"  # in place of the line with strict=False, which is for Python
 _TORCH_OPTIONS = ("batch_first", "nonlinearity")  # options in FoundLayer.flags that torch has as well
-_ADVICE = "\nstrict=False ignores what is unexpected"  # from_state_dict's advice, which _GO_ON replaces
 
 
 def layers_of(path: str | os.PathLike[str], weights: Weights) -> FoundLayers:
@@ -46,15 +46,26 @@ def check_all(path: str | os.PathLike[str], layers: FoundLayers, weights: Weight
 
 
 def check(path: str | os.PathLike[str], layer: FoundLayer, weights: Weights) -> None:
-    """Raises the ValueError of from_state_dict for tensors beside a layer that are not understood."""
+    """Raises ValueError for tensors beside a layer that are not understood: the message of from_state_dict.
+
+    Such tensors are the only difference between strict=True and strict=False here, because all weights are there.
+    """
     if not layer.beside:
         return
     made: type[Any] = getattr(gatecell, layer.cell)
     options = {name: value for name, value in layer.flags if name in inspect.signature(made).parameters}
+    load = functools.partial(made.from_state_dict, weights, prefix=layer.prefix, **options)
     try:
-        made.from_state_dict(weights, prefix=layer.prefix, **options)
+        load(strict=False)
+    except ValueError as error:  # --no-strict would not help
+        raise ValueError(f"{path}: {error}") from None
+    try:
+        load(strict=True)
     except ValueError as error:
-        raise ValueError(f"{path}: {str(error).removesuffix(_ADVICE)}{_GO_ON}") from None
+        lines = [line for line in str(error).splitlines() if line.startswith(" ") or "strict=False" not in line]
+    else:
+        lines = [f"{layer.cell}: not understood beside it: {', '.join(layer.beside[:_SHOWN])}"]
+    raise ValueError("\n".join([f"{path}: {lines[0]}", *lines[1:]]) + _GO_ON)
 
 
 def _refused(layers: FoundLayers) -> str:

@@ -157,6 +157,26 @@ def test_commands_refuse(
     assert cure in err
     assert other in err or name in REPLACED
     assert ("--no-strict" in err) == (name in COMPLETE)
+    assert "strict=False" not in err  # the advice for Python
+
+
+def test_commands_offer_no_strict_only_where_it_helps(
+    tmp_path: Path, sequence: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(plain() | {P + "h0": torch.ones(1, 1, 6)}, tmp_path / "a.pt")
+    words = command(["verify"], tmp_path / "a.pt", sequence)
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise ValueError("another reason")
+
+    monkeypatch.setattr(gatecell.LSTM, "from_state_dict", fail)
+    assert main(words) == 1
+    assert capsys.readouterr().err.endswith(": another reason\n")
+    monkeypatch.setattr(gatecell.LSTM, "from_state_dict", lambda *args, **kwargs: None)
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    assert P + "h0" in err
+    assert "--no-strict" in err
 
 
 @pytest.mark.parametrize("words", [["verify"], ["run"]])
