@@ -96,7 +96,7 @@ def integers(value: Any, name: str, expected: str = "integers") -> NDArray[Any]:
 
 
 def array_of_kind(value: Any, name: str, kinds: str, expected: str) -> NDArray[Any]:
-    """`value` as an array whose dtype is of one of these kinds (letters of NumPy's dtype.kind). Raises TypeError.
+    """`value` as an array of one of these kinds (letters of NumPy's dtype.kind). Raises TypeError.
 
     name: the argument's name in errors. expected: what the error says was expected.
     """
@@ -154,13 +154,13 @@ def check_out(out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], inputs: li
         raise ValueError(f"expected out {shape}, got {out.shape}")
     if not out.flags.writeable:
         raise ValueError("expected a writeable out, got a read-only array")
-    side_by_side = out.strides[-1] == out.itemsize or out.shape[-1] == 1 or not out.size
-    if not side_by_side or not out.flags.aligned:
-        raise ValueError(f"expected out with its features side by side and aligned, got strides {out.strides}")
+    is_adjacent = out.strides[-1] == out.itemsize or out.shape[-1] == 1 or not out.size
+    if not is_adjacent or not out.flags.aligned:
+        raise ValueError(f"expected out with adjacent and aligned features, got strides {out.strides}")
     if not out.flags.c_contiguous and _overlaps_itself(out):
         raise ValueError(f"expected out with an element of its own for each value, got strides {out.strides}")
     if any(np.may_share_memory(out, array, max_work=_OVERLAP_EFFORT) for array in inputs if array is not None):
-        raise ValueError("expected out apart from the input and the initial state, got overlapping memory")
+        raise ValueError("expected out to share no memory with the input and the initial state, got overlapping memory")
 
 
 def _overlaps_itself(array: NDArray[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Checks of single arguments: integers and booleans."""
+"""Checks that an argument of any function is an integer or a boolean."""
 
 from __future__ import annotations
 

@@ -15,10 +15,13 @@ from ._sizes import Floats, Layer, direction_runs, directions, gate_order, peeph
 def largest_sum(net: Layer, weights: Mapping[str, Floats], x: Floats, state: State) -> float:
     """The largest sum of abs(w) abs(x) + abs(b) in a gate, over all layers, directions, steps, rows and units.
 
+    It is computed in float64.
+
     weights: by their names in the layer's state dict. x: (T, B, I). state: h_0 (L*D, B, S) and, for an LSTM, c_0.
 
     The terms of a gate are the products with its input (x, or the outputs of the layer below), the products with
-    h(t-1), the products with c if it has peepholes, and both biases. Inputs and states are taken from the run itself.
+    h(t-1), the products with c if it has peepholes, and both biases. Diagonal peepholes of o multiply the new c(t); all
+    other peepholes multiply the old c(t-1). Inputs and states are taken from the run itself.
     In a GRU's candidate the reset gate multiplies the recurrent terms: r * (abs(W_hn) abs(h) + abs(b_hn)), or with
     reset="before" abs(W_hn) abs(r * h) + abs(b_hn). A projection is not a gate, so its sum does not count; its result
     counts as the h of the next step and the input of the next layer. gate_clip has no effect, as it follows the sum.

@@ -19,7 +19,11 @@ State = tuple[Floats, ...]  # h_0 or h_0, c_0
 
 
 def run_numpy(net: Layer, weights: Mapping[str, Floats], x: Floats, state: State, dtype: str) -> Outputs:
-    """The cells' equations in NumPy, with all arithmetic in `dtype`. The network must hold these weights."""
+    """The cells' equations in NumPy, with all arithmetic in `dtype`.
+
+    weights: not read, because the network holds them already. `verify` calls run_numpy and run_torch with the same
+    arguments.
+    """
     gates = net.gates(x, hx_of(state), dtype=dtype)
 
     def last(values: Floats) -> Floats:

@@ -31,15 +31,15 @@ TURN = 0.05  # seconds: a turn of calls of one library, before the turn of the o
 BUDGET = 1.0  # seconds: all turns of a layer
 LEAST_TURNS = 3
 SPREAD = 1.5  # the largest ratio of the slowest turn to the fastest if turns agree; see `is_settled`
-CPU_SHARE = 0.9  # processor time divided by elapsed time, at least
+CPU_SHARE = 0.9  # the smallest processor time, divided by elapsed time, of a turn that counts as undisturbed
 UNSETTLED = (
     f"unsettled: without their slowest quarter the turns still spread by more than {SPREAD} times, or the process "
     f"had a CPU for under {CPU_SHARE} of their time, so neither a time nor a ratio is claimed"
 )
-TOLERANCE = {
-    "float32": 1e-4,
-    "float64": 1e-10,
-}  # times max(1, |y|), for sound networks
+# The largest difference of the libraries' outputs, divided by max(1, |y|), at which a layer is timed. A larger
+# difference means that the libraries compute different networks, or that the network is chaotic: it amplifies rounding
+# errors.
+TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +87,7 @@ def workers(libraries: list[str]) -> Iterator[dict[str, ProcessPoolExecutor]]:
 
 
 def measure(task: Task, pools: Mapping[str, ProcessPoolExecutor]) -> dict[str, Any]:
-    """Times a layer in alternating turns of the libraries. Without turns if the libraries' outputs differ."""
+    """Times a layer in alternating turns of the libraries. It times nothing if the libraries' outputs differ."""
     net = _networks.empty_network(task.layer)
     expected = pools["gatecell"].submit(make, "gatecell", task).result()
     missing, difference, disagrees = torch_missing(task.layer, pools), None, False

@@ -45,6 +45,8 @@ class Weights(dict[str, NDArray[Any]]):
     "safetensors in shards" or "npz".
     """
 
+    format = ""  # of a Weights from a pickle of an earlier version, which does not contain it
+
     def __init__(
         self,
         arrays: Mapping[str, NDArray[Any]],
@@ -81,7 +83,7 @@ def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False)
     plain (numbers, strings, None, and dicts, lists and tuples of these). Each tensor of a file is in the result, or is
     named in `skipped`, or causes an error.
 
-    prefix: reads only arrays with names that start with it (its final dot may be missing). Their names in the result
+    prefix: reads only arrays with names that start with it. A missing final dot is added. Their names in the result
     include the prefix. Other arrays are not read, so they may be of any kind.
 
     check: reads the whole file and compares it with the checksums of zip archives (`.pt`, `.npz`). The structure of
@@ -99,7 +101,7 @@ def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False)
         heads = ", ".join(list(dict.fromkeys(name.partition(".")[0] for name in result.outside))[:20])
         names = f"names start with {one_line(heads)}" if heads else "there is none"
         names += f"; {hint}" if (hint := frozen(result.outside)) else ""
-        raise ValueError(f"{path}: expected arrays whose names start with {prefix!r}: {names}")
+        raise ValueError(f"{path}: expected arrays with names that start with {prefix!r}: {names}")
     return result
 
 

@@ -28,7 +28,7 @@ def describe_zip(members: Iterable[str]) -> str:
     """Describes a zip archive that is no file of weights, from the names of its members that are not empty."""
     names = list(members)
     if any(name.rpartition("/")[2] == _EXPORTED for name in names):
-        return "a program of torch.export, whose weights have no names here: save the state_dict() of the module"
+        return "a program of torch.export, which has no names of weights here: save the state_dict() of the module"
     if any(name.endswith(".h5") for name in names) and not _readable(names):
         return "a zip archive around an HDF5 file (Keras)"
     return _described("a zip archive", names)

@@ -37,7 +37,7 @@ def array(call: Call, encoded: dict[int, bytes]) -> NDArray[Any]:
         raise ValueError("is not an array of numbers")
     shape, _, order, data = parts
     if not are_sizes(shape):
-        raise ValueError("is a NumPy array whose shape is not up to 32 sizes")
+        raise ValueError("is a NumPy array with a shape that is not up to 32 sizes")
     content = encoded_bytes(data, encoded)
     if overflows(shape) or math.prod(shape) * dtype.itemsize != len(content):
         raise ValueError(f"expected the bytes of {dtype} {tuple(shape)}, got {len(content)}")

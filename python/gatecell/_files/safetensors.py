@@ -39,9 +39,8 @@ _MAX_HEADER = 100_000_000  # the format's own limit
 def load_safetensors(content: mmap.mmap, prefix: str) -> tuple[dict[str, NDArray[Any] | None], dict[str, str]]:
     """The tensors of the file as read-only views of its memory map, and the metadata. bfloat16 becomes float32.
 
-    None stands for each tensor with a name that does not start with `prefix`. Such a tensor may be of any dtype. Raises
-    ValueError, or
-    RecursionError for a header that is nested too deeply.
+    None stands for each tensor with a name that does not start with `prefix`. Such a tensor may be of any dtype.
+    Raises ValueError, or RecursionError for a header that is nested too deeply.
     """
     return _tensors(np.frombuffer(content, np.uint8), prefix)
 

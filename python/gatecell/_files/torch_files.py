@@ -213,7 +213,7 @@ class _Reader:
         if key not in self._converted:
             self._spare -= 2 * raw.size  # bfloat16 becomes twice as large
             if self._spare < 0:
-                raise ValueError("is a view of a storage whose views would fill memory if all were converted")
+                raise ValueError("is a view of a storage with views that would fill memory if all were converted")
             self._converted[key] = _convert(elements, view)
         return self._converted[key]
 

@@ -79,7 +79,7 @@ class Archive:
             return self.view(name)
         self._spare -= member.size
         if self._spare < 0:
-            raise ValueError(f"the archive is {self.size} bytes and claims to unpack to far more")
+            raise ValueError(f"the archive has {self.size} bytes and would unpack to far more")
         content, at = np.empty(member.size, np.uint8), 0
         for part in self._unpacked(name, member):
             content[at : at + len(part)] = np.frombuffer(part, np.uint8)
@@ -181,7 +181,7 @@ class Archive:
             if not part and not data and at >= packed.size:
                 break  # the compressed data end too early
         if rest or not inflate.eof:
-            raise ValueError(f"the member {name!r} does not unpack to the {member.size} bytes it claims")
+            raise ValueError(f"the member {name!r} does not unpack to {member.size} bytes, the size in the directory")
 
 
 def _wide(extra: bytes) -> Iterator[int]:

@@ -1,7 +1,8 @@
 """The equations of the cells in NumPy, for the values of all gates. They are written to be read.
 
-This is slow and separate from the fast path: one step after the other, in float64 for every dtype of the network.
-`gatecell verify` compares calls with it, and runs it in float32, too, to see the effect of rounding alone.
+This code is slow and separate from the fast path. It computes one step after the other, by default in float64 for every
+dtype of the network. `gatecell verify` compares calls with it, and runs it in float32, too, to see the effect of
+rounding alone.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _EXTENSIONS = {"peepholes": None, "coupled_gates": False, "reset": "after", "gat
 
 
 class Network(Module):
-    """Base of layers and cells: modules whose weights are in the core.
+    """Base of layers and cells: modules that keep their weights in the core.
 
     Attributes may be read, but not set. Several threads may call a network at the same time. A user may register
     parameters, buffers and modules on it, as on any module.
@@ -282,7 +282,7 @@ class Network(Module):
         return [] if self.bias else ["bias=False"]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Options and weights. Instruction set and default number of threads are chosen anew where it is unpickled."""
+        """Options and weights, without isa and num_threads: the machine that loads the pickle chooses its own."""
         state = {name: value for name, value in vars(self).items() if name not in ("_core", "isa", "num_threads")}
         state["_spec"] = self._spec.values()
         return {**state, "_weights": None if self._core is None else self._core.weights()}

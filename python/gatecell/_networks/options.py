@@ -1,4 +1,7 @@
-"""Checks of constructor options, and their values in a Spec."""
+"""Checks of the constructor options that only networks have: nonlinearity, peepholes, reset and clips.
+
+Most functions return the value that a Spec has for the option.
+"""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def quantised(skipped: Mapping[str, str]) -> dict[str, str]:
 
 
 def frozen(names: Iterable[str]) -> str:
-    """Advice for TorchScript whose weights have become constants without names. The empty string for other names."""
+    """Advice for TorchScript that has weights as constants without names. The empty string for other names."""
     if not any(name.startswith(_FROZEN) for name in names):
         return ""
     return (

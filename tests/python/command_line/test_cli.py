@@ -210,9 +210,9 @@ def test_bad_input_is_one_line(command: str, tmp_path: Path, cli: Runner) -> Non
         (["convert", "{f}/zip.pt", "{}/folder.safetensors", "--force"], "{}/folder.safetensors: Is a directory"),
         (
             ["convert", "{f}/zip.pt", "{}/a.safetensors", "--prefix", "rn"],
-            "expected arrays whose names start with 'rn.': names st",
+            "expected arrays with names that start with 'rn.': names st",
         ),
-        (["verify", "{f}/deeper.pt", "--prefix", "rnn"], "whose names start with 'rnn.': names start with model,"),
+        (["verify", "{f}/deeper.pt", "--prefix", "rnn"], "names that start with 'rnn.': names start with model,"),
         (["convert", "{}/complex.npz", "{}/a.safetensors"], "a: expected one of float64, float32, "),
         (["convert", "{}/nothing.pt", "{}/a.safetensors"], "{}/nothing.pt: there are no tensors to write"),
         (

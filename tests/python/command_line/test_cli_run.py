@@ -326,7 +326,7 @@ def assert_refused(
         (["--state", "{}/states.npz"], "y.npy", "expected arrays h_n and c_n, got h"),
         (["--state", "{}/rows.npz"], "y.npy", "rows.npz: expected h_0 (1, 2, 7), got (1, 3, 7)"),
         (["--nonlinearity", "relu"], "y.npy", "--nonlinearity is for a simple RNN, got <'': LSTM(5, 7)"),
-        (["--layer", "encoder"], "y.npy", "expected arrays whose names start with 'encoder.'"),
+        (["--layer", "encoder"], "y.npy", "expected arrays with names that start with 'encoder.'"),
     ],
 )
 def test_run_refuses_to_destroy_files(

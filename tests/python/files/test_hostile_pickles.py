@@ -122,7 +122,7 @@ PICKLES: dict[str, tuple[bytes, str]] = {
     "deep wrappers shared": (WRAPPERS + b"q\0010(" + b"h\1" * 200_000 + b"l.", "more objects"),
     "array of digits": (
         ARRAY + b"h\0)R(K\1(" + (b"\x8b\x80\x1a\6\0" + b"\x7f" * 400_000) * 30 + b"th\1\x89C\1atba.",
-        "'0': is a NumPy array whose shape is not up to 32 sizes",
+        "'0': is a NumPy array with a shape that is not up to 32 sizes",
     ),
     "array that overflows": (
         ARRAY + b"h\0)R(K\1K\0" + b"\x8a\x08\0\0\0\0\0\0\0\x40" * 2 + b"\x87h\1\x89C\0tba.",

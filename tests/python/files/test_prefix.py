@@ -103,7 +103,7 @@ def test_objects_outside_the_prefix_do_not_matter(
     check(tmp_path / "a.pt", tmp_path, capsys)
     metadata = gatecell.load(tmp_path / "a.pt", prefix="good").metadata
     assert (metadata["epoch"], metadata["seed"]) == (3, {"a": 1})
-    with pytest.raises(ValueError, match=r"expected arrays whose names start with 'else\.'"):
+    with pytest.raises(ValueError, match=r"expected arrays with names that start with 'else\.'"):
         gatecell.load(tmp_path / "a.pt", prefix="else")
 
 

@@ -331,7 +331,7 @@ def test_from_file_reads_a_layer_of_torch(save: Save, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"recurrent weights are under prefix='model\.encoder\.'"):
         gatecell.LSTM.from_file(tmp_path / "a.pt", prefix="decoder")
     with pytest.raises(
-        ValueError, match=r"expected arrays whose names start with 'decoder\.': names start with model, other"
+        ValueError, match=r"expected arrays with names that start with 'decoder\.': names start with model, other"
     ):
         gatecell.load(tmp_path / "a.pt", prefix="decoder")
 

@@ -175,7 +175,7 @@ def test_pad_sequence_agrees_with_torch(batch_first: bool, side: str) -> None:
     got = nn.utils.rnn.pad_sequence(rows, batch_first, -1.0, side)
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, theirs.numpy())
-    with pytest.raises(ValueError, match=r"expected sequences \(L, \.\.\.\) alike but for L, got \[\(4, 3\), \(2,\)\]"):
+    with pytest.raises(ValueError, match=r"sequences \(L, \.\.\.\) that differ only in L, got \[\(4, 3\), \(2,\)\]"):
         nn.utils.rnn.pad_sequence([rows[0], rows[1][:, 0]])
 
 

@@ -226,7 +226,7 @@ def test_a_class_with_its_own_forward_cannot_stream() -> None:
 
     net = Doubled(5, 7)
     net.load_state_dict(torch.nn.GRU(5, 7).state_dict())
-    message = "expected a plain layer to stream, got Doubled, whose own forward a step would not run"
+    message = "expected a plain layer to stream, got Doubled: a step would not run its own forward"
     for make in (net.stream, lambda: gatecell.StreamPool(net)):
         with pytest.raises(TypeError, match=message):
             make()

@@ -27,7 +27,7 @@ def pad_sequence(
     """
     arrays = [np.asarray(sequence) for sequence in sequences]
     if not arrays or any(array.shape[1:] != arrays[0].shape[1:] or not array.ndim for array in arrays):
-        raise ValueError(f"expected sequences (L, ...) alike but for L, got {[array.shape for array in arrays]}")
+        raise ValueError(f"expected sequences (L, ...) that differ only in L, got {[array.shape for array in arrays]}")
     if padding_side not in ("right", "left"):
         raise ValueError(f"expected padding_side 'right' or 'left', got {padding_side!r}")
     steps = max(map(len, arrays))
