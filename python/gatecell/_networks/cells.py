@@ -42,7 +42,8 @@ class Cell(Network, Generic[State]):
         """The values of all gates after their activations, by name, for inspection.
 
         Slow: computed with NumPy, by default in float64. x and hx are first converted to the cell's dtype.
-        They are as for a call. An LSTMCell has i f g o c h, a GRUCell r z n h (no r if reset="none"), an RNNCell h.
+
+        x and hx are as for a call. An LSTMCell has i f g o c h, a GRUCell r z n h (no r if reset="none"), an RNNCell h.
         Each is an array (B, hidden_size) of the cell's dtype, unbatched without B. The values agree with a call except
         for rounding, unless float32 overflows. dtype is as for a layer's gates. Raises the errors of a call.
         """

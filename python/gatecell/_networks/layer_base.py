@@ -133,7 +133,8 @@ class Layer(Network, Streamable, Generic[State]):
         """The values of all gates after their activations, by name, for inspection.
 
         Slow: computed with NumPy, by default in float64. x and hx are first converted to the network's dtype.
-        They are as for a call, without lengths. An LSTM has i f g o c h, a GRU r z n h (no r if reset="none"), an
+
+        x and hx are as for a call, without lengths. An LSTM has i f g o c h, a GRU r z n h (no r if reset="none"), an
         RNN h. Each is an array (L*D, T, B, hidden_size) of the network's dtype; with batch_first (L*D, B, T,
         hidden_size); unbatched without B. h of an LSTM with a projection has proj_size features. Index t of T belongs
         to step t of x, also in the reverse direction. The values agree with a call except for rounding, unless float32
