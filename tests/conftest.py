@@ -12,7 +12,8 @@ from hypothesis import settings
 
 import gatecell
 
-# `pytest -m quick` runs these files without these tests, which run every combination of options or sizes.
+# `pytest -m quick` runs the files in QUICK without the tests in NOT_QUICK, which run all combinations of options or
+# sizes.
 QUICK = [
     *("networks/test_parity.py", "networks/test_input_forms.py", "networks/test_bits.py"),
     *("streams/test_stream.py", "streams/test_stream_reset.py", "streams/test_stream_pool.py"),

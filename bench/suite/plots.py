@@ -72,7 +72,7 @@ def _ratio_ticks(low: float, high: float) -> list[float]:
 
 
 def ratios(run: Run) -> Figure | None:
-    """Fastest peer / gatecell for each case, with the spread over the rounds. The colour is that of the peer."""
+    """For each case the time of the fastest peer / that of gatecell, with its spread. The colour shows the peer."""
     results = [r for r in run.cases if r.fastest_peer and OURS in r.timed]
     if not results:
         return None

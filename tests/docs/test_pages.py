@@ -35,7 +35,7 @@ def test_the_reference_has_every_public_name(module: ModuleType) -> None:
 def test_the_table_of_nn_names_every_layer_and_function() -> None:
     """Each name in the second column of the table exists. Each layer and function of gatecell.nn is in the table.
 
-    The functions of layers and those of gatecell.nn.init are in the table as groups, without their names.
+    The table does not name two groups: the functions of gatecell.nn.init, and those that compute what a layer computes.
     """
     from gatecell import nn
 

@@ -2,7 +2,7 @@
 
 The differences must be within the promised bound, see _bound.py. The result is "undecided" in two cases, in which the
 bound would show nothing. The network is chaotic: float32 alone changes the other implementation's outputs by 1e-4 or
-more (by 1e-4 * S/100 for large sums, as the rounding of a sum is proportional to its terms). Or sums are too large for
+more (by 1e-4 * S/100 where S, the largest sum of |w||x| + |b| of a gate, is above 100). Or sums are too large for
 float32: the bound is a tenth of the outputs' size or more.
 """
 
@@ -82,7 +82,7 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
     dtype = str(net.dtype)
     own = {name: array.astype(net.dtype, order="C", copy=False) for name, array in own_weights(layer, weights).items()}
     rng = np.random.default_rng(SEED)
-    rows = 16 + 512 // net.hidden_size  # with few numbers the rounding might be small by chance
+    rows = 16 + 512 // net.hidden_size  # 500 outputs of a small network, too: the errors of few can be small by chance
     x = rng.standard_normal((STEPS, rows, net.input_size)).astype(dtype)
     sizes = (state_size(net), net.hidden_size) if isinstance(net, gatecell.LSTM) else (state_size(net),)
     state = tuple(rng.uniform(-1, 1, (direction_runs(net), rows, size)).astype(dtype) for size in sizes)

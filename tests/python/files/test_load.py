@@ -187,7 +187,7 @@ def test_the_hostile_files_differ_from_a_good_one(tmp_path: Path) -> None:
 def test_the_package_reads_the_same_from_changed_files(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Bytes are changed, removed or inserted. gatecell raises an error, or the package reads the same arrays.
+    """Bytes are changed, removed or inserted. gatecell raises an error, or reads the same arrays as safetensors.
 
     Half of the changes are in the JSON text, where they are likely to give another valid file.
     """

@@ -110,7 +110,7 @@ def test_fails_when_tampered_with(
     tamper(tmp_path / "data" / file, name, change)
     assert _cli.main(["demo"]) == 1
     failed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "FAILED" in line]
-    assert failed == blamed  # the demo has two networks; the one with its own data does not fail
+    assert failed == blamed  # of the demo's two networks the one whose file is unchanged does not fail
 
 
 def test_recorded_outputs_are_pytorchs() -> None:
