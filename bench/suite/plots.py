@@ -183,7 +183,8 @@ def scaling(small: Run, large: Run) -> Figure | None:
 def figures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
     """Pairs of a file name without suffix and a figure.
 
-    There are three figures for each run, and one for each pair of consecutive runs with different numbers of threads.
+    There are up to three figures for each run. If the second of two consecutive runs has more threads and they share
+    cases, there is a figure of both.
     """
     kinds: tuple[Callable[[Run], Figure | None], ...] = (ratios, sizes, shares)
     for number, run in enumerate(runs, 1):

@@ -153,7 +153,10 @@ class Run:
         ]
 
     def geometric_mean(self, slow: str | None = None) -> tuple[float, int]:
-        """The geometric mean of `ratio(slow)` over all cases, and their number. None: each case's fastest peer."""
+        """The geometric mean of `ratio(slow)` over the cases in which both have a time, and the number of these cases.
+
+        None: each case's fastest peer.
+        """
         ratios = []
         for case in self.cases:
             name = slow or case.fastest_peer

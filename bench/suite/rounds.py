@@ -1,8 +1,8 @@
 """Measures a case: all contestants build it, their outputs are compared, then they are timed in turns, A B C A B C.
 
-Each turn builds the network again, because the addresses of the weights change the time by up to a tenth, and the
-spread must show this. Only one process works at a time. After each turn there is a pause, in which the threads of that
-process stop spinning.
+Each turn after the first builds the network again, because the addresses of the weights change the time by up to a
+tenth, and the spread must show this. Only one process works at a time. After each turn there is a pause, in which the
+threads of that process stop spinning.
 """
 
 from __future__ import annotations

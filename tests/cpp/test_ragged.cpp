@@ -202,7 +202,7 @@ TEST_CASE_TEMPLATE("state_rows: the state is in some rows of larger arrays, and 
         CAPTURE(describe(problem));
         auto mine = problem;
         auto expected_h = store.h_0, expected_c = store.c_0;
-        // Calls f(own, all, i, j, features) for h and for c: state row i of `own` belongs to state row j of `all`.
+        // Calls f(own, all, i, j, features) for h and, with an LSTM, c. State row i of `own` is state row j of `all`.
         const auto each = [&](auto&& f) {
           for (std::int64_t i = 0; i < direction_runs * rows; ++i) {
             const std::int64_t j = i / rows * state_capacity + index[at(i % rows)];

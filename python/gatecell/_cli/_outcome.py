@@ -26,12 +26,12 @@ def outcome(run: Callable[[], int | None], name: str) -> int:
             sys.stdout.flush()
         return code
     except BrokenPipeError:
-        _discard_output()
+        _empty_stdout()
         return PIPE_CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
     except ERRORS as error:
-        _discard_output()  # the error may be that it could not be written
+        _empty_stdout()  # here, not at the end of the interpreter: the error may be that stdout cannot be written
         print(f"{name}: {one_line(_message(error))}", file=sys.stderr)
         return 1
 
@@ -44,7 +44,7 @@ def _message(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _discard_output() -> None:
+def _empty_stdout() -> None:
     """Empties stdout's buffer, if need be into /dev/null, so that the interpreter reports no error at its end."""
     try:
         if sys.stdout:

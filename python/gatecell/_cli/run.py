@@ -171,7 +171,7 @@ def make_network(arguments: argparse.Namespace) -> tuple[Layer, bool]:
 
 
 def choose_layer(layers: Sequence[FoundLayer], prefix: str) -> FoundLayer:
-    """The layer with this prefix. If the file has only one layer, that one. Otherwise raises ValueError."""
+    """The layer with this prefix. If none has it and `layers` has only one, that one. Otherwise raises ValueError."""
     exact = [layer for layer in layers if layer.prefix == with_dot(prefix)]
     if len(candidates := exact or layers) == 1:
         return candidates[0]

@@ -142,10 +142,10 @@ class _Index:
                 self._derived.setdefault(module + dot, []).append(key)
 
     def surroundings(self, prefix: str) -> _Surroundings:
-        """The entries near the layer with this prefix, in order.
+        """The entries near the layer with this prefix.
 
-        These are all entries under the prefix, and from each module that contains the layer the entries with a
-        name that continues the name of a recurrent weight (weight_hh_l0_raw).
+        All entries under the prefix come first, sorted by name. From each module that contains the layer, the entries
+        follow that continue the name of a recurrent weight (weight_hh_l0_raw).
         """
         scope = scope_of(prefix)
         places = range(bisect.bisect_left(self._sorted, scope), len(self._sorted))

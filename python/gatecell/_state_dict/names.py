@@ -43,10 +43,10 @@ def recurrent_weights(names: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def ancestors(prefix: str) -> set[str]:
-    """The prefixes of the modules that contain the module with this prefix. For "a.b." they are "a." and ""."""
+def ancestors(prefix: str) -> list[str]:
+    """The prefixes of the modules that contain the module with this prefix. For "a.b." they are "" and "a."."""
     names = prefix.split(".")[:-1]
-    return {".".join([*names[:depth], ""]) if depth else "" for depth in range(len(names))}
+    return [".".join([*names[:depth], ""]) if depth else "" for depth in range(len(names))]
 
 
 def with_dot(prefix: str) -> str:

@@ -122,7 +122,7 @@ def _leaky(x: Floats, slope: Any) -> Floats:
 def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Floats:
     """torch.nn.functional.softmax: exp(x) / sum of exp(x) over the axis dim.
 
-    dim=None takes axis 0 for one or three axes, else axis 1. dtype: float32 or float64, to convert x first.
+    dim=None takes axis 0 for no, one or three axes, else axis 1. dtype: float32 or float64, to convert x first.
     """
     x = _converted(input, dtype)
     axis = _axis(x, dim)
@@ -148,7 +148,7 @@ def _converted(input: Any, dtype: Any) -> Floats:
 
 
 def _axis(x: Floats, dim: int | None) -> int:
-    """The axis dim, or torch's default if dim is None: 0 for one or three axes, else 1."""
+    """The axis dim, or torch's default if dim is None: 0 for no, one or three axes, else 1."""
     axis = dim if dim is not None else 0 if x.ndim in (0, 1, 3) else 1
     if not -max(1, x.ndim) <= axis < max(1, x.ndim):
         raise ValueError(f"expected dim of one of {x.ndim} axes, got {dim}")

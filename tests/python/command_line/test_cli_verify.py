@@ -158,7 +158,7 @@ def test_notices_a_wrong_number(
 def test_notices_a_wrong_weight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """NumPy's reference takes the weights from the network, so these must be those of the file."""
+    """The NumPy reference takes the network's weights, so verify also compares these with the weights of the file."""
     path, right = saved(tmp_path / "a.pt", NETWORKS["LSTM"]), gatecell.LSTM.state_dict
 
     def state_dict(net: Any) -> Any:

@@ -217,7 +217,7 @@ def test_bad_arguments_of_other_methods_are_errors() -> None:
 
 
 def test_a_class_with_its_own_forward_cannot_stream() -> None:
-    """A step would run the layer. A long chunk would run the forward of the class."""
+    """A short step would run the layer. A long step or a chunk would run the forward of the class."""
 
     class Doubled(gatecell.GRU):
         def forward(self, x: Any, hx: Any = None) -> Any:

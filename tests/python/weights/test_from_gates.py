@@ -29,7 +29,10 @@ every_cell = pytest.mark.parametrize("kind", CELLS)
 
 
 def step(kind: str, gates: Mapping[str, tuple[Array, Array]], columns: str, x: Array, h: Array, c: Array) -> Any:
-    """One step of the equations over [h(t-1), x]. x, h and c have one column for each row of the batch."""
+    """One step of the equations over [h(t-1), x], or over [x, h(t-1)] if `columns` is "xh".
+
+    x, h and c have one column for each row of the batch.
+    """
 
     def total(gate: str, h: Array = h) -> Array:
         weight, bias = gates[gate]
