@@ -3,14 +3,15 @@
 What a block does depends on its language:
 
 * `python` is executed. What it prints is compared with the `text` block that follows.
-* `console` holds commands behind `$ ` and their output, which is compared. A command may print nothing on stderr.
+* `console` holds commands behind `$ ` and their output, which is compared. A command must print nothing on stderr.
 * `sh` holds one command in each line. They run, except for the lines in NOT_RUN. Of a line `python bench/...` only the
   program and its options are checked.
 * `diff` defines two programs, before and after. Both are executed, each in a dict: `before` and `after`.
 * `<!-- code` opens an HTML comment with Python code that a reader does not see: preparations and checks.
-* `{name}` is a directive of Sphinx and not code.
+* `{name}` is a directive of Sphinx and not code. Only DIRECTIVES may occur.
 
-Any other language is an error, and so is other HTML, a fence of `:::`, and a link to a reference that is not defined.
+Any other language is an error, and so is other HTML (except for comments that match MARK), a fence of `:::`, and a link
+to a reference that is not defined.
 In an expected output, a line `...` stands for any number of lines, and what MASKS finds is not compared.
 """
 

@@ -1,4 +1,4 @@
-"""The files that pages of the documentation load: small checkpoints of untrained networks, and a sequence."""
+"""The files that pages of the documentation load: small checkpoints of untrained networks, and two sequences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Every code block of README.md and of the documentation site runs, and shows the output that the page says."""
+"""The code blocks of the pages run, and show the output that the page says.
+
+Lines of `sh` blocks in NOT_RUN do not run. Of commands in bench/ only the options are checked.
+"""
 
 from __future__ import annotations
 

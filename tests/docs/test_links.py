@@ -1,4 +1,4 @@
-"""Links of README.md, of the documentation site and of .github lead to files and headings that exist.
+"""Links of the README files, of the documentation site and of .github lead to files and headings that exist.
 
 So do paths of the repository in code spans. Sphinx checks the links of the site once more when it is built.
 """

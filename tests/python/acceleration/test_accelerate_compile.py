@@ -87,9 +87,9 @@ def test_several_modules_share_one_graph(kind: str) -> None:
 
 
 def test_modules_that_dynamo_leaves_are_served() -> None:
-    """Dynamo leaves an nn.RNN to the interpreter.
+    """Dynamo leaves an nn.GRU to the interpreter.
 
-    It does not try to compile the functions that nn.RNN calls; it would warn about them.
+    It does not try to compile the functions that nn.GRU calls; it would warn about them.
     """
     module, entry = accelerated(small())
     with torch._dynamo.config.patch(allow_rnn=False), torch.no_grad(), warnings.catch_warnings(record=True) as caught:

@@ -1,6 +1,6 @@
-"""accelerate: a change of weights takes effect at the next call, however they were changed.
+"""accelerate: a change of weights takes effect at the next call.
 
-Promise 7 (no wrong number without a word). Two kinds of change need refresh(), as the documentation says.
+Promise 7 (no wrong number without a word). Only two kinds of change need refresh(), as the documentation says.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def test_an_older_report_refreshes_what_the_module_has_now() -> None:
 def test_the_memory_of_packed_weights_is_not_reused() -> None:
     """New weights there would have the same address and version.
 
-    So the memory of packed weights is kept until other weights are packed.
+    So the memory of the weights that gatecell packed is kept until gatecell packs other weights.
     """
     module, _ = accelerated(small())
     array = module.weight_hh_l0.detach().numpy().copy()

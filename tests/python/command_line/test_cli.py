@@ -104,8 +104,8 @@ def test_names_cannot_control_the_terminal_of_info(tmp_path: Path, cli: Runner) 
     assert "\x1b" not in err
 
 
-def test_huge_names_are_cut(tmp_path: Path, cli: Runner) -> None:
-    """A huge name is printed neither in full in a line nor in an error."""
+def test_a_huge_name_does_not_fill_other_lines_or_errors(tmp_path: Path, cli: Runner) -> None:
+    """info prints a huge name once and does not make the other lines as long. An error does not print it in full."""
     gatecell.save(tmp_path / "a", {"n" * 100_000: np.ones(3)} | {str(number): np.ones(3) for number in range(100)})
     code, out, _ = cli("info", tmp_path / "a")
     assert code == 0
@@ -162,7 +162,7 @@ def test_convert_overwrites_only_with_force(tmp_path: Path, cli: Runner) -> None
 
 
 def bad_inputs(folder: Path) -> dict[str, Path]:
-    """Files that no command can use."""
+    """Paths that no command can use."""
     zipped = (FOLDER / "zip.pt").read_bytes()
     contents = {
         "empty": b"",
@@ -376,7 +376,7 @@ def test_json_has_no_nan() -> None:
     ],
     ids=str,
 )
-def test_info_shows_the_options_of_modules(module: Any, tmp_path: Path, cli: Runner) -> None:
+def test_info_counts_parameters_and_packed_bytes(module: Any, tmp_path: Path, cli: Runner) -> None:
     torch.save({"model": {"rnn": module.state_dict()}}, tmp_path / "a.pt")
     (layer,) = cli.json("info", tmp_path / "a.pt")["layers"]
     assert (layer["prefix"], layer["cell"]) == ("model.rnn.", type(module).__name__)

@@ -43,7 +43,7 @@ def record_every_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_can_be_resumed_after_ctrl_c_at_every_chunk(
     name: str, batch_first: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """SIGINT raises KeyboardInterrupt. The run is resumed with another chunk size."""
+    """SIGINT raises KeyboardInterrupt. The run is resumed with chunks of 1 to 5 steps."""
     case = Case(tmp_path, name, batch_first)
     for chunk in range(5):
         with Interrupts(SequenceFile, "write", KeyboardInterrupt()) as interrupts:

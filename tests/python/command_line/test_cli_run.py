@@ -329,7 +329,7 @@ def assert_refused(
         (["--layer", "encoder"], "y.npy", "expected arrays with names that start with 'encoder.'"),
     ],
 )
-def test_run_refuses_to_destroy_files(
+def test_a_refused_run_writes_nothing(
     options: list[str], output: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.save(tmp_path / "x.npy", inputs(network("lstm"), 2))

@@ -140,7 +140,10 @@ def test_other_files_are_named(tmp_path: Path) -> None:
 
 
 def test_damaged_archives_are_errors(tmp_path: Path) -> None:
-    """Archives that are cut off or changed, at one place in 211 bytes. The error names the kind of archive."""
+    """Archives that are cut off or changed, at every 211th byte. The error names the kind of archive.
+
+    If an archive is cut off, the error may also say that the file has no known format.
+    """
     members = {"a.pt": weights(), "b.pt": weights()}
     for mode in ("w", "w:gz"):
         write_tar(mode)(tmp_path / "whole", members)

@@ -158,7 +158,7 @@ def test_an_expanded_view_costs_nothing(tmp_path: Path) -> None:
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    """Files of 20 KB to 6 MB. After loading a good file, the process may use 200 MB more than it has."""
+    """Files of at most 2 MB. After loading a good file, the process may use 200 MB more than it has."""
     calls = b"cos\nsystem\nq\x000]" + b"h\0)Ra" * 300_000
     encode = b"c_codecs\nencode\nq\x000" + text("x" * 1_000_000) + b"q\x010"
     arrays = encode + b"cnumpy._core.multiarray\n_reconstruct\nq\x020cnumpy\ndtype\n" + text("u1") + b"\x85Rq\x030]"

@@ -18,7 +18,7 @@ import pytest
 from gatecell._files.zip import Archive
 from helpers.hostile_files import DATA, archive, load, members, pickled, shown_in_bounded_memory, tensor, text
 
-LONG = 3_000_000  # the number of bytes of code
+LONG = 3_000_000  # about the number of bytes of code
 TENSOR = pickled(tensor())[2:-1]  # this pickle stores its parts in the first places of the memo
 
 
@@ -37,7 +37,7 @@ def script(modules: bytes, code: Mapping[str, bytes], constants: bytes | None = 
 
 
 def layers(*names: str) -> bytes:
-    """The pickle of a list of modules of these classes, with recurrent weights."""
+    """The pickle of a list of modules of these classes. Each has the attribute weight_hh_l0 with the value None."""
     body = text("weight_hh_l0") + b"Nsb"
     return b"(" + b"".join(b"c__torch__%b\n%b\n)R}" % tuple(name.encode().split(b":")) + body for name in names) + b"l."
 
@@ -69,7 +69,7 @@ def test_hostile_code_tells_nothing(name: str, tmp_path: Path) -> None:
 
 
 def test_each_file_of_code_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of modules and classes share one file of code. The options that gatecell reads from it are right."""
+    """Thousands of modules and classes share two files of code. The options that gatecell reads from them are right."""
     read: list[str] = []
     before = Archive.read
 
@@ -126,7 +126,7 @@ def test_hostile_constants_are_errors(name: str, tmp_path: Path) -> None:
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    """Files of some KB to 3 MB. After loading a good file, the process may use 200 MB more than it has."""
+    """Files of at most 1 MB. After loading a good file, the process may use 200 MB more than it has."""
     begin, end = b"cos\nsystem\nq\x100" + (b"}" + text("k" * 900)) * 9 + b"(", b"l" + b"s" * 9 + b"."  # a path of 8 KB
     wide = b"(" + b"K\1" * 16 + b"tq\x110" + (b"(" + b"h\x11" * 16 + b"tq\x110") * 3
     numbers = b"".join(b"h\x11J" + i.to_bytes(4, "little") + b"\x86N" for i in range(100_000))

@@ -32,7 +32,8 @@ class Attack:
 def test_nothing_is_executed(tmp_path: Path) -> None:
     """The calls in the pickle are skipped, and `skipped` names them.
 
-    An audit hook, set after gatecell is imported, would see the effect of any call.
+    An audit hook, set after gatecell is imported, would see a call that writes a file, starts a process or imports a
+    module.
     """
     mark = tmp_path / "mark"
     attacks = {

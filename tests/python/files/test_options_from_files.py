@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 import gatecell
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated
-CHOICES = [(False, False, "tanh"), (True, False, "relu")]  # Outer adds the opposite options, so these are all
+CHOICES = [(False, False, "tanh"), (True, False, "relu")]  # Outer adds the opposite; so all pairs of flags occur
 X = torch.linspace(-1, 1, 36).view(3, 3, 4)
 
 

@@ -47,7 +47,7 @@ def itself() -> Any:
     return {"row": row, "a": {"b": torch.ones(1)}, "a.b": torch.ones(2)}
 
 
-# Objects, and the error that each gives without the prefix; "" means that it is only skipped.
+# Objects, and the error that each gives without the prefix; "" means that there is no error.
 TROUBLE: dict[str, tuple[Callable[[], Any], str]] = {
     "float8": (lambda: torch.ones(3).to(torch.float8_e5m2), "'bad': dtype float8_e5m2 is not supported"),
     "complex32": (lambda: [torch.ones(3).to(torch.complex32)], "'bad.0': dtype complex32 is not supported"),
@@ -69,7 +69,7 @@ SAVES = [torch.save, lambda value, path: torch.save(value, path, _use_new_zipfil
 
 
 def check(path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Runs everything that reads the part of the file under "good", or its layer."""
+    """Loads the part of the file under "good", and its layer, and runs the commands verify, run and convert on them."""
     ours = gatecell.load(path, prefix="good")
     torch_load_oracle.assert_same(
         {name: ours[name] for name in sorted(ours)}, {name: EXPECTED[name] for name in sorted(EXPECTED)}

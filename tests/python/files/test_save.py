@@ -1,4 +1,4 @@
-"""gatecell.save: the safetensors package and gatecell.load read back the same bits."""
+"""gatecell.save: the safetensors package and gatecell.load read back the same numbers."""
 
 from __future__ import annotations
 

@@ -313,7 +313,7 @@ def test_torchscript_is_read(trace: bool, tmp_path: Path) -> None:
 
 @SAVES
 def test_tensors_of_other_devices_are_read(save: Save, tmp_path: Path) -> None:
-    """The file of a CUDA or MPS tensor differs only in the location of the storage."""
+    """The file of a tensor of another device differs only in the location of the storage."""
     save({"w": BASE}, tmp_path / "cpu.pt")
     content = (tmp_path / "cpu.pt").read_bytes()
     for location in (b"mps", b"xpu"):
@@ -337,7 +337,10 @@ def test_from_file_reads_a_layer_of_torch(save: Save, tmp_path: Path) -> None:
 
 
 def test_parts_of_storages_in_old_files_are_read(tmp_path: Path) -> None:
-    """A sixth item in the id of a storage. torch has not written it since about version 0.4, but reads it."""
+    """The sixth item in the id of a storage names a part of the storage.
+
+    Since about version 0.4 torch writes None there, but it still reads parts.
+    """
     part = Storage()
     part.pid = (*part.pid, ("1", 6, 12))
     whole = Storage()

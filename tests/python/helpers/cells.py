@@ -81,7 +81,7 @@ def sample_cases(kind: dict[str, Any], stack: dict[str, Any]) -> Iterator[Case]:
 
 
 def size_cases() -> list[Case]:
-    """Cases in which every pair of sizes and options occurs, of both kinds of cells."""
+    """Cases in which every allowed pair of sizes and options occurs, of both kinds of cells."""
     return [*torch_grids.size_cases(), *extended_grids.size_cases()]
 
 

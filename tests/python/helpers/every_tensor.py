@@ -92,7 +92,7 @@ def attributes(node: Any) -> Iterator[tuple[str, Any]]:
 
 
 def tensors(root: Any) -> list[Any]:
-    """Every tensor that can be reached from an object, each once."""
+    """Every tensor, and every node that is_opaque() finds, that can be reached from an object. Each occurs once."""
     seen: dict[int, Any] = {}
     nodes, found = [root], []
     while nodes:
@@ -126,7 +126,10 @@ def objects_at(root: Any, path: str) -> list[Any]:
 
 
 def assert_every_tensor_found(root: Any, path: Path) -> gatecell.Weights:
-    """Checks that every tensor of the saved object is in the result or named in `skipped`, and nothing else."""
+    """Checks that every tensor of the saved object is in the result or named in `skipped`.
+
+    The result must have no other arrays.
+    """
     ours = gatecell.load(path)
     found = {(array.shape, array.tobytes()) for array in ours.values()}
     named = {id(node) for name in ours.skipped for node in objects_at(root, name)}

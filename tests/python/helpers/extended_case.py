@@ -83,7 +83,7 @@ class ExtendedCase(Case):
         return {name: draw(name, shape) for name, shape in self.shapes().items()}
 
     def draws(self) -> Iterator[Case]:
-        """Only this case: its own_error() already uses several draws and several orders of summation."""
+        """Only this case: its own_error() already uses several orders of summation, and several draws if H is small."""
         return iter([self])
 
     def run_oracle(self, x: Array, hx: Any, dtype: str) -> Outputs:

@@ -1,7 +1,7 @@
 """The extended cells that the suite runs.
 
-EVERY holds every combination of options. KINDS holds a few combinations that represent all. size_cases() has every pair
-of sizes and options.
+EVERY holds every combination of options. KINDS holds a few combinations that represent all. size_cases() has every
+allowed pair of sizes and options.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def combinations() -> Iterator[dict[str, Any]]:
 
 
 EVERY = tuple(combinations())
-KINDS: tuple[dict[str, Any], ...] = (  # each option alone, and options that are used at one place of a kernel together
+# Each option alone, except for the two clips of an LSTM. And options that are used at one place of a kernel together.
+KINDS: tuple[dict[str, Any], ...] = (
     {"mode": "LSTM", "peepholes": "diagonal"},
     {"mode": "LSTM", "peepholes": "full"},
     {"mode": "LSTM", "coupled_gates": True},

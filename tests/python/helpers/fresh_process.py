@@ -10,7 +10,7 @@ import textwrap
 # After this number of seconds a test hangs. No test takes nearly as long, even on a busy machine.
 HANG = 1200
 
-# Most scripts need a network that uses two threads in each call, and an input for it.
+# Some scripts need a network that uses two threads in each call, and an input for it.
 TWO_THREADS = """
 import numpy as np, gatecell
 rng = np.random.default_rng(0)

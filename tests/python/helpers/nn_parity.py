@@ -18,7 +18,10 @@ from helpers.parity import assert_parity
 def assert_function_parity(
     ours: Callable[..., Any], theirs: Callable[..., Any], inputs: list[NDArray[Any]], dtype: str, label: object = ""
 ) -> None:
-    """Calls both functions with `inputs` as arrays and tensors of `dtype`. `inputs` are float32 or integers."""
+    """Compares `ours` in `dtype` with `theirs` in float64, within the bound.
+
+    `inputs` are float32 or integers. Integers are not converted. `theirs` also runs in float32, for its own error.
+    """
 
     def run(dtype: str) -> NDArray[Any]:
         with torch.inference_mode():

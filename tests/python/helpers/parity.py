@@ -1,9 +1,9 @@
 """The error bound of promise 1 (parity), in one place. It does not need torch, so tests of golden files use it, too.
 
-The error is the largest difference from float64 PyTorch. own_error is the error of PyTorch's float32 runs of the case.
-largest_sum is S, the largest sum of |w||x| + |b| of a gate. Only if S is above 100 the floors 1e-6 and 4e-13 grow to
-S/10 times as much. Only tests of networks with such sums (test_large_sums.py) give largest_sum. All other tests have
-the strict bound.
+The error is the largest difference from the oracle in float64. own_error is the error of the oracle's float32 runs of
+the case. largest_sum is S, the largest sum of |w||x| + |b| of a gate. Only if S is above 100 the floors 1e-6 and 4e-13
+grow to S/10 times as much. Only test_large_sums.py gives largest_sum to assert_parity. All other tests that call it
+have the strict bound.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """PyTorch as the oracle: a Case is one network and its inputs, made from options and a seed, with the results of torch.
 
 The float32 error of PyTorch is measured on SAMPLE rows and DRAWS draws of random numbers. A case is one of these draws.
-With fewer numbers the error is sometimes zero by luck, and then the bound, four times this error, would be zero too.
+With fewer numbers the error is sometimes zero by luck. Then the bound, four times this error or a floor of 1e-6, would
+be too strict.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Case:
     state: bool = True  # whether the call gets h_0 (and c_0)
     scale: str = "default"
     seed: int = 0
-    lengths: tuple[int, ...] | None = None  # of the rows, from 1 to steps
+    lengths: tuple[int, ...] | None = None  # of the rows, from 1 to steps; for extended cells from 0
 
     @property
     def class_name(self) -> str:

@@ -1,6 +1,7 @@
 """The cases of PyTorch's cells that the suite runs.
 
-grid() has every combination of the flags of a call at one size. size_cases() has every pair of sizes and options.
+grid() has every combination of the flags of a call at one size. size_cases() has every allowed pair of sizes and
+options.
 """
 
 from __future__ import annotations

@@ -31,7 +31,10 @@ def load(path: Path, *, weights_only: bool = True) -> dict[str, NDArray[Any]]:
 
 
 def assert_same(ours: dict[str, NDArray[Any]], theirs: dict[str, NDArray[Any]]) -> None:
-    """Checks that both have the same names in the same order, and equal dtypes, shapes and bits."""
+    """Checks that both have the same names in the same order, and equal dtypes, shapes and bits.
+
+    Our arrays must be read-only.
+    """
     assert list(ours) == list(theirs)
     for name, array in theirs.items():
         assert ours[name].dtype == array.dtype, name

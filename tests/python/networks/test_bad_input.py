@@ -1,6 +1,7 @@
 """Promise 7 (no wrong number without a word): bad input is an error, and it changes nothing.
 
-The error is a ValueError or a TypeError. Its message says what was expected and what came.
+The error is a ValueError or a TypeError. Its message says what was expected and what came. Only a call without weights
+is a RuntimeError, and a MemoryError stays one.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ def test_a_call_without_weights_is_an_error() -> None:
 
 
 def outs() -> dict[str, tuple[Callable[[Any], Any], list[object], type[Exception]]]:
-    """Wrong arrays for out= in a call with the inputs of LSTM.
+    """Wrong values for out= in a call with an input (4, 3, 5) of the network LSTM.
 
     Each has words of the error message and the type of the error.
     """

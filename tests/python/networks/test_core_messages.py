@@ -1,6 +1,6 @@
-"""Promise 7: messages of the extension about arrays that do not fit.
+"""Promise 7: messages of the extension about arrays, options and counts that do not fit.
 
-They name the array, what was expected and what came.
+They name the array or the option, what was expected and what came.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Extended cells: clips act exactly, and options that make one of PyTorch's cells give PyTorch's outputs.
 
-Promise 1 (parity). The equations in NumPy, which are the oracle of test_parity.py, are compared with PyTorch here, too.
+Promise 1 (parity). The equations in NumPy are the oracle of extended cells in test_parity.py. Here they are compared
+with PyTorch.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def test_a_worked_example(peepholes: str | None, dtype: str, isa: str) -> None:
 
 
 def with_biases(case: ExtendedCase, **gates: float) -> dict[str, Array]:
-    """The weights of the case. All biases of the named gates are replaced by one number."""
+    """The weights of the case. In each named gate b_ih and b_hh are replaced, so that they add up to one number."""
 
     def changed(name: str, weight: Array) -> Array:
         if "bias" not in name:

@@ -31,7 +31,7 @@ def test_out_gets_the_bits_of_y(batch_first: bool, rows: int | None, dtype: str,
 
 
 def forms(x: np.ndarray) -> dict[str, Any]:
-    """The same numbers in every layout and type that an input may have."""
+    """The same numbers in layouts and types that an input may have."""
     wide = np.repeat(np.repeat(x, 2, 0), 3, -1)
     records = np.zeros(x.shape[0], [("x", x.dtype, x.shape[1:]), ("flag", "u1")])
     records["x"] = x

@@ -1,4 +1,4 @@
-"""Which ISA runs: isa= wins over GATECELL_ISA, GATECELL_ISA limits the default, and each ISA has kernels of its own."""
+"""Which ISA runs: isa= wins over GATECELL_ISA, GATECELL_ISA sets the default, and each ISA has kernels of its own."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_argument_chooses_the_isa(isa: str) -> None:
     assert isa in repr(network)
 
 
-def test_the_environment_limits_the_default(isa: str) -> None:
+def test_the_environment_sets_the_default(isa: str) -> None:
     assert run_script(MADE, GATECELL_ISA=isa).split() == [isa, isa, BASELINE]
 
 

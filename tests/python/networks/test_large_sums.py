@@ -103,10 +103,10 @@ def test_largest_sum_agrees_with_a_sum_by_hand() -> None:
 
 
 class Cancelling:
-    """One step with weights of about 1 and a state of +-1e4, so that products cancel. A seed fixes all numbers.
+    """One step with weights of at most 1 and states h of up to 1e4, so that products cancel. A seed fixes all numbers.
 
-    signs: weights are +-1 and states are +-1e4. pairs: each weight occurs twice, with both signs, and the two states of
-    a pair are nearly equal.
+    signs: recurrent weights are +-1 and states are +-1e4. pairs: each recurrent weight occurs twice, with both signs,
+    and the two states of a pair are nearly equal.
     """
 
     def __init__(self, mode: str, pattern: str, dtype: str) -> None:

@@ -114,7 +114,7 @@ def test_attributes_and_repr_are_torchs(name: str, isa: str) -> None:
             assert ours.proj_size == theirs.proj_size
 
 
-def test_repr_shows_all_options() -> None:
+def test_repr_shows_the_options_that_were_given() -> None:
     isa = gatecell.available_isas()[-1]
     net = gatecell.LSTM(80, 256, num_layers=2, batch_first=True, bidirectional=True, isa=isa, num_threads=2)
     options = f"num_layers=2, batch_first=True, bidirectional=True, isa='{isa}', num_threads=2"

@@ -71,7 +71,7 @@ def ignore_given_state(network: Any) -> Callable[..., Any]:
 
 
 def reverse_final_states(network: Any) -> Callable[..., Any]:
-    """Returns h_n with its direction runs in reverse order."""
+    """Returns h_n and c_n with their direction runs in reverse order."""
 
     def call(x: Any, hx: Any) -> Any:
         y, state = network(x, hx)
@@ -119,7 +119,7 @@ def test_wrong_calls_are_noticed(mutant: Callable[[Any], Callable[..., Any]]) ->
 
 
 def without_option(option: str) -> Callable[[ExtendedCase, Weights], tuple[ExtendedCase, Weights]]:
-    """Replaces the option by its default. PyTorch's cell takes the same weights."""
+    """Replaces the option by its default. The network without the option takes the same weights."""
     return lambda case, weights: (case.with_(**{option: ExtendedCase.__dataclass_fields__[option].default}), weights)
 
 

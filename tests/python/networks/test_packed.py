@@ -122,7 +122,7 @@ def test_sequences_of_any_layout_pack_as_in_torch(layout: str, batch_first: bool
     assert_same(gatecell.pad_packed_sequence(ours), rnn.pad_packed_sequence(theirs))
 
 
-def test_input_that_is_no_array_is_an_error() -> None:
+def test_tensors_and_lists_are_packed_like_arrays() -> None:
     padded = values(6, 4, 5)
     expected = gatecell.pack_padded_sequence(padded, FALLING)
     for value in (torch.from_numpy(padded), padded.astype("float64").tolist()):
@@ -405,7 +405,7 @@ def test_a_wrong_packed_sequence_is_an_error(name: str) -> None:
 def test_checked_sequences_share_data_and_copy_indices() -> None:
     """The data is shared with the caller.
 
-    The indices are copied, so that a thread that changes them cannot change a call.
+    The batch sizes and indices are copied, so that a thread that changes them cannot change a call.
     """
     for good in (gatecell.PackedSequence(**GOOD), SimpleNamespace(**GOOD), tensors(gatecell.PackedSequence(**GOOD))):
         packed = _packed.checked(good)

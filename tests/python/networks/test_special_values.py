@@ -1,6 +1,6 @@
 """NaN, infinity and empty input: results agree with the oracle, and only the row with the value changes.
 
-Promise 1 (parity). With T = 0 or B = 0 the state is returned as it was given.
+Promise 1 (parity). With T = 0 or B = 0 the state is returned as it was given. If none was given, it is zero.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def test_nan_stays_in_its_row(mode: str, dtype: str, isa: str) -> None:
 def test_no_steps_or_no_rows_keep_the_state(
     kind: dict[str, Any], sizes: dict[str, Any], batch_first: bool, state: bool, isa: str
 ) -> None:
-    """y is empty and the state is returned as it was given. torch refuses T = 0."""
+    """y is empty. The state is returned as it was given, or is zero if none was given. torch refuses T = 0."""
     case = Case(**kind, **sizes, num_layers=2, bidirectional=True, batch_first=batch_first, state=state)
     x, hx = case.inputs()
     got = named_outputs(*case.network(gatecell, isa=isa)(x, hx))

@@ -33,7 +33,7 @@ LAYERS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_every_layer_is_converted(name: str, dtype: str) -> None:
+def test_layers_are_converted(name: str, dtype: str) -> None:
     torch.manual_seed(0)
     module = LAYERS[name]().eval().to(getattr(torch, dtype))
     net = gatecell.from_torch(module)

@@ -28,7 +28,7 @@ def values(seed: int, *shape: int, scale: float = 1.0) -> NDArray[np.float32]:
 
 
 def shapes(*tail: int, most: int = 3) -> st.SearchStrategy[tuple[int, ...]]:
-    """Shapes with up to `most` axes before `tail`. An axis may have any size, 0 too."""
+    """Shapes with up to `most` axes before `tail`. Each of these axes has a size from 0 to 4."""
     return st.lists(st.integers(0, 4), max_size=most).map(lambda lead: (*lead, *tail))
 
 
@@ -54,7 +54,7 @@ def test_linear_agrees_with_torch(
 )
 @pytest.mark.parametrize("seed", range(8))
 def test_long_sums_keep_the_bound(name: str, sizes: tuple[int, ...], shape: tuple[int, ...], seed: int) -> None:
-    """Each of some 10,000 values is within the bound. The sums of a BLAS, over 256 products and more, are not."""
+    """Each of some 20,000 values is within the bound. The sums of a BLAS, over 256 products and more, are not."""
     arguments = ("in_features", "out_features") if name == "Linear" else ("in_channels", "out_channels", "kernel_size")
     assert_layer_parity(name, dict(zip(arguments, sizes, strict=True)), [values(seed, *shape)], "float32")
 
@@ -121,7 +121,7 @@ def test_conv_transpose1d_agrees_with_torch(
 
 
 def test_conv1d_takes_views() -> None:
-    """The input has its channels last in memory, like an output of a recurrent layer, or is part of a longer signal."""
+    """The input has its channels last in memory, like outputs of a recurrent layer, and is part of a longer signal."""
     x = values(3, 2, 40, 6)[:, 5:25].swapaxes(1, 2)
     assert_layer_parity("Conv1d", {"in_channels": 6, "out_channels": 4, "kernel_size": 3}, [x], "float32")
 

@@ -319,7 +319,7 @@ def test_second_names_are_understood_in_trees_of_modules_too() -> None:
 
 
 @pytest.mark.parametrize("name", ["hidden_size", "h0"])
-def test_a_module_takes_no_other_attributes_place(name: str) -> None:
+def test_add_module_takes_no_other_attributes_place(name: str) -> None:
     ours, theirs = nn.GRU(4, 6), torch.nn.GRU(4, 6)
     ours.register_buffer("h0", np.zeros(3))
     theirs.register_buffer("h0", torch.zeros(3))

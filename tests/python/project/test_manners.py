@@ -93,7 +93,7 @@ def test_denormals_count_as_zero_in_a_call(num_threads: int, isa: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_denormal_numbers_give_torchs_results(mode: str, dtype: str, isa: str) -> None:
-    """Denormal inputs, states and weights. A step of .ci/run checks that they do not slow a call down."""
+    """Denormal states and weights. A step of .ci/run checks that they do not slow a call down."""
     case = Case(mode, 64, 64, rows=2, steps=50, dtype=dtype)
     smallest = np.finfo(dtype).tiny / 4
     network, (x, hx) = case.network(gatecell, isa=isa), case.inputs()

@@ -15,7 +15,7 @@ import gatecell
 from helpers.stream_cases import assert_same, inputs, network, states
 
 ROWS = 3
-# Each makes a form of an array (B, I). float16 can represent all its values.
+# Each makes a form of an array (B, I).
 FORMS: dict[str, Callable[[Any], Any]] = {
     "float32": lambda x: x.astype(np.float32),
     "float64": lambda x: x.astype(np.float64),

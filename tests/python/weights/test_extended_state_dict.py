@@ -145,7 +145,7 @@ def test_sizes_alone_give_no_hint() -> None:
 @pytest.mark.parametrize("reset", RESETS)
 @pytest.mark.parametrize("bias", [True, False])
 def test_z_new_negates_the_sum_of_z(reset: str, bias: bool, dtype: str) -> None:
-    """The weights define z as 1 - s(a), so that h' = (1-z) h + z n."""
+    """The weights are those of a GRU with z = s(a) and h' = (1-z) h + z n."""
     case = Case("GRU", reset=reset, bias=bias, dtype=dtype, steps=1)
     state_dict, (x, hx) = case.state_dict(), case.inputs()
     read = gatecell.GRU.from_state_dict(state_dict, reset=reset, z="new")

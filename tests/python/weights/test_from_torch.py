@@ -1,6 +1,6 @@
 """from_torch: a recurrent module of torch.nn becomes the class of the same name, with its options and weights.
 
-Promise 7 (no wrong number without a word): any other module is an error.
+Promise 7 (no wrong number without a word): a module that gatecell lacks, or would not run like torch, is an error.
 """
 
 from __future__ import annotations

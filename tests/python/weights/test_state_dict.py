@@ -1,6 +1,6 @@
 """State dicts: torch's keys, shapes and bits; sizes and types read off tensors.
 
-Promise 7 (no wrong number without a word): an error names every wrong key.
+Promise 7 (no wrong number without a word): an error names the wrong keys, at most 50 of them.
 """
 
 from __future__ import annotations
