@@ -183,7 +183,7 @@ def test_odd_pickles_without_tensors_are_empty(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("leaf", [b"N" * 3000, b"cm\nM\nq\1)R" + b"h\1)R" * 20, text("x") * 3000])
 @pytest.mark.parametrize(("width", "depth"), [(2, 25), (30, 5), (1000, 3)])
 def test_objects_that_share_all_they_hold_are_an_error(leaf: bytes, width: int, depth: int, tmp_path: Path) -> None:
-    """A few KB that look like a million objects or more. The error comes after about 0.2 s."""
+    """Files of up to 30 KB that look like a million objects or more. The error comes after about 0.2 s."""
     levels = (b"q\0000](" + b"h\0" * width + b"e") * depth
     content = archive(members(b"](" + leaf + b"e" + levels + b"."))
     begin = time.process_time()

@@ -17,7 +17,7 @@ from helpers.torch_case import Array
 if TYPE_CHECKING:
     from helpers.extended_case import ExtendedCase
 
-# A state dict, or the weights of one direction of one layer under the names of a cell. Then both biases are present.
+# A state dict, or the weights of one direction of one layer under the names of a cell. The latter have both biases.
 Weights = Mapping[str, Array]
 State = tuple[Array, ...]  # (h,) or (h, c); each has the shape (B, features)
 

@@ -38,7 +38,8 @@ def combinations() -> Iterator[dict[str, Any]]:
 
 
 EVERY = tuple(combinations())
-# Each option alone, except for the two clips of an LSTM. And options that are used at one place of a kernel together.
+# Each option that PyTorch lacks is alone in a kind, but the clips of an LSTM are together. The other kinds have options
+# together that are used at one place of a kernel.
 KINDS: tuple[dict[str, Any], ...] = (
     {"mode": "LSTM", "peepholes": "diagonal"},
     {"mode": "LSTM", "peepholes": "full"},
