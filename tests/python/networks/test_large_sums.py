@@ -33,7 +33,8 @@ every_pattern = pytest.mark.parametrize("pattern", ["signs", "pairs"])
 def largest_sum_of_run(case: ExtendedCase, state_dict: Mapping[str, Array], x: Array, hx: Any) -> float:
     """The largest S of all gates, units and steps in a time-major run in float64.
 
-    S is the sum of |w||x| + |b| over all terms of a pre-activation. x stands for the inputs, for h and, in peepholes, for c.
+    S is the sum of |w||x| + |b| over all terms of a pre-activation. x stands for the inputs, for h, and for c in
+    peepholes.
     """
     step: Any = {"LSTM": lstm, "GRU": gru, "RNN": rnn}[case.class_name]
     states, largest, block = hx if isinstance(hx, tuple) else (hx,), 0.0, 0
