@@ -2,7 +2,7 @@
 
 Promise 7 (no wrong number without a word). GATECELL_FUZZ_SECONDS=3600 runs the test for an hour: it reads as much as
 fits in that time, always the same files in the same order. When a file fails, the test prints how to copy it to
-golden/files/found. The tests here read the files in that folder, too.
+golden/files/found. The second test here reads the files in that folder, too.
 """
 
 from __future__ import annotations

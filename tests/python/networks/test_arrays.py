@@ -1,7 +1,7 @@
 """Arrays in and out: what the core gets, layouts of out=, and error messages.
 
-Promise 7 (no wrong number without a word): an array that does not fit is an error. test_input_forms.py has all forms of
-input.
+Promise 7 (no wrong number without a word): an array that does not fit is an error. test_input_forms.py has more forms
+of input.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Promise 1 (parity) for every form of input and for out=: layouts, strides, types and arrays of other libraries."""
+"""Promise 1 (parity) for forms of input and for out=: layouts, strides, types and arrays of other libraries."""
 
 from __future__ import annotations
 
