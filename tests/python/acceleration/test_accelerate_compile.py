@@ -183,7 +183,7 @@ def test_torch_runs_compiled_transforms(backend: str) -> None:
     assert entry.served == 1
 
 
-def test_a_graph_that_outlives_its_module_is_an_error() -> None:
+def test_a_call_with_the_number_of_no_module_is_an_error() -> None:
     graphs = []
     module, _ = accelerated(small().requires_grad_(False))
     torch.compile(module, backend=lambda graph, _: graphs.append(graph) or graph.forward)(X)

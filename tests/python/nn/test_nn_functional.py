@@ -163,6 +163,9 @@ def test_normalize_over_two_axes_is_refused() -> None:
     # Numpy.linalg would read a tuple as the axes of a matrix.
     with pytest.raises(TypeError, match="expected dim to be an int, got tuple"):
         gf.normalize(values(2, 3, 4), dim=(1, 2))  # type: ignore[arg-type]
+
+
+def test_erf_of_special_values() -> None:
     assert np.isnan(erf(np.array([np.nan]))).all()
     np.testing.assert_array_equal(erf(np.array([np.inf, -np.inf, 0.0])), [1, -1, 0])
 
