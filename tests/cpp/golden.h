@@ -65,7 +65,7 @@ inline Golden read(const std::filesystem::path& path) {
   return result;
 }
 
-// The network and its inputs. T is the type in the golden file, or a wider one.
+// The network and its inputs, converted to T.
 template <class T>
 Problem<T> problem(const Golden& golden) {
   static const std::map<std::string, reference::Cell> cells = {{"LSTM", reference::Cell::lstm},

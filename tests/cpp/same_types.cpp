@@ -1,5 +1,6 @@
-// Types that check_type_names.cmake must find. The file is compiled twice, so that two objects have a type of the same
-// name. With SAME_REGISTERED it contains what a registration by pybind11 would leave in the object.
+// Types that check_type_names.cmake must find. The file is compiled twice without SAME_REGISTERED, so that two objects
+// have a type of the same name. With SAME_REGISTERED it contains what a registration by pybind11 would leave in the
+// object.
 #include <typeinfo>
 
 namespace pybind11 {

@@ -22,8 +22,8 @@
 //   all   gate_clip: every pre-activation is bounded (ONNX's clip)
 //
 // Each pre-activation is one chain of multiply-adds, fused where the CPU can do that: bias, input products in k order,
-// recurrent products in k order, peepholes. So the results of a row have the same bits for every batch, chunk and
-// number of threads.
+// recurrent products in k order, peepholes. Only the n gate of PyTorch's GRU has two chains: input products and
+// recurrent products. So the results of a row have the same bits for every batch, chunk and number of threads.
 #pragma once
 
 #include <cstddef>
@@ -67,8 +67,8 @@ struct Spec {
   std::int64_t layer_input(std::int64_t layer) const { return layer ? output_size() : input_size; }
 };
 
-// Throws std::invalid_argument for a size below 1, proj_size >= hidden_size, an option of another cell, a clip that is
-// not finite and positive, and sizes whose product overflows.
+// Throws std::invalid_argument for a size below 1, a proj_size below 0 or >= hidden_size, an option of another cell, a
+// clip that is negative or not finite, and sizes whose weights would not fit into memory.
 void validate(const Spec& spec);
 
 // The weights of one direction of one layer, row-major, in PyTorch's layout. A weight that the network does not have is
@@ -115,15 +115,15 @@ struct Call {
 };
 
 // What a call of one shape will do. forward() does exactly this, or uses fewer threads if the thread pool is busy.
-// There are two exceptions. While the threads still sleep, a call of one direction begins on the calling thread alone.
-// As rows of different lengths end, a chunk takes more steps, so that the active rows of all its steps together stay
-// about chunk * group_rows; whether it is fused then depends on the number of active rows.
+// There are two exceptions. While the threads still sleep, a call of one direction may begin on the calling thread
+// alone. As rows of different lengths end, a chunk takes more steps, so that the active rows of all its steps together
+// stay about chunk * group_rows; whether it is fused then depends on the number of active rows.
 struct Plan {
   int row_parts = 1;            // threads that split the rows of the batch
   int direction_parts = 1;      // threads that split the directions of a layer
   int layer_parts = 1;          // threads that split the layers; the other splits must then be 1
   int hidden_parts = 1;         // threads that split the hidden units, and wait for each other after each step
-  std::int64_t chunk = 1;       // steps that a layer takes before the next layer does
+  std::int64_t chunk = 1;       // steps that a layer takes at once; with one direction, before the next layer does
   std::int64_t group_rows = 1;  // rows of the batch that go through time together in a thread
   bool fused = false;           // input products are computed in each step; otherwise for a whole chunk before it
   double seconds = 0;           // predicted duration
@@ -150,7 +150,7 @@ template <class T>
 class Network {
  public:
   // weights: layer by layer, forward direction first. They are copied. Throws std::invalid_argument for a wrong spec,
-  // number of weights or ISA; std::bad_alloc.
+  // number of weights or ISA, and for a weight that is missing or not wanted; std::bad_alloc.
   Network(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa);
   ~Network();
   Network(const Network&);  // shares the weights
@@ -168,8 +168,9 @@ class Network {
 
   // If a call must allocate scratch memory, it does so before the first step; if the threads sleep, before the first
   // step that they take part in. After that there is no allocation, lock or exception. Throws std::invalid_argument for
-  // a null x, y or h_n, negative sizes, and lengths or state rows out of range. Throws std::bad_alloc if there is no
-  // memory for scratch; what the call has written until then is not a result.
+  // a null x, y or h_n if there are steps, negative sizes, lengths or state rows out of range, and packed lengths that
+  // grow. Throws std::bad_alloc if there is no memory for scratch; what the call has written until then is not a
+  // result.
   void forward(const Call<T>& call, int num_threads) const;
   // Follows the plan, or uses fewer threads if the thread pool is busy. Also throws std::invalid_argument for a plan
   // that is not valid for this network and call.

@@ -1,8 +1,8 @@
 // Vector registers and the operations that kernels may use on them, from Eigen's packet layer.
 //
-// Only add, multiply, multiply-add, divide, min, max and shift are allowed. They round the same way on every machine
-// with FMA, so results have the same bits on AVX2, AVX-512 and NEON. Reciprocal estimates and exp() of a library would
-// differ.
+// Only add, subtract, multiply, multiply-add, divide, min, max, compare, select and shift are allowed. They give the
+// same bits on every machine with FMA, so results have the same bits on AVX2, AVX-512 and NEON. Reciprocal estimates
+// and exp() of a library would differ.
 #pragma once
 
 #include <Eigen/Core>

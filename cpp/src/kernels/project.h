@@ -1,4 +1,5 @@
-// project: out = start + W x for a number of rows. It runs before the steps of a chunk. Arguments: ProjectArgs.
+// project: out = start + W x for a number of rows. If a chunk is projected, it runs before the steps of the chunk.
+// Extended cells and the projection of an LSTM also use it in each step. Arguments: ProjectArgs.
 #pragma once
 
 #include "table.h"

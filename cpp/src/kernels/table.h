@@ -62,7 +62,7 @@ struct StepConstants {
 };
 
 // One time step. Each chain begins with the input products, projected before or computed here, and continues with the
-// recurrent products. Then the cell computes its new state.
+// recurrent products (GRU's n can have two chains, see cells.h). Then the cell computes its new state.
 template <class T>
 struct StepArgs : StepConstants<T> {
   std::ptrdiff_t rows;
@@ -71,7 +71,7 @@ struct StepArgs : StepConstants<T> {
   std::ptrdiff_t x_row;
   const std::ptrdiff_t* x_index;
   const T* h;  // h(t-1), row r: h + r * h_row; read while h_next is written, so never the same array
-  T* h_next;   // h(t) in whole blocks, aligned
+  T* h_next;   // h(t) in whole blocks, aligned; if there is a projection, o * tanh(c(t)) before it
   T* c;        // in whole blocks, aligned, updated in place except by extended cells; null without c
   T* c_next;   // extended cells: c(t); the same as c, unless other blocks read c(t-1) meanwhile
   T* y;        // where the `units` features of h(t) are copied to, any alignment; null: nowhere

@@ -140,7 +140,7 @@ std::int64_t StreamPool<T>::open() {
   if (p.free.empty()) {
     const std::size_t row = p.slots.size();
     if (row == p.slots.capacity()) p.slots.reserve(2 * row + 16);
-    p.rows.reserve(p.slots.capacity());  // here, so that step() and close() never allocate
+    p.rows.reserve(p.slots.capacity());  // here, so that lookups of step() and close() never allocate
     p.free.reserve(p.slots.capacity());
     p.slots.push_back({static_cast<std::int64_t>(row), false, 0});
     p.free.push_back(static_cast<std::int64_t>(row));

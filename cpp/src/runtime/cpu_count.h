@@ -1,4 +1,4 @@
-// The number of CPUs that this process may use.
+// The number of CPUs that a call may use.
 #pragma once
 
 namespace gatecell {

@@ -22,7 +22,7 @@ class Barrier {
     }
   }
 
-  // How often this thread has arrived.
+  // How often this thread has arrived; 0 if it is alone.
   std::uint32_t rounds() const { return rounds_; }
 
  private:

@@ -1,5 +1,5 @@
-// A small cost model. It decides whether to wake other threads, how to split the work and which step kernel is
-// cheapest. The Python bindings also use it: only a long call releases the GIL. It need not be exact.
+// A small cost model. It decides whether to wake other threads and how to split the work. The Python bindings also use
+// it: only a long call releases the GIL. It need not be exact.
 //
 //   a step of one direction run =   overlap(multiply-adds and activations, reading W_ih and W_hh)              (fused)
 //                            or =   overlap(multiply-adds of W_ih, writing and reading pre-activations)    (projected)
@@ -29,7 +29,7 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
 // The largest group of rows. With more rows, each step passes over the weights once per group.
 constexpr std::int64_t kGroupRows = 48;
 
-// The cache lines that one row of h takes. Hidden units are split in whole cache lines.
+// The cache lines that the hidden units of one row take. Hidden units are split in whole cache lines.
 template <class T>
 std::int64_t hidden_lines(const PackedNetwork<T>& net) {
   constexpr auto line = static_cast<std::int64_t>(kCacheLine / sizeof(T));

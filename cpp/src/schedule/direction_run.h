@@ -41,7 +41,7 @@ class DirectionRun {
                BumpAllocator& allocator);
 
   // A run in the same memory, for the thread that computes this share of the hidden units. The threads of all shares
-  // must make the same calls, and must wait at a barrier after begin() and set_active_rows().
+  // must make the same calls, and must wait at a barrier after begin() and, before the next step, after rows join.
   DirectionRun for_share(HiddenShare share) const;
 
   // The number of pre-activations of some steps and rows, with padding.

@@ -1,5 +1,5 @@
-// Chooses the plan of a call: how threads split the work, the blocking and the step kernel. The cost model decides,
-// from the shape of the call.
+// Chooses the plan of a call: how threads split the work, the blocking and the step kernel. The cost model
+// chooses the split; simple rules choose the blocking and the step kernel.
 #pragma once
 
 #include <algorithm>

@@ -62,7 +62,7 @@ class Worker {
   WaitCounter started_jobs_, finished_jobs_;
   alignas(kCacheLine) std::atomic<bool> leased_{false};
   std::atomic<bool> running_{false};
-  // Only the caller that leases the worker uses these:
+  // Only the caller that leases the worker writes these:
   std::uint32_t started_ = 0;
   Worker* next_ = nullptr;  // in the list of a lease
   void (*job_)(void*, int) = nullptr;

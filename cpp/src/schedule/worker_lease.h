@@ -1,6 +1,6 @@
 // The workers that one call holds.
 //
-// A caller leases idle workers, gives them one job and waits for them. A busy pool gives fewer workers, or none. The
+// A caller leases idle workers, gives them jobs and waits for them. A busy pool gives fewer workers, or none. The
 // caller then runs with the workers it has, and gets the same bits.
 #pragma once
 
@@ -11,7 +11,8 @@ class Worker;
 // Returns its workers to the pool when it is destroyed.
 class WorkerLease {
  public:
-  // Leases up to `wanted` workers, never more than the machine has other CPUs. Starts threads the first time.
+  // Leases up to `wanted` idle workers. If these are too few, starts threads, as long as there are more usable CPUs
+  // than threads.
   explicit WorkerLease(int wanted);
   ~WorkerLease();
   WorkerLease(const WorkerLease&) = delete;
