@@ -35,7 +35,7 @@ REQUEST_LIMIT = 300  # seconds
 
 
 class MissingError(Exception):
-    """There are no figures; the message is the reason. `failed` is False if the library lacks the network."""
+    """There are no figures; the message is the reason. `failed` is False if the library or the network is absent."""
 
     def __init__(self, why: str, failed: bool = True) -> None:
         super().__init__(why)

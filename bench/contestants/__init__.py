@@ -38,7 +38,8 @@ class ReadyNetwork:
     """A network and its input, ready to run."""
 
     call: Callable[[], Any]  # one forward pass, as a user would write it; returns when the results are ready
-    read: Callable[[Any], list[np.ndarray]]  # converts the result of `call` to y, h_n and, for an LSTM, c_n of PyTorch
+    # Converts the result of `call` to y, h_n and, for an LSTM, c_n of PyTorch. A whole model has other outputs.
+    read: Callable[[Any], list[np.ndarray]]
 
 
 def zero_padding(case: Case, y: np.ndarray) -> np.ndarray:

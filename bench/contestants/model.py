@@ -1,7 +1,7 @@
 """A PyTorch model that contains a recurrent layer or its replacement, for bench/accelerate.py.
 
 A ragged case is a tagger: linear, the layer on a packed sequence, linear. Other cases are the layer alone. In a case of
-streams a call passes one frame. The code sets the number of threads and is not optimised otherwise.
+streams each call of the layer gets one frame. The code sets the number of threads and is not optimised otherwise.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def build_full(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Rea
 
 
 def build_model(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
-    """A PyTorch model around the layer, as it is. Other contestants run the same model accelerated or ported."""
+    """A PyTorch model around the layer, as it is. Other contestants run the same model with gatecell."""
     return model.build(case, weights, inputs, threads, lambda network: network)
 
 

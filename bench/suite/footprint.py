@@ -32,7 +32,7 @@ def import_seconds(module: str) -> float:
 
 
 def required_distributions(name: str, path: list[str] | None = None) -> dict[str, Distribution]:
-    """The distribution and all distributions it requires on this machine, by normalised name.
+    """The distribution and all that it requires on this machine except NumPy, by normalised name.
 
     Requirements of an extra count only if some distribution asks for that extra. `path` are the folders to search
     (default sys.path). Raises PackageNotFoundError if a required distribution is not installed.

@@ -43,7 +43,8 @@ class Prediction:
     """The least time of a call in three parts, and the limits of the first two parts.
 
     `input_binds` and `recurrent_binds` are "FMA" if arithmetic takes longest, or the name of the memory level that is
-    read. `recurrent_binds` is the limit of the second step; in a ragged batch later steps have fewer rows.
+    read. `recurrent_binds` is the limit of the second step, or of the only one. In a ragged batch later steps have
+    fewer rows.
     """
 
     input_seconds: float

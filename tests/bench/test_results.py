@@ -17,7 +17,7 @@ def entry(*turns):
 
 @pytest.fixture
 def run():
-    """A run of three rounds. The machine takes twice as long in the last one, which must not change the ratios."""
+    """A run of three rounds. In the last one all times are doubled except those of PyTorch in the first case."""
     first = {
         "gatecell": entry(1e-3, 1e-3, 2e-3),
         "torch": entry(3e-3, 4.5e-3, 2e-3),

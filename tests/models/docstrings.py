@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LIBRARIES = ("python", "numpy", "torch")
-HELD_OUT = 5  # every fifth file
+HELD_OUT = 5  # a hash of its name holds out one file in five
 # Files with these words in their path are by other authors or have little prose.
 LEFT_OUT = ("test", "-packages", "idlelib", "_vendor")
 PROSE = re.compile(r"(?!.*--)[A-Z`][A-Za-z0-9 ,.;:'\"()`_/*-]+[.:]")  # excludes headings, which have an underline

@@ -2,8 +2,8 @@
 
     pip install --no-deps g2p-en==2.1.0 && python tests/models/record_g2p_en.py
 
-The package imports nltk, which needs downloads, although the network does not use it. This script replaces it by empty
-modules.
+The package imports nltk, which needs downloads, and inflect, although the network uses neither. This script replaces
+them by empty modules.
 """
 
 from __future__ import annotations

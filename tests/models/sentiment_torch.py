@@ -23,7 +23,7 @@ from text import DATA, letters, pad_rows, read_labelled
 from training import WEIGHTS, fit, save
 
 SIZES = {"letters": 27, "embedding": 16, "hidden": 64}
-HELD_OUT, KEPT = 6, 600  # every sixth word is held out; 600 of them are kept
+HELD_OUT, KEPT = 6, 600  # a hash holds out one word in six; 600 of them are kept
 EPOCHS, BATCH, RATE = 30, 64, 4e-3
 
 
@@ -45,7 +45,10 @@ class SentimentRnn(nn.Module):
 
 
 def lexicon(wheel: str) -> list[tuple[str, str, bool]]:
-    """(label, word, held out) for words of letters only. The label is the sign of the mean of ten people's ratings."""
+    """(label, word, held out) for words of three or more letters a to z only.
+
+    The label is the sign of the mean of ten people's ratings.
+    """
     with zipfile.ZipFile(wheel) as archive:
         lines = archive.read("vaderSentiment/vader_lexicon.txt").decode().splitlines()
     rated = [line.split("\t")[:2] for line in lines]
