@@ -32,7 +32,7 @@ IMPORT_AIM, INFO_AIM = 0.03, 0.3  # seconds
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--megabytes", type=parse_rounds, default=100, help="size of the weights (default 100)")
+    parser.add_argument("--megabytes", type=parse_rounds, default=100, help="size of the checkpoint (default 100)")
     parser.add_argument("--rounds", type=parse_rounds, default=7, help="turns of each loader for a file (default 7)")
     parser.add_argument("--output", type=Path, help="JSON file (default bench/results/loading-<date>.json)")
     options = parser.parse_args()

@@ -1,8 +1,8 @@
 """The libraries that are compared, one module each. The function `build` of a module makes a network from weights.
 
 Weights have PyTorch's names and layout. Each module is imported in a process of its own, so that a process loads only
-one library. Four modules are not libraries: onnx_model.py, model.py, classifier.py and vad.py have models and inputs
-that several libraries use.
+what this contestant needs. Four modules are not libraries: onnx_model.py, model.py, classifier.py and vad.py have
+models and inputs that several libraries use.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ TEST_CASE_TEMPLATE("a row alone and in a batch have the same bits", T, float, do
 }
 
 TEST_CASE_TEMPLATE("one call and several calls over the same sequence have the same bits", T, float, double) {
-  constexpr std::int64_t steps = 700;  // more than one chunk for every network here with 4 rows
+  constexpr std::int64_t steps = 700;  // more than one chunk for every network here with 4 or 9 rows
   for (const Isa isa : gatecell::available_isas()) {
     for (Spec spec : varied_specs()) {
       if (spec.bidirectional) continue;

@@ -1,4 +1,5 @@
-// What the threads of a call did, counted where they do it. A test compares it with the plan.
+// What the threads of a call did, counted where they do it. Steps before `joined_at`, which the calling thread takes
+// alone while the workers wake, are not counted. A test compares the numbers with the plan.
 #pragma once
 
 #include <algorithm>

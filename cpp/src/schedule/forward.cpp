@@ -26,7 +26,8 @@ void execute(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan,
 }
 
 // The workers sleep, and take 10 to 90 us to wake. Until then the calling thread takes the first steps, a few at a
-// time, with the state in h_n and c_n. Returns the call that is left to do. The results have the same bits.
+// time, with the state in h_n and c_n. If one step takes more than 30 us, it takes none. Returns the call that is left
+// to do. The results have the same bits.
 template <class T>
 Call<T> start_alone(const PackedNetwork<T>& net, const Call<T>& call, WorkerLease& lease, ExecutionStats* stats) {
   constexpr double kPieceSeconds = 10e-6, kLongStep = 30e-6;
