@@ -29,7 +29,8 @@ using gatecell::Spec;
 template <class T>
 PyTypeObject* network_type = nullptr;  // set when the module is created
 
-// The number of elements from which NumPy requests huge pages for an array. Larger outputs are NumPy arrays.
+// About the number of elements from which NumPy requests huge pages for an array (4 MiB). For an output of this size or
+// more, a call with a table returns NotImplemented, so that a NumPy array holds the output.
 template <class T>
 constexpr Py_intptr_t kHugePageElements = 4'000'000 / sizeof(T);
 

@@ -259,8 +259,8 @@ void register_network(py::module_& m, const char* class_name, const char* doc) {
 void register_networks(py::module_& m) {
   m.def(
       "validate", [](const SpecValues& spec) { make_spec(spec); }, "spec"_a,
-      "Raises ValueError for sizes below 1, proj_size >= hidden_size, options of another cell, and sizes whose product "
-      "overflows.");
+      "Raises ValueError for unknown names, sizes below 1 (proj_size: below 0), proj_size >= hidden_size, options of "
+      "another cell, clips that are negative or not finite, and sizes that give more than about 2^46 weights.");
   register_network<float>(m, "Network32", "A packed float32 network; immutable.");
   register_network<double>(m, "Network64", "A packed float64 network; immutable.");
 }

@@ -235,5 +235,5 @@ def unchanged(parameters: typing.Any, names: typing.Any, weights: typing.Any, ke
     """
 def validate(spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex]) -> None:
     """
-    Raises ValueError for sizes below 1, proj_size >= hidden_size, options of another cell, and sizes whose product overflows.
+    Raises ValueError for unknown names, sizes below 1 (proj_size: below 0), proj_size >= hidden_size, options of another cell, clips that are negative or not finite, and sizes that give more than about 2^46 weights.
     """

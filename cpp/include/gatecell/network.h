@@ -22,8 +22,8 @@
 //   all   gate_clip: every pre-activation is bounded (ONNX's clip)
 //
 // Each pre-activation is one chain of multiply-adds, fused where the CPU can do that: bias, input products in k order,
-// recurrent products in k order, peepholes. Only the n gate of PyTorch's GRU has two chains: input products and
-// recurrent products. So the results of a row have the same bits for every batch, chunk and number of threads.
+// recurrent products in k order, peepholes. Only n of a GRU with reset after has two chains: one for W_in x + b_in and
+// one for W_hn h + b_hn. So the results of a row have the same bits for every batch, chunk and number of threads.
 #pragma once
 
 #include <cstddef>
@@ -67,8 +67,8 @@ struct Spec {
   std::int64_t layer_input(std::int64_t layer) const { return layer ? output_size() : input_size; }
 };
 
-// Throws std::invalid_argument for a size below 1, a proj_size below 0 or >= hidden_size, an option of another cell, a
-// clip that is negative or not finite, and sizes whose weights would not fit into memory.
+// Throws std::invalid_argument for a size below 1 (proj_size: below 0), proj_size >= hidden_size, an option of another
+// cell, a clip that is negative or not finite, and sizes that give more than about 2^46 weights.
 void validate(const Spec& spec);
 
 // The weights of one direction of one layer, row-major, in PyTorch's layout. A weight that the network does not have is
@@ -168,8 +168,8 @@ class Network {
 
   // If a call must allocate scratch memory, it does so before the first step; if the threads sleep, before the first
   // step that they take part in. After that there is no allocation, lock or exception. Throws std::invalid_argument for
-  // a null x, y or h_n if there are steps, negative sizes, lengths or state rows out of range, and packed lengths that
-  // grow. Throws std::bad_alloc if there is no memory for scratch; what the call has written until then is not a
+  // negative sizes, lengths or state rows out of range, packed lengths that grow, and, unless no row has a step, a null
+  // x, y or h_n. Throws std::bad_alloc if there is no memory for scratch; what the call has written until then is not a
   // result.
   void forward(const Call<T>& call, int num_threads) const;
   // Follows the plan, or uses fewer threads if the thread pool is busy. Also throws std::invalid_argument for a plan

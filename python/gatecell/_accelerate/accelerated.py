@@ -1,7 +1,7 @@
 """Accelerated: the class of accelerated modules. `accelerate` changes the class of a torch module to a subclass of it.
 
 The forward of the subclass runs gatecell, or torch's own forward if the result could differ. This file imports torch,
-so only `accelerate` and unpickling import it.
+so it is imported only when `accelerate`, `Report.restore` or unpickling needs it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OPTIONS = {"batch_first", "mode", "nonlinearity", *SIZES}  # attributes that ch
 
 
 class Accelerated:
-    """The first base of the classes that `subclass` makes. The second base is torch's class."""
+    """The first base of the classes that `subclass` makes. The second base is the module's class before."""
 
     _original: Any
     _gatecell: Engine

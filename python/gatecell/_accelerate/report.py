@@ -20,7 +20,7 @@ class ModuleReport:
     path: its name in the model, "" for the model itself. kind: the name of its class.
     replaced: whether it runs gatecell. reason: why it does not, or None.
     measured: times and difference of a call with the arguments that the module gets when the model is called with the
-    example. None without an example, or if the model does not call the module.
+    example. None without an example, if the module is not replaced, or if the model does not call it.
     """
 
     def __init__(self, path: str, module: Any, reason: str | None) -> None:

@@ -34,7 +34,7 @@ def view(value: Any, name: str, *, force: bool = False) -> Floats:
 
 
 def is_list_of_numbers(value: Any) -> bool:
-    """Whether `value` is a list of numbers or a nested list of numbers. Such a list has no dtype."""
+    """Whether `value` has no dtype: a Python number, or a list or nested list that begins with one."""
     while isinstance(value, (list, tuple)) and value:
         value = value[0]
     return isinstance(value, Real) and not hasattr(value, "dtype")
@@ -96,7 +96,7 @@ def integers(value: Any, name: str, expected: str = "integers") -> NDArray[Any]:
 
 
 def array_of_kind(value: Any, name: str, kinds: str, expected: str) -> NDArray[Any]:
-    """`value` as an array of one of these kinds (letters of NumPy's dtype.kind). Raises TypeError.
+    """`value` as an array of one of these kinds (letters of NumPy's dtype.kind). Raises TypeError for another kind.
 
     name: the argument's name in errors. expected: what the error says was expected.
     """

@@ -28,7 +28,7 @@ def with_dot(prefix: str) -> str:
 
 
 def positive(text: str) -> int:
-    """The type of an argument that is a whole number of at least 1."""
+    """The type of an argument that is a whole number from 1 to the largest int in C++."""
     if not text.isdecimal() or not 0 < int(text) <= _LARGEST:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {_LARGEST}, got {text!r}")
     return int(text)

@@ -150,7 +150,7 @@ def is_settled(turns: list[Turn]) -> bool:
 
 
 def summary(turns: list[Turn], task: Task, products: int) -> dict[str, float | bool | None]:
-    """The times of one library. Values are None if the turns are not settled.
+    """The times of one library. If the turns are not settled, all times but fastest and slowest are None.
 
     products: multiply-adds of a row in a step. Each counts as two operations.
     """

@@ -1,4 +1,7 @@
-"""`gatecell info FILE`: shows the content of a file of weights. It copies and packs nothing, so it is fast."""
+"""`gatecell info FILE`: shows the content of a file of weights.
+
+It is fast, because it packs nothing and copies only the arrays that `gatecell.load` converts or unpacks.
+"""
 
 from __future__ import annotations
 

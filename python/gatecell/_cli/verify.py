@@ -1,9 +1,10 @@
 """`gatecell verify FILE`: checks a file's checksums, and compares its layers with another implementation.
 
 The differences must be within the promised bound, see _bound.py. The result is "undecided" in two cases, in which the
-bound would show nothing. The network is chaotic: float32 alone changes the other implementation's outputs by 1e-4 or
-more (by 1e-4 * S/100 where S, the largest sum of |w||x| + |b| of a gate, is above 100). Or sums are too large for
-float32: the bound is a tenth of the outputs' size or more.
+bound would show nothing. The network is chaotic: float32 alone changes the other implementation's outputs by 1e-4 of
+their size or more (by S/100 times as much where S, the largest sum of |w||x| + |b| of a gate, is above 100). Or sums
+are too large for the dtype: the bound is a tenth of the outputs' size or more. The outputs' size is the largest
+absolute output, at least 1.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ._sizes import direction_runs, state_size
 
 HELP = "check a file's checksums, and its recurrent layers against another implementation"
 STEPS, SEED = 20, 0
-CHAOTIC, USELESS = 1e-4, 0.1  # differences above which the result is undecided; times max(1, the largest output)
+CHAOTIC, USELESS = 1e-4, 0.1  # differences from which on the result is undecided; times max(1, the largest output)
 _OTHERS = {"float64": ("NumPy", run_numpy), "torch": ("PyTorch", run_torch)}
 _CHECKED = ("torch.save", "TorchScript", "npz")  # formats with checksums, which load has compared
 _ASSUMED = {  # what verify assumes about an option that the file does not give, by the first word in FoundLayer.choose

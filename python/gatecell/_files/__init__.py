@@ -32,8 +32,9 @@ class Weights(dict[str, NDArray[Any]]):
     lists of TorchScript, storages without a tensor, and tensors of a shard that the index lacks.
 
     `metadata` holds the plain data of the whole file, such as
-    {"epoch": 3, "hyper_parameters": {"lr": 0.1}, "words": {...}}. For a .safetensors file or an index of shards it is
-    the entry that has this name in the format.
+    {"epoch": 3, "hyper_parameters": {"lr": 0.1}, "words": {...}}. For a .safetensors file it is the header's entry
+    __metadata__; for an index of shards, the index's entry metadata joined with the metadata of the shards that were
+    read.
 
     `options` holds what a saved module or TorchScript says about its recurrent layers beside the weights, by prefix:
     {"encoder.": {"batch_first": True, "bidirectional": False}}. A simple RNN also has nonlinearity, and torch's own GRU
@@ -68,8 +69,9 @@ def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False)
     """Reads the arrays of a file by name: `.safetensors` or its index, `.npz`, `.pt` and whatever else torch saves.
 
     The content tells the format; the suffix does not matter. Arrays keep the shapes and dtypes of the file. They are
-    read-only views of the file's memory map. Arrays that NumPy cannot hold as they are get converted: bfloat16 becomes
-    float32, the other byte order becomes the machine's, compressed members of `.npz` are unpacked.
+    read-only, and most are views of the file's memory map. Copies are: bfloat16, which becomes float32; torch's tensors
+    of the other byte order, which becomes the machine's, and its conjugate or negative views; unpacked members of a
+    compressed `.npz`; NumPy arrays in a file of torch.save.
 
     Nothing in a file is ever executed, and torch is not needed. In a file of torch.save names are paths joined by dots:
     `{"model": {"lstm": {...}}}` gives "model.lstm.weight_ih_l0", the members of a list have their numbers as names, and
@@ -86,12 +88,13 @@ def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False)
     prefix: reads only arrays with names that start with it. A missing final dot is added. Their names in the result
     include the prefix. Other arrays are not read, so they may be of any kind.
 
-    check: reads the whole file and compares it with the checksums of zip archives (`.pt`, `.npz`). The structure of
+    check: reads all members of a zip archive (`.pt`, `.npz`) and compares them with its checksums. The structure of
     every file is checked without it, too. `.safetensors` and torch's format before zip have no checksums. An archive
     written without them (torch.serialization.set_crc32_options) is then an error.
 
-    Raises ValueError for a damaged file, for another format, and for a tensor that is sparse, quantised or of a type
-    that NumPy lacks; OSError for a file that cannot be opened. Do not shorten the file while the arrays are in use.
+    Raises ValueError for a damaged file, for another format, for a prefix without arrays, and for a tensor that is
+    sparse, quantised or of a type that NumPy lacks; OSError for a file that cannot be opened. Do not shorten the file
+    while the arrays are in use.
     """
     prefix = with_dot(prefix)
     result = _weights(Path(path), prefix, check)

@@ -14,7 +14,7 @@ _BLOCK = 1 << 22  # elements
 def widened(bfloat16: NDArray[Any]) -> NDArray[np.float32]:
     """Float32 values of bfloat16 numbers, which are given as C-contiguous 16-bit integers.
 
-    If the numbers lie in a file's memory map, only a few of its pages are in memory at a time.
+    If the numbers lie in a file's memory map, only about 8 MB of it are in memory at a time.
     """
     whole, content = bfloat16, bfloat16.base
     while isinstance(content, np.ndarray):

@@ -19,8 +19,7 @@ Holder = tuple[Container, bool]  # a container of members, and whether these are
 def holders_of(node: Any) -> list[Holder]:
     """The containers that hold the members of an object.
 
-    A range has no members: its length is the number of members that this function has read itself, for the walk's
-    limit.
+    A range has no members: its length stands for the work that this function has done itself, for the walk's limit.
     """
     if type(node) is not Call:
         return [(node, False)] if type(node) in (dict, list, tuple) else []

@@ -18,9 +18,9 @@ _NOTHING: Any = object()  # stands for an object that is no plain data, such as 
 def plain(root: Any) -> dict[str, Any]:
     """The entries of a checkpoint's dict that are scalars, or dicts, lists and tuples of scalars, by name.
 
-    Other values are left out of a dict; in a list or a tuple None stands for them. A container that is empty after that
-    is left out, too. Each container is read once, even if several containers share it. A container inside itself is
-    left out.
+    Other values are left out of a dict; in a list or a tuple None stands for them. A container that has only such
+    values is left out, too. Each container is read once, even if several containers share it. A container inside itself
+    is left out.
     """
     entries = _pruned(root)
     if type(entries) in (list, tuple):
@@ -59,7 +59,7 @@ def _held(node: Any, results: dict[int, Any]) -> dict[Any, Any] | list[Any] | tu
 
 
 def _joined(held: Any, result: Callable[[Any], Any]) -> Any:
-    """A container with the plain data of its members. It is the same object if all members of a list are plain."""
+    """A container with the plain data of its members. A list or tuple is the same object if no member differs."""
     if type(held) is dict:
         items = {
             key if type(key) is not OddKey else key_name(key) or f"<item {number}>": plain

@@ -20,7 +20,7 @@ _HEADER = 1 << 16  # NumPy's own limit is 10,000 characters
 
 
 def load_npz(archive: Archive, prefix: str) -> dict[str, NDArray[Any] | None]:
-    """The arrays by name, read-only. None stands for each array with a name that does not start with `prefix`."""
+    """The arrays by name. None stands for each array with a name that does not start with `prefix`."""
     arrays: dict[str, NDArray[Any] | None] = {}
     for member in archive.members:
         name = member.removesuffix(".npy")

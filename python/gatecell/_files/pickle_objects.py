@@ -55,7 +55,10 @@ _MAX_KEY_PARTS, _MAX_KEY = 16, 250  # parts and characters of a key that is show
 
 
 class OddKey:
-    """Stands for a key that could take long to hash: a number with the hash of other numbers, or a deep tuple."""
+    """Stands for a key that is no str, float, None or integer of 32 bits.
+
+    Such a key could take long to hash: a number with the hash of other numbers, or a deep tuple.
+    """
 
     __slots__ = ("key",)
 

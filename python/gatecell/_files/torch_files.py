@@ -199,7 +199,10 @@ class _Reader:
         return np.ndarray(view.shape, elements.dtype, elements.data, begin, strides)
 
     def _elements(self, view: Tensor) -> NDArray[Any]:
-        """The elements of the tensor's storage: a view of the file, or converted once if NumPy cannot hold them."""
+        """The elements of the tensor's storage: a view of the file, or a converted copy, which is made only once.
+
+        bfloat16, the other byte order, and conjugate or negative views are converted.
+        """
         place: Storage = view.storage
         itemsize = _ITEMSIZES[place.dtype]
         raw = self._storages(place.key)[place.begin * itemsize : (place.begin + place.size) * itemsize]

@@ -56,7 +56,7 @@ _WRAPPERS = {
     "torch.Size",
     *(f"{module}.{name}" for module in _BUILTINS for name in ("set", "frozenset", "list", "tuple")),
 }
-# Calls of these names have as arguments a function, a class, and the arguments of the function.
+# Calls of these names have as arguments a function, a class, the arguments of the function, and a state.
 _TYPED = {"torch._tensor._rebuild_from_type_v2", "torch._tensor._rebuild_from_type", "torch.tensor._rebuild_from_type"}
 _MAX_WRAPPERS = 10
 

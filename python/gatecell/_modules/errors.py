@@ -12,7 +12,8 @@ def locate(error: Exception, root: Tree) -> None:
     """Puts the path and the class of the innermost module that raised the error before the error's message.
 
     The path starts at `root`. Each module that the error leaves calls this, and the path from the outermost module
-    remains. The modules are found in the traceback, so that calls without an error take no extra time.
+    remains. The modules are found in the traceback, so that calls without an error take no extra time. Only an error of
+    a built-in class with one text as its argument changes.
     """
     if type(error).__module__ != "builtins" or len(error.args) != 1 or not isinstance(error.args[0], str):
         return

@@ -165,14 +165,15 @@ class Module:
     ) -> IncompatibleKeys:
         """Copy all weights and buffers with keys under `prefix` (with or without its final dot) into the module.
 
-        The names are torch's. Values may be NumPy arrays or torch tensors of any floating point dtype (buffers: of any
-        dtype), on any device. They are converted to the dtype of the values that they replace. After an error nothing
-        has changed. A call that runs in another thread at the same time may use old weights in some layers and new
-        weights in others.
-        Raises ValueError that lists every missing and unexpected key and every key of a wrong shape, with the class of
-        its module. strict=False ignores unexpected keys, and missing keys if their weights have values already; the
-        result has both lists. A missing key is always an error if its weight has no values yet: there is no random
-        initialisation. If a parameter has several names, one of them is enough.
+        The names are torch's. Values may be NumPy arrays or torch tensors of any floating point dtype, on any device;
+        for a buffer of integers or booleans, of a dtype that NumPy casts to the buffer's with casting="same_kind". They
+        are converted to the dtype of the values that they replace. After an error nothing has changed. A call that runs
+        in another thread at the same time may use old weights in some layers and new weights in others.
+        Raises TypeError for values of other dtypes, and ValueError that lists every missing key and every key of a
+        wrong shape, with the class of its module, and every unexpected key. strict=False ignores unexpected keys, and
+        missing keys if their weights have values already; the result has both lists. A missing key is always an error
+        if its weight has no values yet: there is no random initialisation. If a parameter has several names, one of
+        them is enough.
         """
         matches, incompatible = matched(self, state_dict, strict, prefix)
         assign(self, matches)

@@ -83,7 +83,10 @@ def matched(root: Tree, state_dict: Mapping[str, Any], strict: bool, prefix: str
 
 
 def _unexpected(root: Tree, keys: LayerKeys, places: Mapping[str, Slot]) -> list[str]:
-    """The keys under the prefix that no module has, and those that `not_understood` finds for each recurrent layer."""
+    """The keys under the prefix that no module has, and those that `not_understood` finds for each recurrent layer.
+
+    Second names of a recurrent layer's weights are not among them.
+    """
     unexpected = dict.fromkeys(key for name, key in keys.full_names.items() if name not in places)
     known = {keys.prefix + name for name in places}
     for path, module in root.named_modules():

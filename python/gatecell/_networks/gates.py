@@ -71,7 +71,7 @@ class _Cell:
         self.of_h, self.bias_h = blocks("weight_hh", order), blocks("bias_hh", order)
         self.of_c = blocks("weight_peephole", spec.peephole_gates)
         self.projection = weights["weight_hr" + suffix].astype(arithmetic) if spec.proj_size else None
-        # The limits are rounded to the network's dtype, because the core uses them in that dtype.
+        # The limits are rounded to x's dtype, which is the network's by default: the core uses them in that dtype.
         self.gate_clip = float(dtype.type(spec.gate_clip or np.inf))
         self.cell_clip = float(dtype.type(spec.cell_clip or np.inf))
         self.step = {"lstm": self._lstm, "gru": self._gru}.get(spec.cell, self._rnn)

@@ -72,7 +72,8 @@ class Layer(Network, Streamable, Generic[State]):
         lengths: (B) integers from 0 to T in any order: the number of steps of each row. Later steps of x are not read,
         and later steps of y are 0. A row's final state is the state after its last step. The reverse direction begins
         at a row's last step.
-        out: an array for y, (T, B, D*S), or with batch_first (B, T, D*S). The call writes y into it and returns it.
+        out: an array for y, (T, B, D*S), with batch_first (B, T, D*S), or unbatched (T, D*S). The call writes y into it
+        and returns it.
         x may also be a PackedSequence, also torch's. Then y is a PackedSequence, and the rows of hx and h_n are in the
         order before packing.
         If T or B is 0, y is empty and the state does not change.
@@ -167,8 +168,8 @@ class Layer(Network, Streamable, Generic[State]):
     def stream(self, batch_size: int = 1, hx: Any = None) -> Stream:
         """A stream for `batch_size` sequences that arrive step by step. hx: the first state, as for a call.
 
-        Raises ValueError if the layer is bidirectional or hx does not fit, TypeError for a subclass that has a forward
-        of its own, RuntimeError without weights.
+        Raises ValueError for a bidirectional layer and a batch_size below 1, TypeError for a subclass that has a
+        forward of its own, ValueError or TypeError for an hx that does not fit, RuntimeError without weights.
         """
         return Stream(self, batch_size, hx)
 

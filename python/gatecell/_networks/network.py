@@ -282,7 +282,10 @@ class Network(Module):
         return [] if self.bias else ["bias=False"]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Options and weights, without isa and num_threads: the machine that loads the pickle chooses its own."""
+        """Options and weights, without the isa. The machine that loads the pickle chooses its own.
+
+        It also chooses num_threads, unless the constructor got a num_threads: the pickle contains that one.
+        """
         state = {name: value for name, value in vars(self).items() if name not in ("_core", "isa", "num_threads")}
         state["_spec"] = self._spec.values()
         return {**state, "_weights": None if self._core is None else self._core.weights()}

@@ -33,8 +33,9 @@ class PackedSequence(_Fields):
     batch_sizes: (T), int64, for each step the number of rows that have this step.
     sorted_indices: (B), int64, for each packed row its number in the caller's batch. None if the rows are in the
     caller's order.
-    unsorted_indices: the inverse of sorted_indices, which restores the caller's order. It is computed if it is None.
-    Raises ValueError if sorted_indices is no permutation. The functions that use a packed sequence check the rest.
+    unsorted_indices: the inverse of sorted_indices, which restores the caller's order. If only sorted_indices is
+    passed, the inverse is computed, which raises ValueError if sorted_indices is no permutation. The functions that use
+    a packed sequence check the rest.
     """
 
     __slots__ = ()
@@ -106,8 +107,8 @@ def pad_packed_sequence(
     sequence: a PackedSequence, also torch's.
     Returns the rows in the order before packing, (T, B, ...), with batch_first (B, T, ...), of data's dtype, and their
     lengths, (B), int64. T is total_length, or the longest length if that is None.
-    Raises ValueError and TypeError if total_length is below the longest length, if padding_value does not fit data's
-    dtype, or if `sequence` is broken.
+    Raises ValueError and TypeError if total_length is below the longest length, if padding_value is no number, or not
+    finite for data of integers or booleans, or if `sequence` is broken.
     """
     check_bool("batch_first", batch_first)
     if not is_packed(sequence):

@@ -121,7 +121,7 @@ class LayerKeys:
         Lists of numbers get the widest dtype of the other weights. If all are lists, they become float32, as in torch.
         cell_names: the weights of a first layer may have the names that a cell uses (without "_l0"), and those of a
         cell may have the names of a layer.
-        Raises ValueError that lists all mistakes.
+        Raises ValueError that lists all mistakes, TypeError for weights that are not real floating point numbers.
         """
         found = self.weight_keys(shapes, cell_names=cell_names)
         missing = [f"{self.prefix}{name} {shape}" for name, shape in shapes.items() if name not in found]
@@ -191,7 +191,7 @@ class LayerKeys:
         return len({match[1] for name in self.full_names if (match := _LAYER.match(name))})
 
     def _first_layer(self) -> dict[str, Shape]:
-        """The shapes of the first layer's matrices and peepholes, by the names that a cell uses."""
+        """The shapes of the first layer's matrices and of any layer's peepholes, by the names that a cell uses."""
         names = {name: key for key in ("weight_ih", "weight_hh", "weight_hr") for name in (key + "_l0", key)}
         names |= {name: "weight_peephole" for name in self.full_names if re.fullmatch(_PEEPHOLES, name)}
         return {key: self.shape(self.full_names[name]) for name, key in names.items() if name in self.full_names}

@@ -25,7 +25,8 @@ def scope_of(prefix: str) -> str:
 def names_without_values(state_dict: Mapping[Any, Any]) -> list[str]:
     """Names of tensors that a file has and `load` did not read: those outside its prefix, and skipped ones.
 
-    Of the skipped tensors only those count that are named after a recurrent weight.
+    Of the skipped tensors only those count that a saved module has outside its state dict, and that are named after a
+    recurrent weight.
     """
     left_out = [path for path, what in getattr(state_dict, "skipped", {}).items() if what == OUTSIDE]
     return [

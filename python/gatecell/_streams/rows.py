@@ -35,8 +35,8 @@ def rows_of_flags(done: Any, rows: int) -> Ints:
 def rows_of_numbers(which: Any, rows: int) -> Ints:
     """The numbers of the rows that `which` names: an int, a slice, different integers, or a mask (rows,) of booleans.
 
-    Raises IndexError for a row that does not exist, ValueError and TypeError for anything else. Each message says how
-    to pass a mask, because the caller may have meant one.
+    Raises IndexError for a row that does not exist, ValueError and TypeError for anything else. If NumPy can view
+    `which`, the message says how to pass a mask, because the caller may have meant one.
     """
     if isinstance(which, slice):
         return np.arange(*which.indices(rows))

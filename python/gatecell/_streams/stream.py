@@ -33,8 +33,8 @@ class Stream:
         """Compute one time step. x is (B, input_size), or (input_size) for one row. y has the same number of axes.
 
         out: an array for y that does not overlap x. The step writes y into it and returns it. Then no other array is
-        made, unless x is not a C-contiguous array of the network's dtype, or the step is so long (50 us) that it is
-        split among threads.
+        made, unless x is not a C-contiguous array of the network's dtype, out is not C-contiguous, or the step is so
+        long (50 us) that it is split among threads.
         Raises ValueError and TypeError for arrays that do not fit, RuntimeError while another thread uses the stream.
         After an error the state has not changed.
         """
@@ -108,7 +108,10 @@ class Stream:
         return f"Stream({self._net!r}, batch_size={self.batch_size})"
 
     def _step(self, x: ArrayLike, out: Floats | None) -> Floats:
-        """A step that does not take the fast path: x is no array of float32 or float64, an error, or a long step."""
+        """A step that does not take the fast path, for example a long step, or one with a list as x.
+
+        Here arguments that do not fit, and a stream in use, cause an error.
+        """
         net = self._net
         array = float32_or_float64(x, net.dtype, "input")
         expected = (self.batch_size, net.input_size)

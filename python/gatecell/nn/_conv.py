@@ -202,7 +202,7 @@ class _Conv(Module):
 
 
 class Conv1d(_Conv):
-    """torch.nn.Conv1d: (B, in_channels, T) or (in_channels, T) gives (B, out_channels, T'); see `functional.conv1d`."""
+    """torch.nn.Conv1d: (B, in_channels, T) gives (B, out_channels, T'), also without B; see `functional.conv1d`."""
 
     transposed = False
 
