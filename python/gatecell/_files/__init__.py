@@ -40,7 +40,8 @@ class Weights(dict[str, NDArray[Any]]):
     {"encoder.": {"batch_first": True, "bidirectional": False}}. A simple RNN also has nonlinearity, and torch's own GRU
     has reset.
 
-    `outside` lists names of arrays outside the prefix that the reader met on the way to the prefix.
+    `outside` lists names of arrays outside the prefix: in a .safetensors file, a .npz file or an index all, in a file
+    of torch those that the reader met on the way to the prefix.
 
     `format` is the format of the file: "torch.save", "torch.save, before its zip format", "TorchScript", "safetensors",
     "safetensors in shards" or "npz".

@@ -17,7 +17,8 @@ class LSTM(Layer[tuple[Floats, Floats]]):
     c' = f*c + i*g, h' = o*tanh(c'), with proj_size h' = W_hr (o*tanh(c')); s is the sigmoid function. Equations, gate
     order i f g o and argument names are PyTorch's
     (https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html). dropout has no effect, device is None or "cpu",
-    dtype is float32 (the default) or float64. num_threads and isa are chosen for this machine if they are None.
+    dtype is float32 (the default) or float64. If num_threads or isa is None, the environment variable
+    GATECELL_NUM_THREADS or GATECELL_ISA gives it, and if that is not set, it is chosen for this machine.
 
     Options that PyTorch lacks:
     peepholes="diagonal" adds p_i*c to the sum in i, p_f*c to the sum in f and p_o*c' to the sum in o (Gers and

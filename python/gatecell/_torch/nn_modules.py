@@ -73,7 +73,8 @@ def _convert_children(container: Module, module: Any, convert_child: Callable[[A
 def _options(ours: type[Module], module: Any) -> dict[str, Any]:
     """The arguments for the constructor of `ours`: attributes of the module.
 
-    In the module bias is an array; here it is whether there is one. dtype is that of the weights.
+    In the module bias is an array; here it is whether there is one. dtype is float64 if one of the module's tensors is,
+    else float32.
     """
     names = inspect.signature(ours).parameters
     options = {name: getattr(module, name) for name in names if name[0] != "_" and hasattr(module, name)}
