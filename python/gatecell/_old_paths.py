@@ -1,8 +1,9 @@
 """Makes modules available under the names that they had in earlier versions, because pickles contain these names.
 
-A pickle of an object contains the name of the module that defines its class, such as gatecell._layers for LSTM. Two old
-names are not in the table: `gatecell._accelerated` has a file of its own, because it imports torch; the package
-`_accelerate` has the name of an earlier module, so its `__init__` imports the classes of that module.
+A pickle of an object contains the name of the module that defines its class, such as gatecell._layers for LSTM. Three
+old names are not in the table: `gatecell._accelerated` has a file of its own, because it imports torch; the packages
+`_accelerate` and `_state_dict` have the names of earlier modules, so their `__init__` imports the classes of those
+modules.
 """
 
 import sys

@@ -34,7 +34,7 @@ def view(value: Any, name: str, *, force: bool = False) -> Floats:
 
 
 def is_list_of_numbers(value: Any) -> bool:
-    """Whether `value` has no dtype: a Python number, or a list or nested list that begins with one."""
+    """Whether `value` is a Python number, or a list or nested list that begins with one. It then has no dtype."""
     while isinstance(value, (list, tuple)) and value:
         value = value[0]
     return isinstance(value, Real) and not hasattr(value, "dtype")

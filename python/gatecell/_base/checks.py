@@ -11,7 +11,7 @@ import numpy as np
 
 def check_int(name: str, value: Any) -> int:
     """`value` as a Python int. NumPy's integers are accepted. Raises TypeError for other types, also for booleans."""
-    if not isinstance(value, (bool, np.bool_)):  # before NumPy 2.0 np.bool_ has __index__, too
+    if not isinstance(value, (bool, np.bool_)):  # in some versions of NumPy np.bool_ has __index__, too
         with contextlib.suppress(TypeError):
             return operator.index(value)
     raise TypeError(f"expected {name} to be an int, got {type(value).__name__}")
