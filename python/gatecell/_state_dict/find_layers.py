@@ -144,9 +144,9 @@ class _Index:
     def surroundings(self, prefix: str) -> _Surroundings:
         """The entries near the layer with this prefix.
 
-        All entries under the prefix (or under that of an adapter around the layer) come first, sorted by name. From each
-        module that contains the layer, the entries follow that continue the name of a recurrent weight
-        (weight_hh_l0_raw).
+        All entries under the prefix (or under that of an adapter around the layer) come first, sorted by name. The
+        entries that continue the name of a recurrent weight (weight_hh_l0_raw) follow, from each module that
+        contains the layer.
         """
         scope = scope_of(prefix)
         places = range(bisect.bisect_left(self._sorted, scope), len(self._sorted))
