@@ -41,8 +41,6 @@ default_role = "code"
 
 ITEM = re.compile(r"((?:\w+, )*\w+): (.*)")
 CODE = re.compile(r"(`[^`]+`)")
-WIDTH = {"method": 112, "property": 112}  # of the lines of a docstring
-OTHER_WIDTH = 116
 
 
 def drop_github_links(app: Any, name: str, source: list[str]) -> None:
@@ -57,13 +55,12 @@ def as_rst(app: Any, what: str, name: str, thing: Any, options: Any, lines: list
     before its line is full ends a paragraph. An indented paragraph is code.
     """
     names = parameter_names(thing)
+    width = 112 if what in ("method", "property") else 116  # of a line, without its indentation
     result: list[str] = []
     in_item = False
     previous = ""
     for line in lines:
-        ended = previous.endswith((".", ":")) and len(f"{previous} {line.split(' ')[0]}") <= WIDTH.get(
-            what, OTHER_WIDTH
-        )
+        ended = previous.endswith((".", ":")) and len(f"{previous} {line.split(' ')[0]}") <= width
         item = ITEM.fullmatch(line)
         if not line:
             in_item = False
