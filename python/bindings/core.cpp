@@ -12,6 +12,7 @@ namespace py = pybind11;
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ core of gatecell.";
+  register_spec(m);
   register_networks(m);
   register_fast_call(m);
   register_streams(m);

@@ -16,6 +16,7 @@
 #include "checks.h"
 #include "register.h"
 #include "run_call.h"
+#include "spec.h"
 #include "state_arrays.h"
 
 namespace py = pybind11;
@@ -24,10 +25,7 @@ using namespace py::literals;
 namespace {
 
 using gatecell::Call;
-using gatecell::Cell;
 using gatecell::Network;
-using gatecell::Peepholes;
-using gatecell::Reset;
 using gatecell::Spec;
 
 using checks::Array;
@@ -35,81 +33,23 @@ using checks::contiguous;
 using checks::Indices;
 using checks::stride;
 
-// The fields of a Spec, in order. Enumerators are given by their names.
-using SpecValues = std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t, bool, bool, std::int64_t,
-                              std::string, std::string, bool, double, double>;
-
-// The enumerator with this name.
-template <class E, std::size_t N>
-E parse_enumerator(const char* what, const std::string& name, const std::pair<const char*, E> (&names)[N]) {
-  std::string expected;
-  for (std::size_t i = 0; i < N; ++i) {
-    if (name == names[i].first) return names[i].second;
-    expected += std::string(i == 0 ? "'" : i + 1 == N ? " or '" : ", '") + names[i].first + "'";
-  }
-  throw std::invalid_argument("expected " + std::string(what) + " " + expected + ", got '" + name + "'");
-}
-
-Spec make_spec(const SpecValues& values) {
-  constexpr std::pair<const char*, Cell> cells[] = {
-      {"lstm", Cell::lstm}, {"gru", Cell::gru}, {"rnn_tanh", Cell::rnn_tanh}, {"rnn_relu", Cell::rnn_relu}};
-  constexpr std::pair<const char*, Peepholes> peepholes[] = {
-      {"none", Peepholes::none}, {"diagonal", Peepholes::diagonal}, {"full", Peepholes::full}};
-  constexpr std::pair<const char*, Reset> resets[] = {
-      {"after", Reset::after}, {"before", Reset::before}, {"none", Reset::none}};
-  Spec spec;
-  std::string cell, peephole, reset;
-  std::tie(cell, spec.input_size, spec.hidden_size, spec.num_layers, spec.bias, spec.bidirectional, spec.proj_size,
-           peephole, reset, spec.coupled_gates, spec.gate_clip, spec.cell_clip) = values;
-  spec.cell = parse_enumerator("cell", cell, cells);
-  spec.peepholes = parse_enumerator("peepholes", peephole, peepholes);
-  spec.reset = parse_enumerator("reset", reset, resets);
-  gatecell::validate(spec);
-  return spec;
-}
-
-// The names and shapes of the weights that one direction of a layer has.
-std::vector<std::pair<const char*, checks::Shape>> weight_shapes(const Spec& spec, std::int64_t layer) {
-  const std::int64_t rows = spec.num_gates() * spec.hidden_size,
-                     seeing_c = spec.num_peephole_gates() * spec.hidden_size;
-  std::vector<std::pair<const char*, checks::Shape>> shapes = {{"weight_ih", {rows, spec.layer_input(layer)}},
-                                                               {"weight_hh", {rows, spec.state_size()}}};
-  if (spec.bias) shapes.insert(shapes.end(), {{"bias_ih", {rows}}, {"bias_hh", {rows}}});
-  if (spec.peepholes == Peepholes::diagonal) shapes.push_back({"weight_peephole", {seeing_c}});
-  if (spec.peepholes == Peepholes::full) shapes.push_back({"weight_peephole", {seeing_c, spec.hidden_size}});
-  if (spec.proj_size) shapes.push_back({"weight_hr", {spec.proj_size, spec.hidden_size}});
-  return shapes;
-}
-
 template <class T>
 std::vector<gatecell::DirectionWeights<T>> weight_views(const Spec& spec, const std::vector<Array<T>>& arrays) {
-  const auto direction_runs = static_cast<std::size_t>(spec.num_layers * spec.num_directions());
-  const std::size_t expected = direction_runs * weight_shapes(spec, 0).size();
+  const std::size_t expected =
+      static_cast<std::size_t>(spec.direction_runs()) * gatecell::weight_shapes(spec, 0).size();
   if (arrays.size() != expected) {
     throw std::invalid_argument("expected " + std::to_string(expected) + " weights, got " +
                                 std::to_string(arrays.size()));
   }
   std::vector<gatecell::DirectionWeights<T>> views;
   auto array = arrays.begin();
-  for (std::size_t i = 0; i < direction_runs; ++i) {
-    const std::int64_t direction_index = static_cast<std::int64_t>(i), layer = direction_index / spec.num_directions();
-    const std::string suffix =
-        "_l" + std::to_string(layer) + (direction_index % spec.num_directions() ? "_reverse" : "");
-    const auto shapes = weight_shapes(spec, layer);
-    auto next = shapes.begin();
-    const auto next_weight = [&](bool exists) -> const T* {
-      if (!exists) return nullptr;
-      const auto& [name, shape] = *next++;
-      return contiguous(name + suffix, *array++, shape);
-    };
-    gatecell::DirectionWeights<T> w;
-    w.weight_ih = next_weight(true);
-    w.weight_hh = next_weight(true);
-    w.bias_ih = next_weight(spec.bias);
-    w.bias_hh = next_weight(spec.bias);
-    w.weight_peephole = next_weight(spec.peepholes != Peepholes::none);
-    w.weight_hr = next_weight(spec.proj_size > 0);
-    views.push_back(w);
+  for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
+    for (int direction = 0; direction < spec.num_directions(); ++direction) {
+      gatecell::DirectionWeights<T>& view = views.emplace_back();
+      for (const auto& [name, shape] : gatecell::weight_shapes(spec, layer)) {
+        *view.find(name) = contiguous(name + spec_names::suffix(layer, direction), *array++, shape);
+      }
+    }
   }
   return views;
 }
@@ -120,8 +60,8 @@ py::typing::List<Array<T>> weights(const Network<T>& net) {
   py::list arrays;
   for (std::int64_t layer = 0; arrays.size() < values.size(); ++layer) {
     for (int direction = 0; direction < net.spec().num_directions(); ++direction) {
-      for (const auto& weight : weight_shapes(net.spec(), layer)) {
-        arrays.append(Array<T>(weight.second, values[arrays.size()].data()));
+      for (const auto& weight : gatecell::weight_shapes(net.spec(), layer)) {
+        arrays.append(Array<T>(weight.shape, values[arrays.size()].data()));
       }
     }
   }
@@ -234,8 +174,7 @@ py::typing::Dict<py::str, py::object> plan(const Network<T>& net, std::int64_t s
 template <class T>
 void register_network(py::module_& m, const char* class_name, const char* doc) {
   py::class_<Network<T>>(m, class_name, doc)
-      .def(py::init([](const SpecValues& values, const std::vector<Array<T>>& arrays, const std::string& isa) {
-             const Spec spec = make_spec(values);
+      .def(py::init([](const Spec& spec, const std::vector<Array<T>>& arrays, const std::string& isa) {
              return std::make_unique<Network<T>>(spec, weight_views(spec, arrays), gatecell::parse_isa(isa));
            }),
            "spec"_a, "weights"_a, "isa"_a,
@@ -257,10 +196,6 @@ void register_network(py::module_& m, const char* class_name, const char* doc) {
 }  // namespace
 
 void register_networks(py::module_& m) {
-  m.def(
-      "validate", [](const SpecValues& spec) { make_spec(spec); }, "spec"_a,
-      "Raises ValueError for unknown names, sizes below 1 (proj_size: below 0), proj_size >= hidden_size, options of "
-      "another cell, clips that are negative or not finite, and sizes that give more than about 2^46 weights.");
   register_network<float>(m, "Network32", "A packed float32 network; immutable.");
   register_network<double>(m, "Network64", "A packed float64 network; immutable.");
 }

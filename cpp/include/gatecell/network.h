@@ -1,75 +1,19 @@
 // A trained recurrent network, packed for one instruction set.
 //
-// Equations, gate order and shapes are PyTorch's (torch.nn.LSTM, GRU, RNN); s is the sigmoid function:
-//
-//   LSTM  i = s(W_ii x + b_ii + W_hi h + b_hi)      f and o in the same way
-//         g = tanh(W_ig x + b_ig + W_hg h + b_hg)
-//         c' = f*c + i*g                            h' = o*tanh(c')                  gate order: i f g o
-//         with projection:                          h' = W_hr (o*tanh(c'))
-//   GRU   r = s(W_ir x + b_ir + W_hr h + b_hr)      z in the same way
-//         n = tanh(W_in x + b_in + r*(W_hn h + b_hn))
-//         h' = (1-z)*n + z*h                                                         gate order: r z n
-//   RNN   h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu
-//
-// Extended cells have options that PyTorch lacks. a_i is the pre-activation of i, and so on:
-//
-//   LSTM  peepholes (Gers and Schmidhuber 2000): a_i + p_i*c, a_f + p_f*c, a_o + p_o*c'
-//         full peepholes are matrices, and all three see c: a_i + P_i c, a_f + P_f c, a_o + P_o c
-//         coupled gates: f = 1-i, gate order i g o
-//         cell_clip: c' is bounded before o and h' use it
-//   GRU   reset before: n = tanh(W_in x + b_in + b_hn + W_hn (r*h)) (Cho et al. 2014)
-//         no reset: n = tanh(W_in x + b_in + W_hn h + b_hn), gate order z n
-//   all   gate_clip: every pre-activation is bounded (ONNX's clip)
-//
-// Each pre-activation is one chain of multiply-adds, fused where the CPU can do that: bias, input products in k order,
-// recurrent products in k order, peepholes. Only n of a GRU with reset after has two chains: one for W_in x + b_in and
-// one for W_hn h + b_hn. So the results of a row have the same bits for every batch, chunk and number of threads.
+// spec.h has the equations, the gate order and the shapes of the weights.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gatecell/isa.h"
+#include "gatecell/spec.h"
 
 namespace gatecell {
-
-enum class Cell { rnn_tanh, rnn_relu, gru, lstm };
-enum class Peepholes { none, diagonal, full };
-enum class Reset { after, before, none };  // whether r multiplies after or before the product with W_hn
-
-// What a network is, without its weights. Sizes are numbers of features.
-struct Spec {
-  Cell cell = Cell::lstm;
-  std::int64_t input_size = 1;
-  std::int64_t hidden_size = 1;
-  std::int64_t num_layers = 1;
-  bool bias = true;
-  bool bidirectional = false;
-  std::int64_t proj_size = 0;             // LSTM only; 0: no projection
-  Peepholes peepholes = Peepholes::none;  // LSTM only
-  Reset reset = Reset::after;             // GRU only
-  bool coupled_gates = false;             // LSTM only
-  double gate_clip = 0, cell_clip = 0;    // 0: no bound; cell_clip is for the LSTM only
-
-  int num_gates() const {
-    return cell == Cell::lstm ? (coupled_gates ? 3 : 4) : cell == Cell::gru ? (reset == Reset::none ? 2 : 3) : 1;
-  }
-  bool extended() const {  // whether PyTorch lacks this cell
-    return peepholes != Peepholes::none || reset != Reset::after || coupled_gates || gate_clip > 0 || cell_clip > 0;
-  }
-  int num_peephole_gates() const { return coupled_gates ? 2 : 3; }
-  int num_directions() const { return bidirectional ? 2 : 1; }
-  std::int64_t state_size() const { return proj_size ? proj_size : hidden_size; }  // features of h
-  std::int64_t output_size() const { return num_directions() * state_size(); }     // features of y
-  std::int64_t layer_input(std::int64_t layer) const { return layer ? output_size() : input_size; }
-};
-
-// Throws std::invalid_argument for a size below 1 (proj_size: below 0), proj_size >= hidden_size, an option of another
-// cell, a clip that is negative or not finite, and sizes that give more than about 2^46 weights.
-void validate(const Spec& spec);
 
 // The weights of one direction of one layer, row-major, in PyTorch's layout. A weight that the network does not have is
 // null: biases if spec.bias is false, weight_peephole without peepholes, weight_hr without a projection.
@@ -81,6 +25,17 @@ struct DirectionWeights {
   const T* bias_hh = nullptr;          // (gates*H)
   const T* weight_hr = nullptr;        // (proj_size, H)
   const T* weight_peephole = nullptr;  // (3*H), full (3*H, H), of i f o; with coupled gates (2*H), (2*H, H), of i o
+
+  // The member with this name; null for another name.
+  const T** find(const std::string& name) {
+    const std::pair<const char*, const T**> members[] = {
+        {"weight_ih", &weight_ih}, {"weight_hh", &weight_hh}, {"bias_ih", &bias_ih},
+        {"bias_hh", &bias_hh},     {"weight_hr", &weight_hr}, {"weight_peephole", &weight_peephole}};
+    for (const auto& [known, member] : members) {
+      if (name == known) return member;
+    }
+    return nullptr;
+  }
 };
 
 // Where the rows of a call with lengths are in x and y.

@@ -25,24 +25,24 @@ const Kernels<T>& select_kernels(Isa isa) {
 }
 
 // Whether W_hn has panels of its own.
-bool has_candidate(const Spec& spec) { return spec.cell == Cell::gru && spec.extended() && spec.reset != Reset::none; }
+bool has_candidate(const Spec& spec) { return spec.cell == Cell::gru && extended(spec) && spec.reset != Reset::none; }
 
 template <class T>
 CellKernels<T> select_cell(const Kernels<T>& kernels, const Spec& spec) {
-  const bool extended = spec.extended();
+  const bool is_extended = extended(spec);
   switch (spec.cell) {
     case Cell::lstm:
-      return spec.coupled_gates ? kernels.coupled_lstm : extended ? kernels.extended_lstm : kernels.lstm;
+      return spec.coupled_gates ? kernels.coupled_lstm : is_extended ? kernels.extended_lstm : kernels.lstm;
     case Cell::gru:
       return spec.reset == Reset::before ? kernels.reset_before_gru
              : spec.reset == Reset::none ? kernels.no_reset_gru
-             : extended                  ? kernels.clipped_gru
+             : is_extended               ? kernels.clipped_gru
                                          : kernels.gru;
     case Cell::rnn_tanh:
     case Cell::rnn_relu:
       break;
   }
-  return extended ? kernels.clipped_rnn : kernels.rnn;
+  return is_extended ? kernels.clipped_rnn : kernels.rnn;
 }
 
 template <class T>
@@ -85,7 +85,7 @@ void pack_peepholes(const Spec& spec, int lanes, const T* weights, PackedDirecti
 template <class T>
 PackedDirection<T> pack_direction(const Spec& spec, std::int64_t layer, int lanes, const DirectionWeights<T>& w,
                                   BumpAllocator& allocator) {
-  const int gates = spec.num_gates();
+  const int gates = num_gates(spec);
   const std::ptrdiff_t hidden = spec.hidden_size;
   PackedDirection<T> d{};
   d.input = PanelShape(hidden, spec.layer_input(layer), gates, lanes);
@@ -146,7 +146,12 @@ void check_weights(const Spec& spec, const std::vector<DirectionWeights<T>>& wei
 
 template <class T>
 PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeights<T>>& weights, Isa i)
-    : spec(s), isa(i), kernels(select_kernels<T>(i)), cell(select_cell(kernels, s)) {
+    : spec(s),
+      is_extended(extended(s)),
+      barriers_per_step(gatecell::barriers_per_step(s)),
+      isa(i),
+      kernels(select_kernels<T>(i)),
+      cell(select_cell(kernels, s)) {
   check_weights(spec, weights);
   const auto pack_all = [&](BumpAllocator allocator) {
     directions.clear();

@@ -55,6 +55,8 @@ struct PackedNetwork {
   }
 
   Spec spec;
+  bool is_extended;
+  int barriers_per_step;
   Isa isa;
   const Kernels<T>& kernels;
   CellKernels<T> cell;

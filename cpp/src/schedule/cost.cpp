@@ -70,8 +70,7 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
       plan.fused ? 0 : 2 * pre_activations * share * static_cast<double>(share_rows) * sizeof(T) * rate.l2_byte;
   const double computed = plan.fused ? overlap(projecting + stepping, reading)
                                      : overlap(projecting, pre_activation_traffic) + overlap(stepping, reading);
-  const double barriers = spec.proj_size || spec.reset == Reset::before ? 2 : 1;
-  const double waiting = plan.hidden_parts > 1 ? barriers * barrier_seconds() : 0;
+  const double waiting = plan.hidden_parts > 1 ? net.barriers_per_step * barrier_seconds() : 0;
 
   Cost total;
   total.level = total_bytes > kL3 ? Limit::memory : bytes > kL2 ? Limit::l3 : bytes > kL1 ? Limit::l2 : Limit::l1;

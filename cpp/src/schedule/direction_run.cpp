@@ -34,7 +34,7 @@ DirectionRun<T>::DirectionRun(const PackedNetwork<T>& net, std::int64_t layer, i
   h_next_ = state();
   c_ = net.spec.cell == Cell::lstm ? hidden() : nullptr;
   c_next_ = w.peephole.units ? hidden() : c_;
-  args_.sums = net.spec.extended() ? allocator.allocate<T>(group_rows * pre_activations) : nullptr;
+  args_.sums = net.is_extended ? allocator.allocate<T>(group_rows * pre_activations) : nullptr;
   args_.reset_h = w.candidate.units ? hidden() : nullptr;
   hidden_ = w.projection.units ? hidden() : nullptr;
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from numpy.typing import ArrayLike
 
 from .._base.arrays import Floats
-from .._base.spec import Spec
+from .._base.spec import make_spec
 from .network import Network
 from .options import check_reset, rnn_cell, spec_clip, spec_peepholes
 
@@ -76,7 +76,7 @@ class LSTMCell(Cell[tuple[Floats, Floats]]):
         gate_clip: float | None = None,
         cell_clip: float | None = None,
     ) -> None:
-        spec = Spec(
+        spec = make_spec(
             "lstm",
             input_size,
             hidden_size,
@@ -110,7 +110,7 @@ class GRUCell(Cell[Floats]):
     ) -> None:
         check_reset(reset)
         clip = spec_clip("gate_clip", gate_clip)
-        spec = Spec("gru", input_size, hidden_size, bias=bias, reset=reset, gate_clip=clip)
+        spec = make_spec("gru", input_size, hidden_size, bias=bias, reset=reset, gate_clip=clip)
         super().__init__(spec, device, dtype, num_threads, isa)
         self.reset = reset
 
@@ -132,7 +132,7 @@ class RNNCell(Cell[Floats]):
         gate_clip: float | None = None,
     ) -> None:
         cell, clip = rnn_cell(nonlinearity), spec_clip("gate_clip", gate_clip)
-        spec = Spec(cell, input_size, hidden_size, bias=bias, gate_clip=clip)
+        spec = make_spec(cell, input_size, hidden_size, bias=bias, gate_clip=clip)
         super().__init__(spec, device, dtype, num_threads, isa)
         self.nonlinearity = nonlinearity
 

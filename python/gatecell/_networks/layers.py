@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._base.arrays import Floats
-from .._base.spec import Spec
+from .._base.spec import make_spec
 from .layer_base import Layer
 from .options import check_reset, rnn_cell, spec_clip, spec_peepholes
 
@@ -52,7 +52,7 @@ class LSTM(Layer[tuple[Floats, Floats]]):
         gate_clip: float | None = None,
         cell_clip: float | None = None,
     ) -> None:
-        spec = Spec(
+        spec = make_spec(
             "lstm",
             input_size,
             hidden_size,
@@ -104,7 +104,7 @@ class GRU(Layer[Floats]):
     ) -> None:
         check_reset(reset)
         clip = spec_clip("gate_clip", gate_clip)
-        spec = Spec("gru", input_size, hidden_size, num_layers, bias, bidirectional, reset=reset, gate_clip=clip)
+        spec = make_spec("gru", input_size, hidden_size, num_layers, bias, bidirectional, reset=reset, gate_clip=clip)
         super().__init__(spec, batch_first, dropout, device, dtype, num_threads, isa)
         self.reset = reset
 
@@ -135,6 +135,6 @@ class RNN(Layer[Floats]):
         gate_clip: float | None = None,
     ) -> None:
         cell, clip = rnn_cell(nonlinearity), spec_clip("gate_clip", gate_clip)
-        spec = Spec(cell, input_size, hidden_size, num_layers, bias, bidirectional, gate_clip=clip)
+        spec = make_spec(cell, input_size, hidden_size, num_layers, bias, bidirectional, gate_clip=clip)
         super().__init__(spec, batch_first, dropout, device, dtype, num_threads, isa)
         self.nonlinearity = nonlinearity

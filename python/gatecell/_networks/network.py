@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 # Options that torch.nn lacks, with their defaults, in the order in which the repr shows them.
 _EXTENSIONS = {"peepholes": None, "coupled_gates": False, "reset": "after", "gate_clip": None, "cell_clip": None}
 
+# The order in which gatecell 0.1 pickled the values of a Spec.
+_FIELDS_OF_0_1 = (
+    "cell input_size hidden_size num_layers bias bidirectional proj_size peepholes reset coupled_gates gate_clip "
+    "cell_clip"
+).split()
+
 
 class Network(Module):
     """Base of layers and cells: modules that keep their weights in the core.
@@ -213,7 +219,7 @@ class Network(Module):
         """A network of the core with these weights, which are in the order of `_shapes`."""
         weights: list[Any] = [contiguous(cast(array, self.dtype)) for array in arrays]
         core: Any = Network32 if self.dtype == np.float32 else Network64
-        return core(self._spec.values(), weights, self.isa)
+        return core(self._spec, weights, self.isa)
 
     def _loaded(self) -> Any:
         """The network of the core. Raises RuntimeError if there are no weights yet."""
@@ -287,14 +293,17 @@ class Network(Module):
         It also chooses num_threads, unless the constructor got a num_threads: the pickle contains that one.
         """
         state = {name: value for name, value in vars(self).items() if name not in ("_core", "isa", "num_threads")}
-        state["_spec"] = self._spec.values()
+        state["_spec"] = self._spec.fields()
         return {**state, "_weights": None if self._core is None else self._core.weights()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         weights = state.pop("_weights")
         vars(self).update(state)
-        if isinstance(self._spec, tuple):  # earlier versions pickled the Spec itself
-            self._spec = Spec(*self._spec)
+        spec: Any = self._spec
+        if isinstance(spec, tuple):
+            spec = dict(zip(_FIELDS_OF_0_1, spec, strict=True))
+        if isinstance(spec, dict):  # an earlier version pickled the Spec itself
+            self._spec = Spec(**spec)
         self.num_threads = defaults.choose_threads(self._num_threads)
         self.isa = defaults.choose_isa(None)
         self._core = None if weights is None else self._pack(weights)

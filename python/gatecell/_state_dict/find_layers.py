@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .._base.spec import Spec
+from .._base.spec import make_spec
 from .cures import frozen, quantised
 from .layer_keys import SAVED_OPTIONS, LayerKeys, first_lines
 from .names import ancestors, is_named_after_weight, names_without_values, recurrent_weights, scope_of
@@ -178,7 +178,7 @@ def _layer(surroundings: _Surroundings, prefix: str, saved_options: Mapping[str,
         "reset": "none" if kind == "GRU" and gates == 2 else "after",
     }
     cell = "rnn_tanh" if kind == "RNN" else kind.lower()
-    spec = Spec(cell, **sizes, **{**flags, "peepholes": peepholes or "none"})
+    spec = make_spec(cell, **sizes, **{**flags, "peepholes": peepholes or "none"})
     arrays, (_, beside) = keys.arrays(spec.shapes(), strict=False, cell_names=True)
     weight_keys = keys.weight_keys(spec.shapes(), cell_names=True).values()
     flags |= {name: saved_options[name] for name in SAVED_OPTIONS if name in saved_options}

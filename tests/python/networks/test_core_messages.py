@@ -6,7 +6,6 @@ They name the array or the option, what was expected and what came.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,10 @@ import torch
 
 import gatecell
 from gatecell import _core
-from gatecell._base.spec import Spec
+from gatecell._base.spec import make_spec
 
 L, B, INPUTS, HIDDEN, PROJECTED = 2, 3, 5, 8, 4
-SPEC = Spec("lstm", INPUTS, HIDDEN, L, proj_size=PROJECTED)
+SPEC = make_spec("lstm", INPUTS, HIDDEN, L, proj_size=PROJECTED)
 
 
 def zeros(*shape: int) -> Any:
@@ -45,7 +44,7 @@ class Core:
     def load(self, wrong: int, array: Any) -> None:
         weights = [zeros(*shape) for shape in SPEC.shapes().values()]
         weights[wrong : wrong + 1] = array
-        _core.Network32(SPEC.values(), weights, "sse2" if "sse2" in gatecell.available_isas() else "neon")
+        _core.Network32(SPEC, weights, "sse2" if "sse2" in gatecell.available_isas() else "neon")
 
 
 X = zeros(6, B, INPUTS)
@@ -156,7 +155,7 @@ def test_errors_name_the_option() -> None:
         ),
     ):
         with pytest.raises(ValueError) as caught:  # noqa: PT011
-            replace(SPEC, **change)
+            _core.Spec(**{**SPEC.fields(), **change})
         assert str(caught.value) == message
 
 
@@ -176,7 +175,7 @@ def test_errors_name_the_count_or_instruction_set() -> None:
             "expected a network of one direction for a pool of streams, got a bidirectional one",
         ),
         (
-            lambda: _core.Network32(net._spec.values(), net._core.weights(), "avx3"),
+            lambda: _core.Network32(net._spec, net._core.weights(), "avx3"),
             f"expected an instruction set of this machine ({isas}), got 'avx3'",
         ),
     ):

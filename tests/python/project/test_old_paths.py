@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import astuple
 from pathlib import Path
 from types import ModuleType
 
@@ -70,16 +69,18 @@ def test_an_old_name_leads_to_its_class(name: str) -> None:
     assert OLD_NAMES[name] in (found, None)
 
 
-def test_a_pickle_with_a_spec_loads() -> None:
-    """Networks pickled their Spec itself; now they pickle its values."""
-    net = gatecell.from_torch(torch.nn.LSTM(3, 4, num_layers=2))
+def test_pickles_of_the_earlier_forms_of_a_spec_load() -> None:
+    """Networks pickled their Spec itself, then a tuple of its values. Now they pickle its values by name."""
+    net = gatecell.from_torch(torch.nn.LSTM(3, 4, num_layers=2, proj_size=2))
     state = net.__getstate__()
-    assert state["_spec"] == astuple(net._spec)
-    old = object.__new__(gatecell.LSTM)
-    old.__setstate__({**state, "_spec": net._spec})
-    new = pickle.loads(pickle.dumps(net))
+    values = ("lstm", 3, 4, 2, True, False, 2, "none", "after", False, 0.0, 0.0)  # in the order of version 0.1
+    copies = [pickle.loads(pickle.dumps(net))]
+    for spec in (net._spec, values):
+        copy = object.__new__(gatecell.LSTM)
+        copy.__setstate__({**state, "_spec": spec})
+        copies.append(copy)
     x = np.ones((5, 2, 3), np.float32)
-    for copy in (old, new):
+    for copy in copies:
         assert copy._spec == net._spec
         np.testing.assert_array_equal(copy(x)[0], net(x)[0])
 

@@ -1,9 +1,10 @@
 // Validation of a network's specification.
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 #include <string>
 
-#include "gatecell/network.h"
+#include "gatecell/spec.h"
 
 namespace gatecell {
 namespace {
@@ -13,18 +14,25 @@ void require_at_least_one(const char* what, std::int64_t value) {
   throw std::invalid_argument("expected " + std::string(what) + " of at least 1, got " + std::to_string(value));
 }
 
-const char* with_article(Cell cell) { return cell == Cell::lstm ? "an LSTM" : cell == Cell::gru ? "a GRU" : "an RNN"; }
-
-// Throws if an option is set that only `its_cell` has.
-void require_cell(bool is_set, const char* option, Cell its_cell, Cell cell) {
-  if (!is_set || cell == its_cell) return;
-  throw std::invalid_argument(std::string("expected ") + with_article(its_cell) + " for " + option + ", got " +
-                              with_article(cell));
+[[noreturn]] void throw_wrong_cell(Cell expected, const std::string& option, Cell cell) {
+  throw std::invalid_argument(std::string("expected ") + info(expected).with_article + " for " + option + ", got " +
+                              info(cell).with_article);
 }
 
-void require_valid_clip(const char* what, double clip) {
-  if (!(clip >= 0 && clip <= std::numeric_limits<double>::max())) {
-    throw std::invalid_argument("expected " + std::string(what) + " finite and positive, got " + std::to_string(clip));
+// Checks the value of an option, and that the cell has the option.
+void validate_option(const Option& option, const Spec& spec) {
+  const double value = option.get(spec);
+  const bool exists = std::find(option.cells.begin(), option.cells.end(), spec.cell) != option.cells.end();
+  if (!exists && value != 0) {
+    const bool is_named = option.kind != Option::Kind::choice || option.choices[0] == std::string("none");
+    throw_wrong_cell(
+        option.cells[0],
+        is_named ? option.name : "another " + std::string(option.name) + " than '" + option.choices[0] + "'",
+        spec.cell);
+  }
+  if (option.kind == Option::Kind::bound && !(value >= 0 && value <= std::numeric_limits<double>::max())) {
+    throw std::invalid_argument("expected " + std::string(option.name) + " finite and positive, got " +
+                                std::to_string(value));
   }
 }
 
@@ -38,7 +46,7 @@ std::int64_t count_weights(const Spec& s) {
     std::int64_t c = 0;
     return a < 0 || b < 0 || __builtin_mul_overflow(a, b, &c) ? -1 : c;
   };
-  const std::int64_t rows = multiply(add(s.hidden_size, 16), s.num_gates());
+  const std::int64_t rows = multiply(add(s.hidden_size, 16), num_gates(s));
   const std::int64_t output = multiply(s.state_size(), s.num_directions());
   const std::int64_t columns =
       add(add(add(s.input_size, output), s.state_size()), add(s.proj_size, add(s.hidden_size, 16)));
@@ -51,17 +59,12 @@ void validate(const Spec& s) {
   require_at_least_one("input_size", s.input_size);
   require_at_least_one("hidden_size", s.hidden_size);
   require_at_least_one("num_layers", s.num_layers);
-  require_cell(s.proj_size != 0, "proj_size", Cell::lstm, s.cell);
+  if (s.proj_size != 0 && s.cell != Cell::lstm) throw_wrong_cell(Cell::lstm, "proj_size", s.cell);
   if (s.proj_size < 0 || s.proj_size >= s.hidden_size) {
     throw std::invalid_argument("expected proj_size from 0 to hidden_size - 1 = " + std::to_string(s.hidden_size - 1) +
                                 ", got " + std::to_string(s.proj_size));
   }
-  require_cell(s.peepholes != Peepholes::none, "peepholes", Cell::lstm, s.cell);
-  require_cell(s.coupled_gates, "coupled_gates", Cell::lstm, s.cell);
-  require_cell(s.reset != Reset::after, "another reset than 'after'", Cell::gru, s.cell);
-  require_cell(s.cell_clip != 0, "cell_clip", Cell::lstm, s.cell);
-  require_valid_clip("gate_clip", s.gate_clip);
-  require_valid_clip("cell_clip", s.cell_clip);
+  for (const Option& option : options()) validate_option(option, s);
   const std::int64_t weights = count_weights(s);
   if (weights < 0 || weights > (std::int64_t{1} << 46)) {
     throw std::invalid_argument(
