@@ -149,8 +149,9 @@ class Stream;
 template <class T>
 class Network {
  public:
-  // weights: layer by layer, forward direction first. They are copied. Throws std::invalid_argument for a wrong spec,
-  // number of weights or ISA, and for a weight that is missing or not wanted; std::bad_alloc.
+  // weights: layer by layer, forward direction first. They are packed, and not read after this. Throws
+  // std::invalid_argument for a wrong spec, number of weights or ISA, and for a weight that is missing or not wanted;
+  // std::bad_alloc.
   Network(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa);
   ~Network();
   Network(const Network&);  // shares the weights
@@ -160,7 +161,7 @@ class Network {
 
   const Spec& spec() const;
   Isa isa() const;
-  std::size_t nbytes() const;  // memory of the packed weights
+  std::size_t nbytes() const;  // memory of the packed weights, which is all that a network keeps
 
   Plan plan(std::int64_t steps, std::int64_t rows, int num_threads) const;
   Plan plan(const Call<T>& call, int num_threads) const;  // considers the lengths of the call
@@ -175,10 +176,6 @@ class Network {
   // Follows the plan, or uses fewer threads if the thread pool is busy. Also throws std::invalid_argument for a plan
   // that is not valid for this network and call.
   void forward(const Call<T>& call, const Plan& plan) const;
-
-  // The weights as given, bit for bit, in torch's order per direction: weight_ih, weight_hh, bias_ih, bias_hh,
-  // weight_peephole, weight_hr, without those that the network does not have.
-  std::vector<std::vector<T>> weights() const;
 
  private:
   friend class Stream<T>;
