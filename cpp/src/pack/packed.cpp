@@ -28,97 +28,88 @@ const Kernels<T>& select_kernels(Isa isa) {
 bool has_candidate(const Spec& spec) { return spec.cell == Cell::gru && spec.extended() && spec.reset != Reset::none; }
 
 template <class T>
-CellKernels<T> select_cell(const Kernels<T>& kernels, const Spec& spec) {
-  const bool extended = spec.extended();
-  switch (spec.cell) {
-    case Cell::lstm:
-      return spec.coupled_gates ? kernels.coupled_lstm : extended ? kernels.extended_lstm : kernels.lstm;
-    case Cell::gru:
-      return spec.reset == Reset::before ? kernels.reset_before_gru
-             : spec.reset == Reset::none ? kernels.no_reset_gru
-             : extended                  ? kernels.clipped_gru
-                                         : kernels.gru;
-    case Cell::rnn_tanh:
-    case Cell::rnn_relu:
-      break;
-  }
-  return extended ? kernels.clipped_rnn : kernels.rnn;
-}
-
-template <class T>
-const T* pack_matrix(const PanelShape& shape, const T* matrix, BumpAllocator& allocator,
-                     std::size_t alignment = kPage) {
-  if (shape.size() == 0) return nullptr;
-  T* panels = allocator.allocate<T>(shape.size(), alignment);
-  if (panels) pack_panels(shape, matrix, panels);
-  return panels;
-}
-
-template <class T>
-const T* copy_array(const T* from, std::ptrdiff_t count, BumpAllocator& allocator) {
-  if (!from) return nullptr;
-  T* to = allocator.allocate<T>(count);
-  if (to) std::copy_n(from, count, to);
-  return to;
-}
-
-template <class T>
 T clip_or_infinity(double clip) {
   return clip > 0 ? static_cast<T>(clip) : std::numeric_limits<T>::infinity();
 }
 
-// Packs the peepholes of i, f and o; with coupled gates of i and o.
+// Sets the options of a cell that are numbers.
 template <class T>
-void pack_peepholes(const Spec& spec, int lanes, const T* weights, PackedDirection<T>& d, BumpAllocator& allocator) {
-  const std::ptrdiff_t hidden = spec.hidden_size;
-  const bool full = spec.peepholes == Peepholes::full;
-  d.peephole = full ? PanelShape(hidden, hidden, 1, lanes) : PanelShape();
-  const PanelShape shape(hidden, full ? hidden : 1, 1, lanes);  // a diagonal is a matrix of one column
-  for (int gate = 0, given = 0; gate < 3; ++gate) {
-    if (gate == 1 && spec.coupled_gates) continue;
-    (full ? d.extended.peephole_panels : d.extended.peepholes)[gate] = pack_matrix(
-        shape, weights ? weights + given++ * hidden * shape.depth : nullptr, allocator, full ? kPage : kCacheLine);
+void set_numbers(const Spec& spec, ExtendedArgs<T>& args) {
+  args.gate_clip = clip_or_infinity<T>(spec.gate_clip);
+  args.cell_clip = clip_or_infinity<T>(spec.cell_clip);
+}
+
+// Packs the weights of one direction. Where the allocator gives no memory, this only measures.
+template <class T>
+class DirectionPacker {
+ public:
+  DirectionPacker(const Spec& spec, const PanelFormat& format, PackRow<T> pack_row, BumpAllocator& allocator)
+      : spec_(spec), format_(format), pack_row_(pack_row), allocator_(allocator) {}
+
+  PackedDirection<T> pack(std::int64_t layer, const DirectionWeights<T>& w) {
+    const int gates = spec_.num_gates();
+    const std::ptrdiff_t hidden = spec_.hidden_size;
+    PackedDirection<T> d{};
+    d.input = PanelShape(hidden, spec_.layer_input(layer), gates, format_);
+    const int recurrent_gates = has_candidate(spec_) ? gates - 1 : gates;
+    d.recurrent = PanelShape(hidden, spec_.state_size(), recurrent_gates, format_);
+    d.candidate = PanelShape(recurrent_gates < gates ? hidden : 0, hidden, 1, format_);
+    d.projection = PanelShape(spec_.proj_size, hidden, 1, format_);
+    d.input_panels = matrix(d.input, w.weight_ih);
+    d.recurrent_panels = matrix(d.recurrent, w.weight_hh);
+    d.projection_panels = matrix(d.projection, w.weight_hr);
+    d.extended.candidate_panels = matrix(d.candidate, w.weight_hh + recurrent_gates * hidden * hidden);
+    set_numbers(spec_, d.extended);
+    if (spec_.peepholes != Peepholes::none) pack_peepholes(w.weight_peephole, d);
+
+    // If r multiplies after the product, b_hn is not added to b_in: it starts a chain of its own.
+    const bool gru = spec_.cell == Cell::gru && spec_.reset == Reset::after;
+    T* bias = allocator_.template allocate<T>(d.input.padded_units() * gates);
+    if (bias) pack_bias(d.input, gru ? 2 : gates, w.bias_ih, w.bias_hh, bias);
+    d.bias = bias;
+    if (gru) d.recurrent_bias = vector(hidden, w.bias_hh ? w.bias_hh + 2 * hidden : nullptr);
+    d.projection_bias = vector(spec_.proj_size, nullptr);
+    return d;
   }
-}
 
-// With an empty allocator this only measures.
-template <class T>
-PackedDirection<T> pack_direction(const Spec& spec, std::int64_t layer, int lanes, const DirectionWeights<T>& w,
-                                  BumpAllocator& allocator) {
-  const int gates = spec.num_gates();
-  const std::ptrdiff_t hidden = spec.hidden_size;
-  PackedDirection<T> d{};
-  d.input = PanelShape(hidden, spec.layer_input(layer), gates, lanes);
-  const int recurrent_gates = has_candidate(spec) ? gates - 1 : gates;
-  d.recurrent = PanelShape(hidden, spec.state_size(), recurrent_gates, lanes);
-  d.candidate = PanelShape(recurrent_gates < gates ? hidden : 0, hidden, 1, lanes);
-  d.projection = PanelShape(spec.proj_size, hidden, 1, lanes);
-  d.input_panels = pack_matrix(d.input, w.weight_ih, allocator);
-  d.recurrent_panels = pack_matrix(d.recurrent, w.weight_hh, allocator);
-  d.projection_panels = pack_matrix(d.projection, w.weight_hr, allocator);
-  d.extended.gate_clip = clip_or_infinity<T>(spec.gate_clip);
-  d.extended.cell_clip = clip_or_infinity<T>(spec.cell_clip);
-  d.extended.candidate_panels =
-      pack_matrix(d.candidate, w.weight_hh ? w.weight_hh + recurrent_gates * hidden * hidden : nullptr, allocator);
-  if (spec.peepholes != Peepholes::none) pack_peepholes(spec, lanes, w.weight_peephole, d, allocator);
+ private:
+  Panels matrix(const PanelShape& shape, const T* weights) {
+    if (shape.size() == 0) return {};
+    auto* panels = allocator_.template allocate<std::byte>(shape.bytes(), kPage);
+    float* vectors = shape.lane_vectors ? allocator_.template allocate<float>(shape.lane_vectors_size()) : nullptr;
+    if (panels) pack_panels(shape, pack_row_, weights, panels, vectors);
+    return {panels, vectors};
+  }
 
-  // If r multiplies after the product, b_hn is not added to b_in: it starts a chain of its own.
-  const bool gru = spec.cell == Cell::gru && spec.reset == Reset::after;
-  T* bias = allocator.allocate<T>(d.input.padded_units() * gates);
-  if (bias) pack_bias(d.input, gru ? 2 : gates, w.bias_ih, w.bias_hh, bias);
-  d.bias = bias;
-  const PanelShape one_gate(hidden, 1, 1, lanes);
-  T* recurrent_bias = gru ? allocator.allocate<T>(one_gate.padded_units()) : nullptr;
-  if (recurrent_bias) pack_bias<T>(one_gate, 0, w.bias_hh ? w.bias_hh + 2 * hidden : nullptr, nullptr, recurrent_bias);
-  d.recurrent_bias = recurrent_bias;
-  T* zeros = allocator.allocate<T>(d.projection.padded_units());
-  if (zeros) std::fill_n(zeros, d.projection.padded_units(), T(0));
-  d.projection_bias = zeros;
+  // One number of each unit, [block][W]. Null values are zeros.
+  const T* vector(std::ptrdiff_t units, const T* values) {
+    const PanelShape shape(units, 1, 1, format_);
+    T* packed = allocator_.template allocate<T>(shape.padded_units());
+    if (packed) pack_bias<T>(shape, 0, values, nullptr, packed);
+    return packed;
+  }
 
-  d.raw_bias_ih = copy_array(w.bias_ih, gates * hidden, allocator);
-  d.raw_bias_hh = copy_array(w.bias_hh, gates * hidden, allocator);
-  return d;
-}
+  // The peepholes of i, f and o; with coupled gates of i and o.
+  void pack_peepholes(const T* weights, PackedDirection<T>& d) {
+    const std::ptrdiff_t hidden = spec_.hidden_size;
+    const bool full = spec_.peepholes == Peepholes::full;
+    if (full) d.peephole = PanelShape(hidden, hidden, 1, format_);
+    for (int gate = 0; gate < 3; ++gate) {
+      if (gate == 1 && spec_.coupled_gates) continue;
+      if (full) {
+        d.extended.peephole_panels[gate] = matrix(d.peephole, weights);
+      } else {
+        d.extended.peepholes[gate] = vector(hidden, weights);
+      }
+      weights += full ? hidden * hidden : hidden;
+    }
+  }
+
+  const Spec& spec_;
+  const PanelFormat& format_;
+  const PackRow<T> pack_row_;
+  BumpAllocator& allocator_;
+};
 
 template <class T>
 void check_weights(const Spec& spec, const std::vector<DirectionWeights<T>>& weights) {
@@ -144,15 +135,36 @@ void check_weights(const Spec& spec, const std::vector<DirectionWeights<T>>& wei
 
 }  // namespace
 
+CellKernel cell_kernel(const Spec& spec) {
+  const bool extended = spec.extended();
+  switch (spec.cell) {
+    case Cell::lstm:
+      return spec.coupled_gates ? CellKernel::coupled_lstm : extended ? CellKernel::extended_lstm : CellKernel::lstm;
+    case Cell::gru:
+      return spec.reset == Reset::before ? CellKernel::reset_before_gru
+             : spec.reset == Reset::none ? CellKernel::no_reset_gru
+             : extended                  ? CellKernel::clipped_gru
+                                         : CellKernel::gru;
+    case Cell::rnn_tanh:
+    case Cell::rnn_relu:
+      break;
+  }
+  return extended ? CellKernel::clipped_rnn : CellKernel::rnn;
+}
+
 template <class T>
-PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeights<T>>& weights, Isa i)
-    : spec(s), isa(i), kernels(select_kernels<T>(i)), cell(select_cell(kernels, s)) {
+PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeights<T>>& weights, Isa i, WeightType type)
+    : spec(s),
+      isa(i),
+      weight_type(type),
+      kernels(select_kernels<T>(i).weight_types[static_cast<int>(type)]),
+      cell(kernels.cells[static_cast<int>(cell_kernel(s))]) {
   check_weights(spec, weights);
   const auto pack_all = [&](BumpAllocator allocator) {
     directions.clear();
+    DirectionPacker<T> packer(spec, kernels.format, pack_row<T>(type), allocator);
     for (std::size_t n = 0; n < weights.size(); ++n) {
-      const std::int64_t layer = static_cast<std::int64_t>(n) / spec.num_directions();
-      directions.push_back(pack_direction(spec, layer, kernels.lanes, weights[n], allocator));
+      directions.push_back(packer.pack(static_cast<std::int64_t>(n) / spec.num_directions(), weights[n]));
     }
     return allocator.used();
   };
@@ -166,36 +178,6 @@ PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeight
   }
   packed_networks.fetch_add(1, std::memory_order_relaxed);
 }
-
-template <class T>
-void unpack(const PackedDirection<T>& d, std::vector<std::vector<T>>& weights) {
-  const auto append = [&](const PanelShape& shape, const T* panels) {
-    if (!panels) return;
-    const std::size_t size = weights.back().size();
-    weights.back().resize(size + static_cast<std::size_t>(shape.units * shape.num_gates * shape.depth));
-    unpack_panels(shape, panels, weights.back().data() + size);
-  };
-  const auto vector = [&](const T* values, std::ptrdiff_t count) {
-    if (values) weights.emplace_back(values, values + count);
-  };
-  weights.emplace_back();
-  append(d.input, d.input_panels);
-  weights.emplace_back();
-  append(d.recurrent, d.recurrent_panels);
-  append(d.candidate, d.extended.candidate_panels);
-  vector(d.raw_bias_ih, d.input.units * d.input.num_gates);
-  vector(d.raw_bias_hh, d.input.units * d.input.num_gates);
-  weights.emplace_back();
-  const PanelShape diagonal(d.input.units, 1, 1, d.input.lanes);
-  for (const T* values : d.extended.peepholes) append(diagonal, values);
-  for (const T* panels : d.extended.peephole_panels) append(d.peephole, panels);
-  if (weights.back().empty()) weights.pop_back();
-  if (d.projection_panels) weights.emplace_back();
-  append(d.projection, d.projection_panels);
-}
-
-template void unpack<float>(const PackedDirection<float>&, std::vector<std::vector<float>>&);
-template void unpack<double>(const PackedDirection<double>&, std::vector<std::vector<double>>&);
 
 std::int64_t pack_count() { return packed_networks.load(std::memory_order_relaxed); }
 
