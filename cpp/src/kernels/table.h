@@ -123,7 +123,7 @@ struct CellKernels {
   void (*step)(const StepArgs<T>&);
 };
 
-// The kernels that read panels of one weight type.
+// The kernels that read panels of one weight type. All is zero where T has no kernels for this weight type.
 template <class T>
 struct WeightKernels {
   PanelFormat format;
