@@ -20,11 +20,21 @@ constexpr WeightKernels<T> weight_kernels() {
   return kernels;
 }
 
+// Adds the kernels of this weight type and of those after it.
+template <class T, int type = 0>
+constexpr void add_weight_types(Kernels<T>& kernels) {
+  if constexpr (type < static_cast<int>(WeightType::count)) {
+    using Weight = StoredWeight<T, static_cast<WeightType>(type)>;
+    if constexpr (!std::is_void_v<typename Weight::Storage>) kernels.weight_types[type] = weight_kernels<T, Weight>();
+    add_weight_types<T, type + 1>(kernels);
+  }
+}
+
 template <class T>
 constexpr Kernels<T> kernels() {
   Kernels<T> kernels{};
   kernels.lanes = kLanes<T>;
-  kernels.weight_types[static_cast<int>(WeightType::native)] = weight_kernels<T, NativeWeight<T>>();
+  add_weight_types(kernels);
   kernels.sigmoid = map_array<T, sigmoid<T>>;
   kernels.tanh = map_array<T, tanh<T>>;
   return kernels;

@@ -5,7 +5,6 @@
 // the FMA units (4 cycles latency each) enough independent chains.
 #pragma once
 
-#include "table.h"
 #include "weight.h"
 
 namespace gatecell {

@@ -1,15 +1,20 @@
-// How kernels read weights. For each weight type there is a struct with the members of NativeWeight. Only loading
-// depends on the weight type: all arithmetic is in T.
+// How kernels read weights. Only loading depends on the weight type: all arithmetic is in T.
 #pragma once
 
 #include "packet.h"
+#include "table.h"
 
 namespace gatecell {
 namespace {
 
-// WeightType::native
+// The weights of a weight type for arithmetic in T. Storage is void where T has no kernels for this weight type.
+template <class T, WeightType type>
+struct StoredWeight {
+  using Storage = void;
+};
+
 template <class T>
-struct NativeWeight {
+struct StoredWeight<T, WeightType::native> {
   using Storage = T;                      // one weight in a panel
   static constexpr int kLaneVectors = 0;  // as in PanelFormat
 
