@@ -28,6 +28,7 @@ template <class T>
 PackRow<T> pack_row(WeightType type) {
   switch (type) {
     case WeightType::native:
+    case WeightType::copied:
     case WeightType::count:
       break;
   }
