@@ -77,13 +77,13 @@ gatecell::Allocation allocate(const F& lay_out) {
 
 // Sets two counters per second: the operations of the products (a multiply-add is two), and the bytes of the weights,
 // which are read once for all rows. `matrices` is the number of weight matrices of this size.
-template <class T>
-void count_products(benchmark::State& state, const gatecell::PanelShape& weights, std::ptrdiff_t rows,
-                    int matrices = 1) {
+inline void count_products(benchmark::State& state, const gatecell::PanelShape& weights, std::ptrdiff_t rows,
+                           int matrices = 1) {
   const auto per_second = [](double n) { return benchmark::Counter(n, benchmark::Counter::kIsIterationInvariantRate); };
   const auto size = static_cast<double>(weights.size() * matrices);
+  const auto bytes = static_cast<double>(weights.bytes() * matrices);
   state.counters["GFLOP"] = per_second(1e-9 * 2 * size * static_cast<double>(rows));
-  state.counters["GB"] = per_second(1e-9 * size * sizeof(T));
+  state.counters["GB"] = per_second(1e-9 * bytes);
 }
 
 // Reports an error if a result is not a normal number.

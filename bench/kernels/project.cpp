@@ -40,7 +40,7 @@ void measure(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
     benchmark::DoNotOptimize(args.out);
     benchmark::ClobberMemory();
   }
-  bench::count_products<T>(state, weights.input, shape.rows);
+  bench::count_products(state, weights.input, shape.rows);
   bench::expect_normal(state, args.out, shape.rows * args.out_row);
 }
 

@@ -85,7 +85,7 @@ template <class T>
 void measure_step(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
   Stepper<T> stepper(cell, isa, shape);
   time_steps(state, stepper);
-  bench::count_products<T>(state, stepper.weights(), shape.rows);
+  bench::count_products(state, stepper.weights(), shape.rows);
 }
 
 template <class T>
@@ -93,7 +93,7 @@ void measure_fused(benchmark::State& state, Cell cell, Isa isa, Shape shape) {
   Stepper<T> stepper(cell, isa, shape);
   stepper.args.projected = nullptr;
   time_steps(state, stepper);
-  bench::count_products<T>(state, stepper.weights(), shape.rows, 2);
+  bench::count_products(state, stepper.weights(), shape.rows, 2);
 }
 
 template <class T>

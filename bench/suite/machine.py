@@ -62,9 +62,9 @@ class Machine:
         include = ["-I", str(KERNELS), "-isystem", str(eigen_include())]
         self._folder = tempfile.TemporaryDirectory(prefix="gatecell-machine-")
         self._program = str(Path(self._folder.name) / "machine")
-        source = str(Path(__file__).with_name("machine.cpp"))
+        sources = [str(Path(__file__).with_name("machine.cpp")), str(KERNELS / "runtime" / "linux" / "system.cpp")]
         try:
-            self._output([*compiler(), *FLAGS, *DEFINITIONS, *include, source, "-o", self._program])
+            self._output([*compiler(), *FLAGS, *DEFINITIONS, *include, *sources, "-o", self._program])
         except BaseException:
             self._folder.cleanup()
             raise

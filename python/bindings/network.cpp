@@ -54,18 +54,17 @@ std::vector<gatecell::DirectionWeights<T>> weight_views(const Spec& spec, const 
   return views;
 }
 
+// A network with the arrays that it was made from. Every Network of Python is one.
 template <class T>
-py::typing::List<Array<T>> weights(const Network<T>& net) {
-  const std::vector<std::vector<T>> values = net.weights();
-  py::list arrays;
-  for (std::int64_t layer = 0; arrays.size() < values.size(); ++layer) {
-    for (int direction = 0; direction < net.spec().num_directions(); ++direction) {
-      for (const auto& weight : gatecell::weight_shapes(net.spec(), layer)) {
-        arrays.append(Array<T>(weight.shape, values[arrays.size()].data()));
-      }
-    }
-  }
-  return arrays;
+struct NetworkWithWeights : Network<T> {
+  NetworkWithWeights(const Spec& spec, std::vector<Array<T>> arrays, gatecell::Isa isa)
+      : Network<T>(spec, weight_views(spec, arrays), isa), weights(std::move(arrays)) {}
+  std::vector<Array<T>> weights;
+};
+
+template <class T>
+std::vector<Array<T>>& weights(Network<T>& net) {
+  return static_cast<NetworkWithWeights<T>&>(net).weights;
 }
 
 // Sets the state of a call: h_0 and c_0 are (L*D, B, features) or zeros; h_n and c_n become new arrays, which this
@@ -173,13 +172,15 @@ py::typing::Dict<py::str, py::object> plan(const Network<T>& net, std::int64_t s
 
 template <class T>
 void register_network(py::module_& m, const char* class_name, const char* doc) {
-  py::class_<Network<T>>(m, class_name, doc)
-      .def(py::init([](const Spec& spec, const std::vector<Array<T>>& arrays, const std::string& isa) {
-             return std::make_unique<Network<T>>(spec, weight_views(spec, arrays), gatecell::parse_isa(isa));
+  // A shared_ptr frees the whole NetworkWithWeights, though its type is that of the base.
+  py::class_<Network<T>, std::shared_ptr<Network<T>>>(m, class_name, doc)
+      .def(py::init([](const Spec& spec, std::vector<Array<T>> arrays, const std::string& isa) {
+             return std::shared_ptr<Network<T>>(
+                 std::make_shared<NetworkWithWeights<T>>(spec, std::move(arrays), gatecell::parse_isa(isa)));
            }),
            "spec"_a, "weights"_a, "isa"_a,
-           "Packs the weights. They are C-contiguous arrays in torch's order, for each layer and direction: weight_ih, "
-           "weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].")
+           "Packs the weights, and keeps the arrays. They are C-contiguous arrays in torch's order, for each layer and "
+           "direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].")
       .def("forward", &forward<T>, "x"_a.noconvert(), "h_0"_a.noconvert(), "c_0"_a.noconvert(), "lengths"_a.noconvert(),
            "out"_a.noconvert(), "batch_first"_a, "num_threads"_a,
            "x is (T, B, I), or (B, T, I) if batch_first. Returns y, h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H).")
@@ -187,9 +188,13 @@ void register_network(py::module_& m, const char* class_name, const char* doc) {
            "lengths"_a.noconvert(), "state_rows"_a.noconvert(), "num_threads"_a,
            "data is (sum of lengths, I), step by step, the longest row first. The state of row r is in row "
            "state_rows[r] of h_0, c_0, h_n and c_n.")
-      .def("weights", &weights<T>, "The weights as given, bit for bit.")
+      .def("weights", &weights<T>, "The arrays of the constructor.")
+      .def(
+          "discard_weights", [](Network<T>& net) { weights(net).clear(); },
+          "Frees the arrays of the constructor. weights() is then an empty list.")
       .def("plan", &plan<T>, "steps"_a, "rows"_a, "num_threads"_a, "What a call of this shape will do, as a dict.")
-      .def_property_readonly("nbytes", &Network<T>::nbytes, "The memory of the packed weights, in bytes.")
+      .def_property_readonly("nbytes", &Network<T>::nbytes,
+                             "The memory of the packed weights, in bytes, without the arrays of the constructor.")
       .def_property_readonly("isa", [](const Network<T>& net) { return std::string(gatecell::name(net.isa())); });
 }
 

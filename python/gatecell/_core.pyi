@@ -13,7 +13,11 @@ class Network32:
     """
     def __init__(self, spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex], weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float32]], isa: str) -> None:
         """
-        Packs the weights. They are C-contiguous arrays in torch's order, for each layer and direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
+        Packs the weights, and keeps the arrays. They are C-contiguous arrays in torch's order, for each layer and direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
+        """
+    def discard_weights(self) -> None:
+        """
+        Frees the arrays of the constructor. weights() is then an empty list.
         """
     def forward(self, x: numpy.typing.NDArray[numpy.float32], h_0: numpy.typing.NDArray[numpy.float32] | None, c_0: numpy.typing.NDArray[numpy.float32] | None, lengths: numpy.typing.NDArray[numpy.int64] | None, out: numpy.typing.NDArray[numpy.float32] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32] | None]:
         """
@@ -29,7 +33,7 @@ class Network32:
         """
     def weights(self) -> list[numpy.typing.NDArray[numpy.float32]]:
         """
-        The weights as given, bit for bit.
+        The arrays of the constructor.
         """
     @property
     def isa(self) -> str:
@@ -37,7 +41,7 @@ class Network32:
     @property
     def nbytes(self) -> int:
         """
-        The memory of the packed weights, in bytes.
+        The memory of the packed weights, in bytes, without the arrays of the constructor.
         """
 class Network64:
     """
@@ -45,7 +49,11 @@ class Network64:
     """
     def __init__(self, spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex], weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float64]], isa: str) -> None:
         """
-        Packs the weights. They are C-contiguous arrays in torch's order, for each layer and direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
+        Packs the weights, and keeps the arrays. They are C-contiguous arrays in torch's order, for each layer and direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
+        """
+    def discard_weights(self) -> None:
+        """
+        Frees the arrays of the constructor. weights() is then an empty list.
         """
     def forward(self, x: numpy.typing.NDArray[numpy.float64], h_0: numpy.typing.NDArray[numpy.float64] | None, c_0: numpy.typing.NDArray[numpy.float64] | None, lengths: numpy.typing.NDArray[numpy.int64] | None, out: numpy.typing.NDArray[numpy.float64] | None, batch_first: bool, num_threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64] | None]:
         """
@@ -61,7 +69,7 @@ class Network64:
         """
     def weights(self) -> list[numpy.typing.NDArray[numpy.float64]]:
         """
-        The weights as given, bit for bit.
+        The arrays of the constructor.
         """
     @property
     def isa(self) -> str:
@@ -69,7 +77,7 @@ class Network64:
     @property
     def nbytes(self) -> int:
         """
-        The memory of the packed weights, in bytes.
+        The memory of the packed weights, in bytes, without the arrays of the constructor.
         """
 class Stream32:
     """

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <tuple>
 
 #include "gatecell/build_info.h"
 #include "runtime/dispatch.h"
@@ -15,6 +16,25 @@ TEST_CASE("the kernels of an ISA come from the object of this ISA") {
     CHECK(table.float32.lanes == (isa == Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : 4));
     CHECK(table.float64.lanes ==
           (sizeof(void*) == 4 ? 1 : table.float32.lanes / 2));  // 32-bit ARM has no vectors of double
+  }
+}
+
+TEST_CASE_TEMPLATE("every instruction set has all kernels", T, float, double) {
+  for (const Isa isa : gatecell::built_isas) {
+    const auto& table = gatecell::kernel_table(isa);
+    const gatecell::Kernels<T>& kernels = std::get<const gatecell::Kernels<T>&>(std::tie(table.float32, table.float64));
+    CHECK((kernels.sigmoid != nullptr));
+    CHECK((kernels.tanh != nullptr));
+    CHECK(kernels.weight_types[static_cast<int>(gatecell::WeightType::native)].format.weight_bytes == sizeof(T));
+    for (const gatecell::WeightKernels<T>& type : kernels.weight_types) {
+      if (type.format.weight_bytes == 0) continue;  // T has no kernels for this weight type
+      CHECK(type.format.lanes == kernels.lanes);
+      CHECK((type.project_hidden != nullptr));
+      for (const gatecell::CellKernels<T>& cell : type.cells) {
+        CHECK((cell.project != nullptr));
+        CHECK((cell.step != nullptr));
+      }
+    }
   }
 }
 

@@ -147,32 +147,6 @@ TEST_CASE_TEMPLATE("NaN and infinity change only their own row, as in the refere
   }
 }
 
-TEST_CASE_TEMPLATE("weights() returns the weights bit for bit", T, float, double) {
-  for (const Cell cell : all_cells) {
-    for (const bool bias : {false, true}) {
-      for (const std::int64_t proj_size : projections(cell, 6)) {
-        auto problem = random_problem<T>(Spec{cell, 5, 19, 2, bias, true, proj_size}, 1, 1);
-        // Values that arithmetic would change: the sign of zero, denormals, the payload of NaN, biases of unequal size.
-        problem.weights[0][3] = T(-0.0);
-        problem.weights[0][4] = std::numeric_limits<T>::denorm_min();
-        problem.weights[1][5] = -std::numeric_limits<T>::quiet_NaN();
-        problem.weights[1][6] = std::numeric_limits<T>::infinity();
-        if (bias) problem.weights[2][0] = T(1e10);
-        if (bias) problem.weights[3][0] = T(1e-10);
-        for (const Isa isa : gatecell::available_isas()) {
-          CAPTURE(describe(problem));
-          const std::vector<std::vector<T>> weights = network(problem, isa).weights();
-          REQUIRE(weights.size() == problem.weights.size());
-          for (std::size_t i = 0; i < weights.size(); ++i) {
-            CAPTURE(i);
-            CHECK(same_bits(weights[i], problem.weights[i]));
-          }
-        }
-      }
-    }
-  }
-}
-
 TEST_CASE("a call never packs") {
   const auto problem = random_problem<float>(Spec{Cell::gru, 4, 11, 2, true, true}, 5, 3);
   const std::int64_t before = gatecell::pack_count();

@@ -26,13 +26,15 @@ struct DirectionWeights {
   const T* weight_hr = nullptr;        // (proj_size, H)
   const T* weight_peephole = nullptr;  // (3*H), full (3*H, H), of i f o; with coupled gates (2*H), (2*H, H), of i o
 
+  // The members by name.
+  static constexpr std::pair<const char*, const T * DirectionWeights::*> members[] = {
+      {"weight_ih", &DirectionWeights::weight_ih}, {"weight_hh", &DirectionWeights::weight_hh},
+      {"bias_ih", &DirectionWeights::bias_ih},     {"bias_hh", &DirectionWeights::bias_hh},
+      {"weight_hr", &DirectionWeights::weight_hr}, {"weight_peephole", &DirectionWeights::weight_peephole}};
   // The member with this name; null for another name.
   const T** find(const std::string& name) {
-    const std::pair<const char*, const T**> members[] = {
-        {"weight_ih", &weight_ih}, {"weight_hh", &weight_hh}, {"bias_ih", &bias_ih},
-        {"bias_hh", &bias_hh},     {"weight_hr", &weight_hr}, {"weight_peephole", &weight_peephole}};
     for (const auto& [known, member] : members) {
-      if (name == known) return member;
+      if (name == known) return &(this->*member);
     }
     return nullptr;
   }
@@ -104,8 +106,9 @@ class Stream;
 template <class T>
 class Network {
  public:
-  // weights: layer by layer, forward direction first. They are copied. Throws std::invalid_argument for a wrong spec,
-  // number of weights or ISA, and for a weight that is missing or not wanted; std::bad_alloc.
+  // weights: layer by layer, forward direction first. They are packed, and not read after this. Throws
+  // std::invalid_argument for a wrong spec, number of weights or ISA, and for a weight that is missing or not wanted;
+  // std::bad_alloc.
   Network(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa);
   ~Network();
   Network(const Network&);  // shares the weights
@@ -115,7 +118,7 @@ class Network {
 
   const Spec& spec() const;
   Isa isa() const;
-  std::size_t nbytes() const;  // memory of the packed weights
+  std::size_t nbytes() const;  // memory of the packed weights, which is all that a network keeps
 
   Plan plan(std::int64_t steps, std::int64_t rows, int num_threads) const;
   Plan plan(const Call<T>& call, int num_threads) const;  // considers the lengths of the call
@@ -130,10 +133,6 @@ class Network {
   // Follows the plan, or uses fewer threads if the thread pool is busy. Also throws std::invalid_argument for a plan
   // that is not valid for this network and call.
   void forward(const Call<T>& call, const Plan& plan) const;
-
-  // The weights as given, bit for bit, in torch's order per direction: weight_ih, weight_hh, bias_ih, bias_hh,
-  // weight_peephole, weight_hr, without those that the network does not have.
-  std::vector<std::vector<T>> weights() const;
 
  private:
   friend class Stream<T>;

@@ -1,8 +1,9 @@
 // The tables of cells and of their options, and what follows from them.
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 
-#include "gatecell/spec.h"
+#include "cells/cell_kernel.h"
 
 namespace gatecell {
 namespace {
@@ -17,6 +18,11 @@ void set(Spec& spec, double value) {
   spec.*member = static_cast<V>(value);
 }
 #define GATECELL_MEMBER(name) get<decltype(Spec::name), &Spec::name>, set<decltype(Spec::name), &Spec::name>
+
+template <class T>
+T clip_or_infinity(double clip) {
+  return clip > 0 ? static_cast<T>(clip) : std::numeric_limits<T>::infinity();
+}
 
 }  // namespace
 
@@ -105,5 +111,31 @@ std::vector<WeightShape> weight_shapes(const Spec& spec, std::int64_t layer) {
   if (spec.proj_size) shapes.push_back({"weight_hr", {spec.proj_size, hidden}});
   return shapes;
 }
+
+CellKernel cell_kernel(const Spec& spec) {
+  const bool is_extended = extended(spec);
+  switch (spec.cell) {
+    case Cell::lstm:
+      return spec.coupled_gates ? CellKernel::coupled_lstm : is_extended ? CellKernel::extended_lstm : CellKernel::lstm;
+    case Cell::gru:
+      return spec.reset == Reset::before ? CellKernel::reset_before_gru
+             : spec.reset == Reset::none ? CellKernel::no_reset_gru
+             : is_extended               ? CellKernel::clipped_gru
+                                         : CellKernel::gru;
+    case Cell::rnn_tanh:
+    case Cell::rnn_relu:
+      break;
+  }
+  return is_extended ? CellKernel::clipped_rnn : CellKernel::rnn;
+}
+
+template <class T>
+void set_numbers(const Spec& spec, ExtendedArgs<T>& args) {
+  args.gate_clip = clip_or_infinity<T>(spec.gate_clip);
+  args.cell_clip = clip_or_infinity<T>(spec.cell_clip);
+}
+
+template void set_numbers<float>(const Spec&, ExtendedArgs<float>&);
+template void set_numbers<double>(const Spec&, ExtendedArgs<double>&);
 
 }  // namespace gatecell

@@ -2,7 +2,6 @@
 // second pass, which ends the step.
 #pragma once
 
-#include "project.h"
 #include "step.h"
 
 namespace gatecell {
@@ -16,12 +15,12 @@ GATECELL_INLINE Packet<T> clip(Packet<T> a, T bound) {
 
 // out = start + W x for G gates, by the tiles of project. start_row, x_row and out_row are distances between rows,
 // block_step is the distance between blocks in start and out.
-template <class T, int G>
+template <class T, class Weight, int G>
 GATECELL_INLINE void add_product(const StepArgs<T>& s, const T* start, std::ptrdiff_t start_row,
-                                 std::ptrdiff_t block_step, const T* panels, std::ptrdiff_t depth, const T* x,
+                                 std::ptrdiff_t block_step, const Panels& panels, std::ptrdiff_t depth, const T* x,
                                  std::ptrdiff_t x_row, T* out, std::ptrdiff_t out_row) {
-  project<T, G>({panels, start, start_row, block_step, s.first_block, s.last_block, depth, s.rows, x, x_row, nullptr,
-                 out, out_row, s.backwards});
+  project<T, Weight, G>({panels, start, start_row, block_step, s.first_block, s.last_block, depth, s.rows, x, x_row,
+                         nullptr, out, out_row, s.backwards});
 }
 
 // Where the input products of all gates are: projected before, or in `sums`. `row` is the distance between rows.
@@ -37,11 +36,11 @@ GATECELL_INLINE InputSums<T> input_sums(const StepArgs<T>& s) {
 }
 
 // Computes the input products into `sums`, unless they are projected. Returns where they are.
-template <class T, int G>
+template <class T, class Weight, int G>
 GATECELL_INLINE InputSums<T> compute_input_sums(const StepArgs<T>& s) {
   if (!s.projected) {
-    project<T, G>({s.input_panels, s.bias, 0, G * kLanes<T>, s.first_block, s.last_block, s.input_depth, s.rows, s.x,
-                   s.x_row, s.x_index, s.sums, s.sums_row, s.backwards});
+    project<T, Weight, G>({s.input_panels, s.bias, 0, G * kLanes<T>, s.first_block, s.last_block, s.input_depth, s.rows,
+                           s.x, s.x_row, s.x_index, s.sums, s.sums_row, s.backwards});
   }
   return input_sums(s);
 }

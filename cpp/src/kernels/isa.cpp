@@ -1,8 +1,6 @@
 // The source of every ISA object. It is compiled once per instruction set, with the flags of that set and with
 // GATECELL_ISA defined as its name.
 #include "extended_cells.h"
-#include "project.h"
-#include "step.h"
 
 namespace gatecell {
 namespace {
@@ -12,26 +10,34 @@ void map_array(const T* x, T* y, std::ptrdiff_t n) {
   for (std::ptrdiff_t i = 0; i < n; i += kLanes<T>) ei::pstoreu(y + i, F(ei::ploadu<Packet<T>>(x + i)));
 }
 
-template <class T, class Cell>
-constexpr CellKernels<T> cell_kernels() {
-  return {project<T, Cell::kGates>, nullptr, step<T, Cell>};
+template <class T, class Weight>
+constexpr WeightKernels<T> weight_kernels() {
+  WeightKernels<T> kernels{};
+  kernels.format = {kLanes<T>, sizeof(typename Weight::Storage), Weight::kLaneVectors};
+  add_cells<T, Weight>(kernels);
+  add_extended_cells<T, Weight>(kernels);
+  kernels.project_hidden = project<T, Weight, 1>;
+  return kernels;
+}
+
+// Adds the kernels of this weight type and of those after it.
+template <class T, int type = 0>
+constexpr void add_weight_types(Kernels<T>& kernels) {
+  if constexpr (type < static_cast<int>(WeightType::count)) {
+    using Weight = StoredWeight<T, static_cast<WeightType>(type)>;
+    if constexpr (!std::is_void_v<typename Weight::Storage>) kernels.weight_types[type] = weight_kernels<T, Weight>();
+    add_weight_types<T, type + 1>(kernels);
+  }
 }
 
 template <class T>
 constexpr Kernels<T> kernels() {
-  return {kLanes<T>,
-          cell_kernels<T, Lstm<T>>(),
-          cell_kernels<T, Gru<T>>(),
-          cell_kernels<T, Rnn<T>>(),
-          {project<T, 4>, nullptr, extended_lstm<T, false>},
-          {project<T, 3>, nullptr, extended_lstm<T, true>},
-          {project<T, 3>, compute_reset_h<T>, reset_before_gru<T>},
-          {project<T, 2>, nullptr, no_reset_gru<T>},
-          {project<T, 3>, nullptr, clipped_gru<T>},
-          {project<T, 1>, nullptr, clipped_rnn<T>},
-          project<T, 1>,
-          map_array<T, sigmoid<T>>,
-          map_array<T, tanh<T>>};
+  Kernels<T> kernels{};
+  kernels.lanes = kLanes<T>;
+  add_weight_types(kernels);
+  kernels.sigmoid = map_array<T, sigmoid<T>>;
+  kernels.tanh = map_array<T, tanh<T>>;
+  return kernels;
 }
 
 #define GATECELL_STRING_(a) #a
@@ -42,8 +48,17 @@ constexpr Kernels<T> kernels() {
 #define GATECELL_EIGEN GATECELL_STRING(EIGEN_WORLD_VERSION.EIGEN_MAJOR_VERSION.EIGEN_MINOR_VERSION)
 #endif
 
-constexpr KernelTable kTable = {kernels<float>(), kernels<double>(), GATECELL_STRING(GATECELL_ISA), GATECELL_EIGEN,
-                                GATECELL_FLAGS};
+constexpr KernelTable kernel_table() {
+  KernelTable table{};
+  table.float32 = kernels<float>();
+  table.float64 = kernels<double>();
+  table.isa = GATECELL_STRING(GATECELL_ISA);
+  table.eigen = GATECELL_EIGEN;
+  table.flags = GATECELL_FLAGS;
+  return table;
+}
+
+constexpr KernelTable kTable = kernel_table();
 
 }  // namespace
 }  // namespace gatecell

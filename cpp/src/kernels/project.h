@@ -8,11 +8,11 @@
 namespace gatecell {
 namespace {
 
-template <class T, int G, int J, int R>
+template <class T, class Weight, int G, int J, int R>
 void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
   Packet<T> sum[J][G][R];
   start_chains<T, J, G, R>(p.start + block * p.block_step + row * p.start_row, p.start_row, p.block_step, sum);
-  accumulate_block(p.panels, p.depth, block, tile, RowPointers<T, R>(p.x, p.x_row, p.x_index, row), sum);
+  accumulate_block<Weight>(p.panels, p.depth, block, tile, RowPointers<T, R>(p.x, p.x_row, p.x_index, row), sum);
   GATECELL_UNROLL
   for (int r = 0; r < R; ++r) {
     T* out = p.out + (row + r) * p.out_row + block * p.block_step;
@@ -24,11 +24,11 @@ void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t 
   }
 }
 
-template <class T, int G>
+template <class T, class Weight, int G>
 void project(const ProjectArgs<T>& p) {
   for_tiles<G>(p.first_block, p.last_block, p.rows, p.backwards,
                [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
-                 project_tile<T, G, j.value, r.value>(p, block, row, tile);
+                 project_tile<T, Weight, G, j.value, r.value>(p, block, row, tile);
                });
 }
 

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "cells.h"
-#include "table.h"
-#include "tile.h"
+#include "project.h"
 
 namespace gatecell {
 namespace {
@@ -37,7 +36,7 @@ GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGa
   store_h(s, Cell::finish(s, a, split_input, row, block * kLanes<T>), block, row);
 }
 
-template <class T, class Cell, int J, int R>
+template <class T, class Weight, class Cell, int J, int R>
 void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
   constexpr int W = kLanes<T>, G = Cell::kGates;
   if (R > 1 && s.y) {  // y is often in no cache: its lines arrive while the products are computed
@@ -58,7 +57,8 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
     }
   } else {
     start_chains<T, J, G, R>(s.bias + block * G * W, 0, G * W, sum);
-    accumulate_block(s.input_panels, s.input_depth, block, tile, RowPointers<T, R>(s.x, s.x_row, s.x_index, row), sum);
+    accumulate_block<Weight>(s.input_panels, s.input_depth, block, tile,
+                             RowPointers<T, R>(s.x, s.x_row, s.x_index, row), sum);
     if constexpr (Cell::kSplitGate >= 0) {
       GATECELL_UNROLL
       for (int r = 0; r < R; ++r) {
@@ -75,7 +75,7 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
       for (int r = 0; r < R; ++r) sum[j][Cell::kSplitGate][r] = bias;
     }
   }
-  accumulate_block(s.panels, s.depth, block, tile, RowPointers<T, R>(s.h, s.h_row, nullptr, row), sum);
+  accumulate_block<Weight>(s.panels, s.depth, block, tile, RowPointers<T, R>(s.h, s.h_row, nullptr, row), sum);
   if constexpr (R == 1) {
     GATECELL_UNROLL
     for (int j = 0; j < J; ++j) {
@@ -106,12 +106,30 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
   }
 }
 
-template <class T, class Cell>
+template <class T, class Weight, class Cell>
 void step(const StepArgs<T>& s) {
   for_tiles<Cell::kGates>(s.first_block, s.last_block, s.rows, s.backwards,
                           [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
-                            step_tile<T, Cell, j.value, r.value>(s, block, row, tile);
+                            step_tile<T, Weight, Cell, j.value, r.value>(s, block, row, tile);
                           });
+}
+
+// The place of a cell in the table.
+template <class T>
+constexpr CellKernels<T>& slot(WeightKernels<T>& kernels, CellKernel cell) {
+  return kernels.cells[static_cast<int>(cell)];
+}
+
+template <class T, class Weight, class Cell>
+constexpr CellKernels<T> cell_kernels() {
+  return {project<T, Weight, Cell::kGates>, nullptr, step<T, Weight, Cell>};
+}
+
+template <class T, class Weight>
+constexpr void add_cells(WeightKernels<T>& kernels) {
+  slot(kernels, CellKernel::lstm) = cell_kernels<T, Weight, Lstm<T>>();
+  slot(kernels, CellKernel::gru) = cell_kernels<T, Weight, Gru<T>>();
+  slot(kernels, CellKernel::rnn) = cell_kernels<T, Weight, Rnn<T>>();
 }
 
 }  // namespace

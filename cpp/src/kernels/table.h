@@ -8,13 +8,48 @@
 
 namespace gatecell {
 
+// The kernels of a step, one for each kind of cell. The last enumerator is their number.
+enum class CellKernel {
+  lstm,
+  gru,
+  rnn,
+  extended_lstm,
+  coupled_lstm,
+  reset_before_gru,
+  no_reset_gru,
+  clipped_gru,
+  clipped_rnn,
+  count
+};
+
+// How weights are stored in panels. The last enumerator is the number of weight types.
+enum class WeightType {
+  native,  // in the type of the arithmetic
+  copied,  // float32 as well
+  count
+};
+
 // W is the number of lanes: scalars in a vector register. A block is W hidden units. A panel holds the weights of one
 // block: [k][gate][W]. The panels of a matrix follow each other: [block][k][gate][W].
+
+// A packed matrix. The weight type of a kernel says what the panels consist of.
+struct Panels {
+  const void* weights;        // [blocks][depth][gates][W]; null: there is no such matrix
+  const float* lane_vectors;  // [blocks][vectors][gates][W]; null if the weight type has none
+};
+
+// The format of panels.
+struct PanelFormat {
+  int lanes;         // W
+  int weight_bytes;  // of one weight
+  int lane_vectors;  // the number of vectors of a block beside its panel. They have a number for each matrix row, such
+                     // as a scale.
+};
 
 // Pre-activations from one input: out = start + W x. Each is one chain of multiply-adds in k order.
 template <class T>
 struct ProjectArgs {
-  const T* panels;                         // [blocks][depth][gates][W]
+  Panels panels;                           // [blocks][depth][gates][W]
   const T* start;                          // row r: start + r * start_row, [blocks][gates][W]
   std::ptrdiff_t start_row;                // 0: a bias, the same for all rows
   std::ptrdiff_t block_step;               // in start and out, from block to block: gates * W or more
@@ -32,20 +67,20 @@ struct ProjectArgs {
 // What only extended cells need, for one direction of a layer (extended_cells.h).
 template <class T>
 struct ExtendedArgs {
-  const T* candidate_panels;    // GRU's W_hn, [blocks][depth][W]; `panels` then has W_hr and W_hz only
-  const T* peepholes[3];        // of i f o, [blocks][W] each; null: none
-  const T* peephole_panels[3];  // of i f o, [blocks][units][W] each; null: none
-  T gate_clip, cell_clip;       // bounds of the pre-activations and of c; infinite: no bound
+  Panels candidate_panels;    // GRU's W_hn, [blocks][depth][W]; `panels` then has W_hr and W_hz only
+  const T* peepholes[3];      // of i f o, [blocks][W] each; null: none
+  Panels peephole_panels[3];  // of i f o, [blocks][units][W] each; null: none
+  T gate_clip, cell_clip;     // bounds of the pre-activations and of c; infinite: no bound
 };
 
 // What is the same in all steps of a direction run.
 template <class T>
 struct StepConstants {
-  const T* panels;                         // W_hh, [blocks][depth][gates][W]
+  Panels panels;                           // W_hh, [blocks][depth][gates][W]
   const T* recurrent_bias;                 // GRU's b_hn, [blocks][W], which starts a chain of its own; else null
   std::ptrdiff_t first_block, last_block;  // computes blocks first_block ... last_block-1
   std::ptrdiff_t depth;                    // features of h
-  const T* input_panels;                   // W_ih, as `panels` in ProjectArgs
+  Panels input_panels;                     // W_ih, as `panels` in ProjectArgs
   const T* bias;                           // [blocks][gates][W]
   std::ptrdiff_t input_depth;              // input features
   // The next four are distances between rows.
@@ -89,12 +124,18 @@ struct CellKernels {
   void (*step)(const StepArgs<T>&);
 };
 
+// The kernels that read panels of one weight type. All is zero where T has no kernels for this weight type.
+template <class T>
+struct WeightKernels {
+  PanelFormat format;
+  CellKernels<T> cells[static_cast<int>(CellKernel::count)];
+  void (*project_hidden)(const ProjectArgs<T>&);  // a matrix without gates: LSTM's projection W_hr
+};
+
 template <class T>
 struct Kernels {
   int lanes;
-  CellKernels<T> lstm, gru, rnn;  // PyTorch's cells
-  CellKernels<T> extended_lstm, coupled_lstm, reset_before_gru, no_reset_gru, clipped_gru, clipped_rnn;
-  void (*project_hidden)(const ProjectArgs<T>&);  // a matrix without gates: LSTM's projection W_hr
+  WeightKernels<T> weight_types[static_cast<int>(WeightType::count)];
   // y[i] = f(x[i]), for tests and benchmarks. n must be a multiple of lanes.
   void (*sigmoid)(const T* x, T* y, std::ptrdiff_t n);
   void (*tanh)(const T* x, T* y, std::ptrdiff_t n);

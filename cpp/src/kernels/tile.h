@@ -5,7 +5,7 @@
 // the FMA units (4 cycles latency each) enough independent chains.
 #pragma once
 
-#include "packet.h"
+#include "weight.h"
 
 namespace gatecell {
 namespace {
@@ -67,22 +67,23 @@ struct TileIndex {
   std::ptrdiff_t tile, tiles, blocks;
 };
 
-// The number of tiles that prefetch the next panel, and the scalars that each of them prefetches per k.
+// The number of tiles that prefetch the next panel, and the weights that each of them prefetches per k.
 constexpr std::ptrdiff_t kFetchingTiles = 4;
 template <class T, int J, int G>
 constexpr std::ptrdiff_t kAheadStep = J * G * kLanes<T> / kFetchingTiles;
 
-// sum[j][g][r] += W_j[k][g] * x_r[k] for k = 0 ... depth-1. The panels of consecutive blocks are block_stride scalars
+// sum[j][g][r] += W_j[k][g] * x_r[k] for k = 0 ... depth-1. The panels of consecutive blocks are block_stride weights
 // apart. If Ahead, each k also prefetches some of the memory at `ahead` into the L2 cache.
-template <bool Ahead, class T, int J, int G, int R>
-GATECELL_INLINE void accumulate(const T* panels, std::ptrdiff_t block_stride, std::ptrdiff_t depth,
-                                const RowPointers<T, R>& x, const T* ahead, Packet<T> (&sum)[J][G][R]) {
+template <class Weight, bool Ahead, class T, int J, int G, int R>
+GATECELL_INLINE void accumulate(const typename Weight::Storage* panels, std::ptrdiff_t block_stride,
+                                std::ptrdiff_t depth, const RowPointers<T, R>& x, const typename Weight::Storage* ahead,
+                                Packet<T> (&sum)[J][G][R]) {
   constexpr bool pin = R > 1 && J * G * (R + 1) + 1 <= kRegisters;
   for (std::ptrdiff_t k = 0; k < depth; ++k, panels += G * kLanes<T>) {
     if constexpr (Ahead) __builtin_prefetch(ahead + k * kAheadStep<T, J, G>, 0, 2);
     Packet<T> w[J * G];
     repeat<J * G>([&](auto i) GATECELL_ALWAYS {
-      const Packet<T> loaded = load(panels + i.value / G * block_stride + i.value % G * kLanes<T>);
+      const Packet<T> loaded = Weight::load(panels + i.value / G * block_stride + i.value % G * kLanes<T>);
       w[i.value] = pin ? keep_in_register(loaded) : loaded;
     });
     repeat<R>([&](auto r) GATECELL_ALWAYS {
@@ -99,19 +100,20 @@ GATECELL_INLINE void accumulate(const T* panels, std::ptrdiff_t block_stride, st
 // from memory; the next tiles find it in the L2 cache. If the matrix is far larger than the L2 cache, the first tiles
 // together prefetch the next panel, so that no tile waits for it. This saves 8 % at H = 1024 with 32 rows. With few
 // tiles or a small matrix it would cost as much as it saves.
-template <class T, int J, int G, int R>
-GATECELL_INLINE void accumulate_block(const T* matrix, std::ptrdiff_t depth, std::ptrdiff_t block, TileIndex tile,
+template <class Weight, class T, int J, int G, int R>
+GATECELL_INLINE void accumulate_block(const Panels& matrix, std::ptrdiff_t depth, std::ptrdiff_t block, TileIndex tile,
                                       const RowPointers<T, R>& x, Packet<T> (&sum)[J][G][R]) {
-  constexpr std::ptrdiff_t far_size = (std::ptrdiff_t{8} << 20) / sizeof(T);
+  using Storage = typename Weight::Storage;
+  constexpr std::ptrdiff_t far_size = (std::ptrdiff_t{8} << 20) / sizeof(Storage);
   const std::ptrdiff_t stride = depth * G * kLanes<T>;
-  const T* panels = matrix + block * stride;
+  const Storage* panels = static_cast<const Storage*>(matrix.weights) + block * stride;
   if constexpr (R > 2) {
     if (tile.tiles >= kFetchingTiles && tile.tile < kFetchingTiles && tile.blocks * stride > far_size) {
-      const T* ahead = panels + J * stride + tile.tile * kAheadStep<T, J, G> * depth;
-      return accumulate<true>(panels, stride, depth, x, ahead, sum);
+      const Storage* ahead = panels + J * stride + tile.tile * kAheadStep<T, J, G> * depth;
+      return accumulate<Weight, true>(panels, stride, depth, x, ahead, sum);
     }
   }
-  accumulate<false>(panels, stride, depth, x, panels, sum);
+  accumulate<Weight, false>(panels, stride, depth, x, panels, sum);
 }
 
 // Calls f(Constant<rows>) for a number of rows from Min to Max.

@@ -149,13 +149,6 @@ void Network<T>::forward(const Call<T>& call, const Plan& plan) const {
   gatecell::forward(*packed_, call, bounded);
 }
 
-template <class T>
-std::vector<std::vector<T>> Network<T>::weights() const {
-  std::vector<std::vector<T>> all;
-  for (const PackedDirection<T>& d : packed_->directions) unpack(d, all);
-  return all;
-}
-
 template class Network<float>;
 template class Network<double>;
 

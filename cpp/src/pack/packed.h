@@ -16,15 +16,13 @@ struct PackedDirection {
   PanelShape candidate;   // GRU's W_hn; units 0 where it is part of `recurrent`
   PanelShape peephole;    // the matrix of one gate; units 0 without full peepholes
   PanelShape projection;  // W_hr, as one gate; units 0 without a projection
-  const T* input_panels;
-  const T* recurrent_panels;
-  const T* projection_panels;
+  Panels input_panels;
+  Panels recurrent_panels;
+  Panels projection_panels;
   const T* bias;             // [block][gate][W]
   const T* recurrent_bias;   // GRU's b_hn, [block][W]; else null
   const T* projection_bias;  // zeros: a projection has no bias
   ExtendedArgs<T> extended;
-  const T* raw_bias_ih;  // as given, for weights(); null without bias
-  const T* raw_bias_hh;
 
   // The matrix whose units are h: the projection if there is one.
   const PanelShape& state() const { return projection.units ? projection : recurrent; }
@@ -32,10 +30,10 @@ struct PackedDirection {
   // to whole cache lines.
   std::ptrdiff_t hidden_stride() const { return stride(recurrent.padded_units()); }
   std::ptrdiff_t state_stride() const { return stride(state().padded_units()); }
-  // The number of scalars in the panels that multiply h and, for full peepholes, c. Every step reads all of them.
+  // The number of weights in the panels that multiply h and, for full peepholes, c. Every step reads all of them.
   std::ptrdiff_t step_weights() const {
     std::ptrdiff_t matrices = 0;
-    for (const T* panels : extended.peephole_panels) matrices += panels ? 1 : 0;
+    for (const Panels& panels : extended.peephole_panels) matrices += panels.weights ? 1 : 0;
     return recurrent.size() + candidate.size() + matrices * peephole.size();
   }
 
@@ -48,27 +46,27 @@ struct PackedDirection {
 
 template <class T>
 struct PackedNetwork {
-  PackedNetwork(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa);
+  PackedNetwork(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa,
+                WeightType weight_type = WeightType::native);
 
   const PackedDirection<T>& direction(std::int64_t layer, int d) const {
     return directions[static_cast<std::size_t>(layer * spec.num_directions() + d)];
   }
 
+  int weight_bytes() const { return kernels.format.weight_bytes; }  // of a weight in a panel
+
   Spec spec;
   bool is_extended;
   int barriers_per_step;
   Isa isa;
-  const Kernels<T>& kernels;
+  WeightType weight_type;
+  const WeightKernels<T>& kernels;
   CellKernels<T> cell;
   std::vector<PackedDirection<T>> directions;  // layer by layer, forward direction first
-  std::ptrdiff_t input_weights = 0;            // scalars in all input panels
-  std::ptrdiff_t recurrent_weights = 0;        // scalars in all other panels
+  std::ptrdiff_t input_weights = 0;            // weights in all input panels
+  std::ptrdiff_t recurrent_weights = 0;        // weights in all other panels
   std::size_t nbytes = 0;
   Allocation memory;
 };
-
-// Appends the weights as given, in torch's order: see Network::weights().
-template <class T>
-void unpack(const PackedDirection<T>& direction, std::vector<std::vector<T>>& weights);
 
 }  // namespace gatecell

@@ -1,34 +1,55 @@
-// Converts weights from PyTorch's layout to the panels that kernels read, and back, bit for bit.
+// Converts weights from PyTorch's layout to the panels that kernels read.
 //
 // A row-major matrix (gates*U, K) becomes [block][k][gate][W]. Block b holds the units b*W ... b*W+W-1; their W weights
 // of one k and one gate are adjacent. The units beyond U are zeros. k is never padded: with a NaN in x, the padding
-// would give 0 x NaN = NaN.
+// would give 0 x NaN = NaN. A weight type may have float vectors beside the panels, [block][vector][gate][W].
 #pragma once
 
 #include <cstddef>
 
+#include "kernels/table.h"
+
 namespace gatecell {
 
+// The shape of a packed matrix.
 struct PanelShape {
   PanelShape() = default;
-  PanelShape(std::ptrdiff_t units_, std::ptrdiff_t depth_, int num_gates_, int lanes_)
-      : units(units_), depth(depth_), num_gates(num_gates_), lanes(lanes_), blocks((units_ + lanes_ - 1) / lanes_) {}
+  PanelShape(std::ptrdiff_t units_, std::ptrdiff_t depth_, int num_gates_, const PanelFormat& format)
+      : units(units_),
+        depth(depth_),
+        num_gates(num_gates_),
+        lanes(format.lanes),
+        weight_bytes(format.weight_bytes),
+        lane_vectors(format.lane_vectors),
+        blocks((units_ + lanes - 1) / lanes) {}
 
   std::ptrdiff_t padded_units() const { return blocks * lanes; }
-  std::ptrdiff_t size() const { return padded_units() * num_gates * depth; }  // scalars in all panels
+  std::ptrdiff_t size() const { return padded_units() * num_gates * depth; }  // weights in all panels
+  std::ptrdiff_t bytes() const { return size() * weight_bytes; }              // of all panels
+  std::ptrdiff_t lane_vectors_size() const { return padded_units() * num_gates * lane_vectors; }  // floats
 
   std::ptrdiff_t units = 0;  // matrix rows per gate
   std::ptrdiff_t depth = 0;  // matrix columns
   int num_gates = 1;
   int lanes = 1;
+  int weight_bytes = 0;
+  int lane_vectors = 0;
   std::ptrdiff_t blocks = 0;  // stored, so that a call need not divide
 };
 
+// Stores one matrix row in a panel. weights[k] becomes the weight at to + k * step; step is in bytes. The number of
+// vector v for this matrix row is lane_vectors[v * vector_step].
 template <class T>
-void pack_panels(const PanelShape& shape, const T* matrix, T* panels);
+using PackRow = void (*)(const T* weights, std::ptrdiff_t depth, std::byte* to, std::ptrdiff_t step,
+                         float* lane_vectors, std::ptrdiff_t vector_step);
 
+// How a weight type stores a matrix row.
 template <class T>
-void unpack_panels(const PanelShape& shape, const T* panels, T* matrix);
+PackRow<T> pack_row(WeightType type);
+
+// `panels` has room for shape.bytes(), `lane_vectors` for shape.lane_vectors_size() floats.
+template <class T>
+void pack_panels(const PanelShape& shape, PackRow<T> pack_row, const T* matrix, std::byte* panels, float* lane_vectors);
 
 // Packs the first number of each chain, [block][gate][W]: b_ih + b_hh for gates below `summed`, only b_ih for the other
 // gates. Null biases are zeros.

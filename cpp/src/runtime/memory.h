@@ -1,13 +1,13 @@
 // Aligned memory: one allocation, and an allocator that divides it.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
+
+#include "runtime/system.h"
 
 namespace gatecell {
 
@@ -22,7 +22,7 @@ struct AllocationDeleter {
 
   void operator()(void* p) const {
     if (mapping) {
-      munmap(mapping, mapped);
+      system::unmap_pages(mapping, mapped);
     } else {
       std::free(p);
     }
@@ -43,12 +43,12 @@ inline Allocation allocate_memory(std::size_t bytes) {
   }
   if (bytes > PTRDIFF_MAX - kHugePage) throw std::bad_alloc();
   const std::size_t mapped = bytes + kHugePage;
-  void* mapping = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapping == MAP_FAILED) throw std::bad_alloc();
+  void* mapping = system::map_pages(mapped);
+  if (!mapping) throw std::bad_alloc();
   void* p = mapping;
   std::size_t space = mapped;
   std::align(kHugePage, bytes, p, space);
-  madvise(p, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // only a request: the system may ignore it
+  system::request_huge_pages(p, bytes / kHugePage * kHugePage);
   return Allocation(static_cast<std::byte*>(p), {mapping, mapped});
 }
 

@@ -1,16 +1,9 @@
 #include "runtime/wait_counter.h"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <climits>
+#include "runtime/system.h"
 
 namespace gatecell {
 namespace {
-
-static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t),
-              "the kernel reads the memory of the atomic as a plain word");
 
 void pause_briefly() {
 #ifdef __x86_64__
@@ -20,18 +13,14 @@ void pause_briefly() {
 #endif
 }
 
-void futex(const std::atomic<std::uint32_t>& word, int operation, std::uint32_t value) {
-  syscall(SYS_futex, &word, operation, value, nullptr, nullptr, 0);
-}
-
 }  // namespace
 
 // raise() stores the value and then reads sleepers_. A sleeping thread increments sleepers_ and then reads the value.
 // All four accesses are sequentially consistent, so at least one of the two threads sees what the other has written.
-// The kernel compares the value once more before it puts the thread to sleep.
+// The system compares the value once more before it puts the thread to sleep.
 void WaitCounter::raise(std::uint32_t value) {
   value_.store(value, std::memory_order_seq_cst);
-  if (sleepers_.load(std::memory_order_seq_cst)) futex(value_, FUTEX_WAKE_PRIVATE, INT_MAX);
+  if (sleepers_.load(std::memory_order_seq_cst)) system::wake_all(value_);
 }
 
 void WaitCounter::wait_for(std::uint32_t target, std::chrono::microseconds spin) const {
@@ -49,7 +38,7 @@ void WaitCounter::wait_for(std::uint32_t target, std::chrono::microseconds spin)
   for (;;) {
     const std::uint32_t seen = value_.load(std::memory_order_seq_cst);
     if (static_cast<std::int32_t>(seen - target) >= 0) break;
-    futex(value_, FUTEX_WAIT_PRIVATE, seen);
+    system::wait(value_, seen);
   }
   sleepers_.fetch_sub(1, std::memory_order_relaxed);
 }

@@ -51,7 +51,7 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
   const double pre_activations = static_cast<double>(direction.input.padded_units()) * direction.input.num_gates;
   const double projecting = 2 * input * flop, stepping = (2 * recurrent + kFlopsPerActivation * pre_activations) * flop;
   const double step_weights = plan.fused ? input + recurrent : recurrent;
-  const double bytes = step_weights * sizeof(T) * share, total_bytes = step_weights * sizeof(T);
+  const double total_bytes = step_weights * net.weight_bytes(), bytes = total_bytes * share;
   const double reading = passes * read_seconds(rate, bytes, total_bytes <= kL3);
   const double pre_activation_traffic =
       plan.fused ? 0 : 2 * pre_activations * share * static_cast<double>(share_rows) * sizeof(T) * rate.l2_byte;

@@ -17,7 +17,7 @@ struct ExecutionStats {
   std::int64_t row_steps = 0;     // the sum of rows over all fused and projected steps
   std::int64_t barriers = 0;      // of threads that split the hidden units
   std::int64_t tasks = 0;         // chunks of a direction run
-  std::int64_t weights_read = 0;  // scalars in panels
+  std::int64_t weights_read = 0;  // weights in panels
   std::int64_t joined_at = 0;     // the first step that the workers took part in
 
   // Adds what another thread did.

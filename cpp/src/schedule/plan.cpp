@@ -37,9 +37,8 @@ void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64
   } else if (steps > 1) {
     const PanelShape& shape = net.directions.front().input;
     const auto row_bytes = static_cast<std::int64_t>(sizeof(T)) * shape.padded_units() * shape.num_gates;
-    const auto weight_bytes = static_cast<std::int64_t>(sizeof(T)) * shape.size();
     const std::int64_t pre_activation_bytes =
-        std::max(kPreActivationBytes, weight_bytes / kWeightBytesPerPreActivationByte);
+        std::max<std::int64_t>(kPreActivationBytes, shape.bytes() / kWeightBytesPerPreActivationByte);
     const std::int64_t longest = std::max(pre_activation_bytes / row_bytes, kFewestSteps) / plan.group_rows;
     plan.chunk = divide_up(steps, divide_up(steps, std::max<std::int64_t>(longest, 1)));
   }
@@ -110,7 +109,7 @@ bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
   constexpr std::int64_t kFewestRows = 3, kManyRows = 16;
   if (steps == 1) return true;
   if (rows < kFewestRows) return false;
-  const auto bytes = static_cast<double>(net.input_weights + net.recurrent_weights) * sizeof(T) /
+  const auto bytes = static_cast<double>((net.input_weights + net.recurrent_weights) * net.weight_bytes()) /
                      static_cast<double>(net.directions.size());
   return bytes / hidden_parts < kNearBytes || (rows >= kManyRows && bytes < kSharedBytes);
 }
@@ -167,7 +166,8 @@ Forecast forecast(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
   const std::int64_t input_reads = plan.fused ? steps : divide_up(steps, plan.chunk);
   const double recurrent = static_cast<double>(net.recurrent_weights) * static_cast<double>(steps);
   const double input = static_cast<double>(net.input_weights) * static_cast<double>(input_reads);
-  result.step_bytes = sizeof(T) * static_cast<double>(passes) * (recurrent + input) / static_cast<double>(steps);
+  result.step_bytes =
+      net.weight_bytes() * static_cast<double>(passes) * (recurrent + input) / static_cast<double>(steps);
   return result;
 }
 

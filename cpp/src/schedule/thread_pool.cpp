@@ -1,13 +1,10 @@
 #include "schedule/thread_pool.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <exception>
 #include <memory>
-#include <thread>
 
 #include "runtime/cpu_count.h"
+#include "runtime/system.h"
 #include "runtime/test_hooks.h"
 
 namespace gatecell {
@@ -17,7 +14,7 @@ std::atomic<ThreadPool*> pool_of_process{nullptr};
 
 // In a forked child the threads are gone, and one of them may have held the mutex. The child drops the pool without
 // freeing it.
-[[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, [] { pool_of_process.store(nullptr); });
+[[maybe_unused]] const bool dropped = system::call_after_fork([] { pool_of_process.store(nullptr); });
 
 }  // namespace
 
@@ -53,25 +50,19 @@ int ThreadPool::lease(int wanted, Worker*& first) {
   return leased;
 }
 
-// Blocks all signals while the thread starts, so that only the application's own threads handle them.
 Worker* ThreadPool::start_worker() {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  Worker* started = nullptr;
   try {
     auto worker = std::make_unique<Worker>();
     worker->try_lease();
     workers_.reserve(workers_.size() + 1);
-    std::thread([w = worker.get()] { w->loop(); }).detach();
-    started = worker.release();
-    workers_.push_back(started);
-    if (workers_.size() == 1) first_.store(started, std::memory_order_release);
-    size_.fetch_add(1, std::memory_order_relaxed);
+    system::start_thread([](void* started) { static_cast<Worker*>(started)->loop(); }, worker.get());
+    workers_.push_back(worker.release());
   } catch (const std::exception&) {  // no thread, or no memory for one
+    return nullptr;
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return started;
+  if (workers_.size() == 1) first_.store(workers_.front(), std::memory_order_release);
+  size_.fetch_add(1, std::memory_order_relaxed);
+  return workers_.back();
 }
 
 bool thread_pool_is_awake() {

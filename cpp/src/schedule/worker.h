@@ -1,9 +1,6 @@
 // One worker thread of the pool: it sleeps, is leased to a caller, and runs the caller's jobs.
 #pragma once
 
-#include <sched.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 
@@ -43,9 +40,6 @@ class Worker {
 
   // What the thread runs; never returns.
   void loop() {
-    // Takes the affinity of the process, not that of the caller that happened to start this thread.
-    cpu_set_t sets[16];
-    if (sched_getaffinity(getpid(), sizeof(sets), sets) == 0) sched_setaffinity(0, sizeof(sets), sets);
     running_.store(true, std::memory_order_relaxed);
     for (std::uint32_t job_number = 1;; ++job_number) {
       // The caller that woke this worker may have finished alone and released it. Then no next call is near.

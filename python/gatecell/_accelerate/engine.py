@@ -197,6 +197,7 @@ class Engine:
         for size in SIZES:
             if hasattr(network, size) and getattr(network, size) != getattr(module, size):
                 raise UnfitError(f"{size} is another than the weights'")
+        network._loaded().discard_weights()  # the module has them
         return network
 
 

@@ -50,5 +50,4 @@ def _pieces(net: Layer, layer: int, lanes: int) -> list[tuple[int, int]]:
         (units * gates, _LINE),
         *recurrent_bias,
         (projected, _LINE),
-        *([(gates * hidden, _LINE)] * 2 if net.bias else []),
     ]

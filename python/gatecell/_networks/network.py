@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base import defaults
-from .._base.arrays import Floats, adjacent, cast, contiguous, floats, initial_state
+from .._base.arrays import Floats, adjacent, cast, floats, initial_state
 from .._base.spec import Spec
 from .._core import Network32, Network64
 from .._files import read
@@ -146,8 +146,8 @@ class Network(Module):
         """
         if self._is_extended():
             return super().state_dict(prefix=prefix)
-        weights = self._loaded().weights()
-        return {prefix + name: array for name, array in zip(self._shapes(), weights, strict=True)}
+        self._loaded()
+        return {prefix + name: array for name, array in self._weights().items()}
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._check_no_weight(name)
@@ -179,11 +179,11 @@ class Network(Module):
         return {**self._weights(), **super()._values()}
 
     def _weights(self) -> dict[str, Any]:
-        """All weights by name: arrays, or Unloaded."""
+        """Copies of all weights by name, or Unloaded."""
         shapes = self._shapes()
         if self._core is None:
             return {name: Unloaded(name, shape, self.dtype) for name, shape in shapes.items()}
-        return dict(zip(shapes, self._core.weights(), strict=True))
+        return {name: array.copy() for name, array in zip(shapes, self._core.weights(), strict=True)}
 
     def _convert(self, dtype: np.dtype[Any], converted: dict[int, tuple[Any, Any]]) -> None:
         super()._convert(dtype, converted)
@@ -216,8 +216,13 @@ class Network(Module):
         return negate_z(arrays, self.hidden_size)
 
     def _pack(self, arrays: list[Floats]) -> Any:
-        """A network of the core with these weights, which are in the order of `_shapes`."""
-        weights: list[Any] = [contiguous(cast(array, self.dtype)) for array in arrays]
+        """A network of the core with copies of these weights, which are in the order of `_shapes`.
+
+        The core packs the copies and keeps them for `weights()`. The caller may change his arrays or the file that they
+        view.
+        """
+        with np.errstate(all="ignore"):  # values beyond float32's range become infinite
+            weights: list[Any] = [array.astype(self.dtype, order="C") for array in arrays]
         core: Any = Network32 if self.dtype == np.float32 else Network64
         return core(self._spec, weights, self.isa)
 

@@ -144,6 +144,12 @@ def test_the_memory_of_packed_weights_is_not_reused() -> None:
     assert memory() is None
 
 
+def test_gatecell_keeps_no_copy_of_the_weights_beside_the_packed_ones() -> None:
+    module, _ = accelerated(small())
+    run(module)
+    assert module._gatecell.packed.network._core.weights() == []
+
+
 def test_other_dtypes_and_devices_are_served_or_fall_back() -> None:
     module, entry = accelerated(small())
     assert_close(run(module.double(), X.double()), run(small().double(), X.double()))

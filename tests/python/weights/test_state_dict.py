@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,15 @@ def test_weights_are_copied() -> None:
     before = ours.state_dict()
     state_dict["weight_ih_l0"][:] = 0
     assert_same_arrays(ours.state_dict(), before)
+
+
+def test_a_file_may_change_after_loading(tmp_path: Path) -> None:
+    path, expected = tmp_path / "weights.safetensors", torch_weights()
+    gatecell.save(path, expected)
+    ours = gatecell.LSTM.from_file(path)
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    assert_same_arrays(ours.state_dict(), expected)
 
 
 def unaligned(array: NDArray[Any]) -> NDArray[Any]:

@@ -1,0 +1,85 @@
+// The layout of panels, with a weight type that only this test has: small integers, and for each matrix row a scale and
+// a sum.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "pack/panels.h"
+
+namespace {
+
+float scale(const float* row, std::ptrdiff_t depth) {
+  float largest = 0;
+  for (std::ptrdiff_t k = 0; k < depth; ++k) largest = std::max(largest, std::abs(row[k]));
+  return largest / 127;
+}
+
+std::int8_t rounded(float weight, float scale) { return static_cast<std::int8_t>(std::lround(weight / scale)); }
+
+float sum(const float* row, std::ptrdiff_t depth) {
+  float total = 0;
+  for (std::ptrdiff_t k = 0; k < depth; ++k) total += row[k];
+  return total;
+}
+
+void pack_small_row(const float* row, std::ptrdiff_t depth, std::byte* to, std::ptrdiff_t step, float* lane_vectors,
+                    std::ptrdiff_t vector_step) {
+  lane_vectors[0] = scale(row, depth);
+  lane_vectors[vector_step] = sum(row, depth);
+  for (std::ptrdiff_t k = 0; k < depth; ++k) {
+    to[k * step] = static_cast<std::byte>(rounded(row[k], lane_vectors[0]));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a weight type has its own bytes, and vectors beside the panels") {
+  constexpr int W = 4, units = 6, gates = 3, depth = 5, vectors = 2;  // two blocks, the second one half full
+  const gatecell::PanelShape shape(units, depth, gates, {W, 1, vectors});
+  REQUIRE(shape.bytes() == 2 * depth * gates * W);
+  REQUIRE(shape.lane_vectors_size() == 2 * vectors * gates * W);
+  std::vector<float> matrix(gates * units * depth);
+  for (std::size_t i = 0; i < matrix.size(); ++i) matrix[i] = std::sin(static_cast<float>(i + 1));
+  std::vector<std::byte> panels(static_cast<std::size_t>(shape.bytes()), std::byte{0x55});
+  std::vector<float> lane_vectors(static_cast<std::size_t>(shape.lane_vectors_size()), 5.f);
+  gatecell::pack_panels<float>(shape, pack_small_row, matrix.data(), panels.data(), lane_vectors.data());
+
+  const auto at = [](const auto& values, int index) { return values[static_cast<std::size_t>(index)]; };
+  for (int unit = 0; unit < 2 * W; ++unit) {
+    for (int gate = 0; gate < gates; ++gate) {
+      const bool padding = unit >= units;
+      const float* row = padding ? nullptr : matrix.data() + (gate * units + unit) * depth;
+      const int block = unit / W, lane = unit % W;
+      CHECK(at(lane_vectors, ((block * vectors + 0) * gates + gate) * W + lane) == (padding ? 0 : scale(row, depth)));
+      CHECK(at(lane_vectors, ((block * vectors + 1) * gates + gate) * W + lane) == (padding ? 0 : sum(row, depth)));
+      for (int k = 0; k < depth; ++k) {
+        const int found = static_cast<std::int8_t>(at(panels, ((block * depth + k) * gates + gate) * W + lane));
+        CHECK(found == (padding ? 0 : rounded(row[k], scale(row, depth))));
+      }
+    }
+  }
+}
+
+#include "problems.h"
+#include "pack/packed.h"
+#include "schedule/forward.h"
+#include "schedule/plan.h"
+
+TEST_CASE("copied weights give the same bits") {
+  for (const gatecell::Isa isa : gatecell::available_isas()) {
+    for (const gatecell::Spec& spec : problems::extended_specs(5, 19, 2, true)) {
+      const auto problem = problems::random_problem<float>(spec, 7, 3);
+      const gatecell::PackedNetwork<float> two(spec, reference::views(problem), isa, gatecell::WeightType::copied);
+      auto a = problems::run(problems::network(problem, isa), problem);
+      auto b = a;
+      for (auto& v : b.y) v = 0;
+      auto call = problems::dense_call(problem, b);
+      gatecell::forward(two, call, gatecell::make_plan(two, 7, 3, 1));
+      CHECK(problems::same_bits(a, b));
+    }
+  }
+}
