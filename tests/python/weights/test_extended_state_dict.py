@@ -18,16 +18,17 @@ from helpers.equations import gru, weights_of_direction
 from helpers.errors import error_lines
 from helpers.extended_case import ExtendedCase as Case
 from helpers.extended_grids import EVERY, kind_id
+from helpers.option_table import OPTIONS_OF, VALUES
 from helpers.state_dicts import add_prefix, assert_same_arrays, torch_weights
 from helpers.torch_case import Array
 
 STACKED = {"num_layers": 2, "bidirectional": True}
-RESETS = ("after", "before", "none")
+RESETS = VALUES["reset"]
 
 
 def own_flags(case: Case) -> dict[str, Any]:
     """The options that a state dict does not show."""
-    flags = ("nonlinearity", "coupled_gates", "reset", "gate_clip", "cell_clip")
+    flags = {"nonlinearity", *OPTIONS_OF[case.mode]} - {"peepholes"}
     return {name: value for name, value in case.options.items() if name in flags}
 
 
@@ -151,12 +152,12 @@ def test_z_new_negates_the_sum_of_z(reset: str, bias: bool, dtype: str) -> None:
     read = gatecell.GRU.from_state_dict(state_dict, reset=reset, z="new")
     w = weights_of_direction(state_dict, "_l0", "float64")
     # With the same candidate n, the new states for z and for 1 - z add up to n + h.
-    old = gru(case, w, x[0].astype("float64"), hx[0].astype("float64"))[0]
+    old = gru(case, w, x[0].astype("float64"), hx[0].astype("float64"))["h"]
     z_is_0 = {name: array.copy() for name, array in w.items()}
     z_rows = slice(-14, -7)
     z_is_0["bias_ih"][z_rows] = -1e9
     with np.errstate(over="ignore"):
-        n = gru(case, z_is_0, x[0].astype("float64"), hx[0].astype("float64"))[0]
+        n = gru(case, z_is_0, x[0].astype("float64"), hx[0].astype("float64"))["h"]
     np.testing.assert_allclose(read(x, hx)[1][0], n + hx[0] - old, rtol=0, atol=2e-6 if dtype == "float32" else 1e-12)
 
 
