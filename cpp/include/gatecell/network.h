@@ -95,6 +95,10 @@ struct Forecast {
   Limit limit = Limit::calls;
 };
 
+// nbytes() of a network with this spec, known before there are weights. The spec must be valid.
+template <class T>
+std::size_t packed_nbytes(const Spec& spec, Isa isa);
+
 template <class T>
 struct PackedNetwork;
 template <class T>

@@ -56,7 +56,7 @@ const T* pack_matrix(const PanelShape& shape, const T* matrix, BumpAllocator& al
 
 template <class T>
 const T* copy_array(const T* from, std::ptrdiff_t count, BumpAllocator& allocator) {
-  if (!from) return nullptr;
+  if (count == 0) return nullptr;
   T* to = allocator.allocate<T>(count);
   if (to) std::copy_n(from, count, to);
   return to;
@@ -81,7 +81,7 @@ void pack_peepholes(const Spec& spec, int lanes, const T* weights, PackedDirecti
   }
 }
 
-// With an empty allocator this only measures.
+// With an empty allocator this only measures, and reads no weights.
 template <class T>
 PackedDirection<T> pack_direction(const Spec& spec, std::int64_t layer, int lanes, const DirectionWeights<T>& w,
                                   BumpAllocator& allocator) {
@@ -115,8 +115,9 @@ PackedDirection<T> pack_direction(const Spec& spec, std::int64_t layer, int lane
   if (zeros) std::fill_n(zeros, d.projection.padded_units(), T(0));
   d.projection_bias = zeros;
 
-  d.raw_bias_ih = copy_array(w.bias_ih, gates * hidden, allocator);
-  d.raw_bias_hh = copy_array(w.bias_hh, gates * hidden, allocator);
+  const std::ptrdiff_t raw_biases = spec.bias ? gates * hidden : 0;
+  d.raw_bias_ih = copy_array(w.bias_ih, raw_biases, allocator);
+  d.raw_bias_hh = copy_array(w.bias_hh, raw_biases, allocator);
   return d;
 }
 
@@ -145,6 +146,20 @@ void check_weights(const Spec& spec, const std::vector<DirectionWeights<T>>& wei
 }  // namespace
 
 template <class T>
+std::size_t packed_nbytes(const Spec& spec, Isa isa) {
+  BumpAllocator measure;
+  for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
+    for (int direction = 0; direction < spec.num_directions(); ++direction) {
+      pack_direction(spec, layer, select_kernels<T>(isa).lanes, DirectionWeights<T>(), measure);
+    }
+  }
+  return measure.used();
+}
+
+template std::size_t packed_nbytes<float>(const Spec&, Isa);
+template std::size_t packed_nbytes<double>(const Spec&, Isa);
+
+template <class T>
 PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeights<T>>& weights, Isa i)
     : spec(s),
       is_extended(extended(s)),
@@ -153,18 +168,15 @@ PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeight
       kernels(select_kernels<T>(i)),
       cell(select_cell(kernels, s)) {
   check_weights(spec, weights);
-  const auto pack_all = [&](BumpAllocator allocator) {
-    directions.clear();
-    for (std::size_t n = 0; n < weights.size(); ++n) {
-      const std::int64_t layer = static_cast<std::int64_t>(n) / spec.num_directions();
-      directions.push_back(pack_direction(spec, layer, kernels.lanes, weights[n], allocator));
-    }
-    return allocator.used();
-  };
   const FpMode mode;  // so that sums of biases do not depend on the caller's rounding mode
-  nbytes = pack_all(BumpAllocator());
-  memory = allocate_memory(nbytes);
-  pack_all(BumpAllocator(memory.get(), nbytes));
+  const std::size_t measured = packed_nbytes<T>(spec, isa);
+  memory = allocate_memory(measured);
+  BumpAllocator allocator(memory.get(), measured);
+  for (std::size_t n = 0; n < weights.size(); ++n) {
+    const std::int64_t layer = static_cast<std::int64_t>(n) / spec.num_directions();
+    directions.push_back(pack_direction(spec, layer, kernels.lanes, weights[n], allocator));
+  }
+  nbytes = allocator.used();
   for (const PackedDirection<T>& d : directions) {
     input_weights += d.input.size();
     recurrent_weights += d.step_weights() + d.projection.size();

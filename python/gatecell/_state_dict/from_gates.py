@@ -10,9 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.arrays import Floats, cast, is_list_of_numbers, view
+from .._base.spec import CELLS, OPTIONS
 
-_ORDERS = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}  # the gates in the order of PyTorch's matrix rows
-_OPTIONAL = {"lstm": "f", "gru": "r", "rnn": ""}  # the gate that may be missing
+# By a cell's name without its activation: the gates in the order of PyTorch's matrix rows, and those of them that an
+# option of the cell removes.
+_ORDERS = {cell.partition("_")[0]: facts["gates"] for cell, facts in CELLS.items()}
+_OPTIONAL = {
+    cell.partition("_")[0]: "".join(OPTIONS[name].removed_gates for name in facts["options"])
+    for cell, facts in CELLS.items()
+}
 _ALIASES = {  # other names of gates
     "lstm": {"c": "g"},
     "gru": {"h": "n", "c": "n", "u": "z"},
@@ -24,8 +30,8 @@ def from_gates(cell: str, gates: Mapping[str, Any], columns: str = "hx") -> dict
     """Make the state dict of one layer from one matrix for each gate: gate = activation(W [h(t-1), x] + b).
 
     cell: "lstm" with the gates f i c o (c or g is the candidate), "gru" with r z n (n, h or c is the candidate, u is
-    another name of z), or "rnn" with h (or a). An LSTM without f is made for coupled_gates=True, a GRU without r for
-    reset="none".
+    another name of z), or "rnn" with h (or a). A gate may be missing that an option of LSTM or GRU removes: f of an
+    LSTM, r of a GRU.
     gates: (W, b), (W, None) or W by the gate's name. W is (H, H + I): a NumPy array, a torch tensor or a nested list.
     b: one bias, (H,) or (H, 1), or two biases, the input's and the recurrent one: a tuple (b_ih, b_hh) or an array
     (2, H) in Keras' order. The shape decides: if H is 2, (2, 1) is one bias and (2, 2) are two; if H is 1, (1, 1) is
@@ -123,7 +129,7 @@ def _in_order(cell: str, gates: Mapping[str, Any]) -> dict[str, Any]:
         if gate in names:
             raise ValueError(f"expected each gate of {cell!r} once, got {names[gate]!r} and {name!r}, two names of one")
         names[gate] = name
-    missing = "".join(gate for gate in _ORDERS[cell] if gate not in names and gate != _OPTIONAL[cell])
+    missing = "".join(gate for gate in _ORDERS[cell] if gate not in names and gate not in _OPTIONAL[cell])
     if missing:
         raise ValueError(f"expected gates {_listed(cell, missing)} of {cell!r} too, got {', '.join(gates) or 'none'}")
     return {names[gate]: gates[names[gate]] for gate in _ORDERS[cell] if gate in names}

@@ -1,4 +1,4 @@
-"""The memory that `gatecell info` computes from sizes alone is the memory that the core reports for the network."""
+"""The memory that `Spec.packed_nbytes` says before there are weights is the memory that a network then has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import gatecell
-from gatecell._cli._packed_size import packed_size
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "LSTM": [
@@ -28,10 +27,10 @@ CASES = [(name, options) for name, several in OPTIONS.items() for options in sev
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)
-def test_packed_size_is_the_size_in_the_core(name: str, options: dict[str, Any], isa: str, dtype: str) -> None:
-    for hidden, layers, bidirectional, bias in itertools.product((4, 33, 64), (1, 3), (False, True), (False, True)):
+def test_packed_size_is_the_size_of_a_network(name: str, options: dict[str, Any], isa: str, dtype: str) -> None:
+    for hidden, layers, bidirectional, bias in itertools.product((4, 7, 33, 64), (1, 3), (False, True), (False, True)):
         flags: dict[str, Any] = {"num_layers": layers, "bidirectional": bidirectional, "bias": bias, "dtype": dtype}
         net = getattr(gatecell, name)(19, hidden, **flags, **options, isa=isa)
-        expected = packed_size(net)
-        net.load_state_dict({key: np.zeros(shape, dtype) for key, shape in net._shapes().items()})
+        expected = net.spec.packed_nbytes(dtype, isa)
+        net.load_state_dict({key: np.zeros(shape, dtype) for key, shape in net.spec.shapes().items()})
         assert expected == net._core.nbytes, (hidden, layers, bidirectional, bias)

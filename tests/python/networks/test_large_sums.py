@@ -15,7 +15,6 @@ import pytest
 import torch
 
 import gatecell
-from gatecell._cli._largest_sum import largest_sum
 from helpers.equations import run, sums_of_terms
 from helpers.extended_case import ExtendedCase
 from helpers.extended_grids import EVERY, kind_id
@@ -50,8 +49,7 @@ def test_largest_sum_agrees_with_the_equations(kind: dict[str, Any], scale: str,
         case = ExtendedCase(**kind, **stack, scale=scale, bias=bias, dtype="float64")
         network, (x, hx) = case.network(gatecell), case.inputs()
         expected = largest_sum_of_run(case, case.state_dict(), x, hx)
-        state = hx if isinstance(hx, tuple) else (hx,)
-        assert largest_sum(network, case.state_dict(), x, state) == pytest.approx(expected, rel=1e-12)
+        assert network.largest_sum(x, hx) == pytest.approx(expected, rel=1e-12)
 
 
 def test_largest_sum_agrees_with_a_sum_by_hand() -> None:
@@ -67,7 +65,7 @@ def test_largest_sum_agrees_with_a_sum_by_hand() -> None:
     }
     network = gatecell.RNN.from_state_dict(weights)
     x = np.array([[[1.0, -2.0]], [[0.0, 1.0]]], "f4")
-    assert largest_sum(network, weights, x, (np.full((1, 1, 1), 0.5, "f4"),)) == 10.75
+    assert network.largest_sum(x, np.full((1, 1, 1), 0.5, "f4")) == 10.75
 
 
 class Cancelling:
