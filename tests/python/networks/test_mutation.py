@@ -152,7 +152,7 @@ def with_changed_gates(names: tuple[str, ...], change: Callable[[dict[str, Any]]
     def mutant(case: ExtendedCase, weights: Weights) -> tuple[ExtendedCase, Weights]:
         changed = {}
         for name in weights:
-            if name.startswith(names) and "weight_hr" not in name:
+            if name.startswith(names):
                 gates = case.gates.replace("g", "") if "peephole" in name else case.gates
                 blocks = dict(zip(gates, np.split(weights[name], len(gates)), strict=True))
                 changed[name] = np.concatenate(list((blocks | change(blocks)).values()))
@@ -161,11 +161,12 @@ def with_changed_gates(names: tuple[str, ...], change: Callable[[dict[str, Any]]
     return mutant
 
 
+WITH_GATES = ("weight_ih", "weight_hh", "weight_peephole", "bias")
 OPTION_MUTANTS: dict[str, tuple[Mutant, Callable[[ExtendedCase], Any]]] = {
     **{f"no {name}": without_option(name) for name in DEFAULTS if any(map(without_option(name)[1], EXTENDED_CASES))},
-    "i = 1 - f": (with_changed_gates(("weight", "bias"), lambda a: {"i": -a["i"]}), lambda case: case.coupled_gates),
+    "i = 1 - f": (with_changed_gates(WITH_GATES, lambda a: {"i": -a["i"]}), lambda case: case.coupled_gates),
     "h' = z n + (1 - z) h": (
-        with_changed_gates(("weight", "bias"), lambda a: {"z": -a["z"]}),
+        with_changed_gates(WITH_GATES, lambda a: {"z": -a["z"]}),
         lambda case: case.mode == "GRU",
     ),
     "peepholes of i and o swapped": (
