@@ -1,4 +1,4 @@
-"""The options of cells that PyTorch lacks, as keyword arguments of the constructors: their types and documentation.
+"""The options of cells that PyTorch lacks: types and documentation of keyword arguments and attributes.
 
 Their names, values and defaults are in the table of the core. A layer and its cell have the same options.
 """
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="type[Network]")
 
 
+# For type checkers each option stands twice: as a keyword argument, and as an attribute of the network.
 class RNNOptions(TypedDict, total=False):
+    gate_clip: float | None
+
+
+class RNNAttributes:
     gate_clip: float | None
 
 
@@ -25,7 +30,17 @@ class GRUOptions(RNNOptions, total=False):
     reset: str
 
 
+class GRUAttributes(RNNAttributes):
+    reset: str
+
+
 class LSTMOptions(RNNOptions, total=False):
+    peepholes: str | None
+    coupled_gates: bool
+    cell_clip: float | None
+
+
+class LSTMAttributes(RNNAttributes):
     peepholes: str | None
     coupled_gates: bool
     cell_clip: float | None

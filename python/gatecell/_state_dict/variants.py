@@ -30,7 +30,7 @@ class Variant(NamedTuple):
         return {name: value for name, value in self.options.items() if value != OPTIONS[name].default}
 
     def __str__(self) -> str:
-        """The variant in words: "an LSTM with coupled_gates=True"."""
+        """The variant in words: "an LSTM with OPTION=VALUE"."""
         return _in_words(self.cell, [f"{name}={value!r}" for name, value in self.unusual.items()])
 
 
@@ -157,7 +157,7 @@ def simplest(found: list[Variant]) -> list[Variant]:
 
 
 def in_words(found: list[Variant], layer_class: str) -> str:
-    """The variants for an error of this class: "a GRU, or an LSTM with coupled_gates=True".
+    """The variants for an error of this class: "a GRU, or an LSTM with OPTION=VALUE".
 
     PyTorch's own cell has no options in words, but in an error of the same class they are what does not fit.
     """
