@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from .._base.spec import CELLS, OPTIONS
+from .._base.spec import CELLS, DEFAULTS
 
 if TYPE_CHECKING:
     from .network import Network
@@ -87,7 +87,7 @@ def with_options(cell: str, arguments: Any) -> Callable[[C], C]:
         *parameters, options = signature.parameters.values()
         types = {name: arguments.__annotations__[name].__forward_arg__ for name in CELLS[cell]["options"]}
         parameters += [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=OPTIONS[name].default, annotation=text)
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=text)
             for name, text in types.items()
         ]
         constructor.__signature__ = signature.replace(parameters=parameters)

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.arrays import Floats, cast, is_list_of_numbers, view
-from .._base.spec import CELLS, OPTIONS
+from .._core import cells, options
 
 # By a cell's name without its activation: the gates in the order of PyTorch's matrix rows, and those of them that an
 # option of the cell removes.
-_ORDERS = {cell.partition("_")[0]: facts["gates"] for cell, facts in CELLS.items()}
+_ORDERS = {cell.partition("_")[0]: facts["gates"] for cell, facts in cells().items()}
 _OPTIONAL = {
-    cell.partition("_")[0]: "".join(OPTIONS[name].removed_gates for name in facts["options"])
-    for cell, facts in CELLS.items()
+    cell.partition("_")[0]: {gate for name in facts["options"] for gate in options()[name]["removes"].values()}
+    for cell, facts in cells().items()
 }
 _ALIASES = {  # other names of gates
     "lstm": {"c": "g"},
