@@ -90,6 +90,7 @@ CONTESTANTS = {
     "torch.compile": Contestant("torch.compile", "torch", "torch", "build_compile"),
     "gatecell.packed": Contestant("gatecell packed", "gatecell", "gatecell", "build_packed"),
     "gatecell.full": Contestant("gatecell full batch", "gatecell", "gatecell", "build_full"),
+    "gatecell.gates": Contestant("gatecell's equations", "gatecell", "gatecell", "build_gates"),
     "gatecell.accelerate": Contestant("PyTorch accelerated", "gatecell", "gatecell", "build_accelerated"),
     "gatecell.own": Contestant("gatecell's own call", "gatecell", "gatecell", "build_own"),
     "torch.model": Contestant("PyTorch", "torch", "torch", "build_model"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 import gatecell
-from suite.arrays import Arrays
+from suite.arrays import Arrays, make_lengths
 from suite.cases import Case
 
 from . import NO_OUTPUT, ReadyNetwork, UnsupportedError, vad, zero_padding
@@ -54,6 +55,32 @@ def build_full(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> Rea
         return [zero_padding(case, y), *(NO_OUTPUT for _ in states)]
 
     return ReadyNetwork(lambda: net(x, hx), read)
+
+
+def build_gates(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
+    """gatecell's equations in NumPy and float64, with which outputs of extended cells are compared.
+
+    They share no code with the calls that are timed. They take no lengths, so rows of one length are computed together.
+    """
+    net, x, hx = _network(replace(case, batch_first=False), weights, inputs, threads)
+    x = x.swapaxes(0, 1) if case.batch_first else x
+    lengths = make_lengths(case)
+    sizes = {"h": case.output_size, "c": case.hidden_size} if case.cell == "lstm" else {"h": case.output_size}
+
+    def call() -> list[np.ndarray]:
+        y = np.zeros((case.steps, case.batch, case.output_size * case.directions))
+        finals = {name: np.zeros((case.direction_runs, case.batch, size)) for name, size in sizes.items()}
+        for length in np.unique(lengths):
+            rows = lengths == length
+            states = None if hx is None else tuple(s[:, rows] for s in hx) if case.cell == "lstm" else hx[:, rows]
+            gates = net.gates(x[:length, rows], states, dtype="float64")
+            y[:length, rows] = np.concatenate(gates["h"][-case.directions :], axis=-1)
+            for name, final in finals.items():
+                for run in range(case.direction_runs):
+                    final[run, rows] = gates[name][run, 0 if run % case.directions else -1]
+        return [y.swapaxes(0, 1) if case.batch_first else y, *finals.values()]
+
+    return ReadyNetwork(call, lambda outputs: outputs)
 
 
 def build_accelerated(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:

@@ -13,11 +13,11 @@ import numpy as np
 from onnx import helper, numpy_helper
 
 from suite.arrays import Arrays
-from suite.cases import Case
+from suite.cases import GATES, Case
 
 from . import UnsupportedError
 
-GATES = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}  # PyTorch's order of the gates in a weight matrix
+OPTIONS = {"reset": ("before",), "peepholes": ("diagonal",), "coupled_gates": (True,)}  # that ONNX has
 ONNX_GATES = {"lstm": "iofg", "gru": "zrn", "rnn": "h"}
 OPSET, IR_VERSION = 17, 8  # versions of 2022, which current libraries can read
 
@@ -29,7 +29,7 @@ def make_model(case: Case, weights: Arrays) -> bytes:
     """
     if case.proj_size:
         raise UnsupportedError("no LSTM with a projection")
-    if case.peepholes == "full" or case.reset == "none":
+    if any(value not in OPTIONS.get(name, ()) for name, value in case.options.items()):
         raise UnsupportedError(f"no {case.cell.upper()} with {case.variant}")
     attributes: dict[str, Any] = {"direction": "bidirectional" if case.bidirectional else "forward"}
     attributes["hidden_size"] = case.hidden_size
@@ -94,7 +94,7 @@ def _node_weights(case: Case, weights: Arrays, layer: int) -> Arrays:
     """
 
     def reorder(array: np.ndarray, gates: str, onnx_gates: str) -> np.ndarray:
-        gates = gates.replace("f", "") if case.coupled_gates else gates
+        gates = "".join(gate for gate in gates if gate in case.gates)
         blocks = dict(zip(gates, np.split(array, len(gates)), strict=True))
         return np.concatenate([blocks.get(gate, np.zeros_like(blocks[gates[0]])) for gate in onnx_gates])
 

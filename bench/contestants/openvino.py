@@ -33,7 +33,7 @@ class Request(threading.local):
 def build(case: Case, model: bytes, inputs: Arrays, threads: int) -> ReadyNetwork:
     if case.streams:
         raise UnsupportedError("not written for streams")
-    if case.peepholes or case.coupled_gates:
+    if set(case.options) - {"reset"}:
         raise UnsupportedError("ignores peepholes and coupled gates of an ONNX model without an error")
     if case.float64:
         raise UnsupportedError("computes float64 networks in float32")

@@ -9,6 +9,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <numeric>
 #include <random>
 #include <string>
 #include <utility>
@@ -58,10 +62,14 @@ Net<T> random_network(Cell cell, std::ptrdiff_t input, std::ptrdiff_t hidden, Is
   spec.hidden_size = hidden;
   Random random;
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));
-  const std::ptrdiff_t gates = spec.num_gates() * hidden;
-  const auto weight_ih = random.values<T>(gates * input, bound), weight_hh = random.values<T>(gates * hidden, bound);
-  const auto bias_ih = random.values<T>(gates, bound), bias_hh = random.values<T>(gates, bound);
-  return Net<T>(spec, {{weight_ih.data(), weight_hh.data(), bias_ih.data(), bias_hh.data()}}, isa);
+  gatecell::DirectionWeights<T> weights;
+  std::list<std::vector<T>> values;
+  for (const auto& [name, shape] : gatecell::weight_shapes(spec, 0)) {
+    const auto count = std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+    values.push_back(random.values<T>(static_cast<std::ptrdiff_t>(count), bound));
+    *weights.find(name) = values.back().data();
+  }
+  return Net<T>(spec, {weights}, isa);
 }
 
 // Runs lay_out(allocator) twice: first to measure, then on an allocation of that size.

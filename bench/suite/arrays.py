@@ -10,20 +10,13 @@ Arrays = dict[str, np.ndarray]
 
 
 def make_weights(case: Case) -> Arrays:
-    """Weights with PyTorch's names, layout and initial distribution: uniform in +-1/sqrt(H). Equal in every process.
-
-    Extended cells use gatecell's names and layout: `weight_peephole`, and no matrix rows for a gate that is missing.
-    """
+    """Weights with PyTorch's names, layout and initial distribution: uniform in +-1/sqrt(H). Equal in every process."""
     rng = np.random.default_rng(0)
-    rows, bound = case.gates * case.hidden_size, case.hidden_size**-0.5
+    bound = case.hidden_size**-0.5
     weights: Arrays = {}
     for layer in range(case.num_layers):
         for direction in ("", "_reverse")[: case.directions]:
-            shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, case.layer_input(layer))}
-            shapes |= {"weight_hh": (rows, case.output_size), "bias_ih": (rows,), "bias_hh": (rows,)}
-            shapes |= {"weight_peephole": case.peephole_shape} if case.peepholes else {}
-            shapes |= {"weight_hr": (case.proj_size, case.hidden_size)} if case.proj_size else {}
-            for name, shape in shapes.items():
+            for name, shape in case.weight_shapes(layer).items():
                 weights[f"{name}_l{layer}{direction}"] = rng.uniform(-bound, bound, shape).astype(case.dtype)
     return weights
 

@@ -15,10 +15,27 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+
+class Option(NamedTuple):
+    """An option of extended cells."""
+
+    cell: str
+    values: tuple[str | bool | None, ...]  # the default first
+    removed_gate: str = ""  # with the last value
+
+
+# The benchmarks' own table: ab.py also runs versions of gatecell that have no table, or another one. tests/bench
+# compares it with gatecell's.
+OPTIONS = {
+    "reset": Option("gru", ("after", "before", "none"), removed_gate="r"),
+    "peepholes": Option("lstm", (None, "diagonal", "full")),
+    "coupled_gates": Option("lstm", (False, True), removed_gate="f"),
+}
+GATES = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}  # in PyTorch's order
 NUMBERS = {
     "B": "batch",
     "T": "steps",
@@ -27,11 +44,17 @@ NUMBERS = {
     "layers": "num_layers",
     "proj": "proj_size",
 }
-CHOICES = {"reset": ("after", "before", "none"), "peepholes": ("diagonal", "full")}
-FLAGS = ("coupled_gates", "bidirectional", "batch_first", "no_hx", "float64", "ragged", "streams")
+CHOICES = {
+    name: [value for value in option.values if value] for name, option in OPTIONS.items() if True not in option.values
+}
+FLAGS = (
+    *(name for name, option in OPTIONS.items() if True in option.values),
+    *("bidirectional", "batch_first", "no_hx", "float64", "ragged", "streams"),
+)
 NOT_FOR_STREAMS = ("bidirectional", "batch_first", "no_hx", "ragged")
-CELL_OF = {"proj_size": "lstm", "peepholes": "lstm", "coupled_gates": "lstm", "reset": "gru"}
-_WORDS = [f"{name}=NUMBER" for name in NUMBERS] + [f"{name}={'|'.join(values)}" for name, values in CHOICES.items()]
+CELL_OF = {"proj_size": "lstm", **{name: option.cell for name, option in OPTIONS.items()}}
+_WORDS = [f"{name}=NUMBER" for name in NUMBERS]
+_WORDS += [f"{name}={'|'.join(map(str, values))}" for name, values in CHOICES.items()]
 SYNTAX = f"one of {', '.join(GATES)}, then {', '.join(_WORDS)} or {', '.join(FLAGS)}"
 
 Arrays = dict[str, np.ndarray]
@@ -98,10 +121,10 @@ class Case:
         return ",".join([*words, *(flag for flag in FLAGS if getattr(self, flag))])
 
     @property
-    def options(self) -> dict[str, str | bool]:
+    def options(self) -> dict[str, Any]:
         """gatecell's options for an extended cell; empty for a cell that PyTorch has."""
-        options = {"reset": self.reset, "peepholes": self.peepholes, "coupled_gates": self.coupled_gates}
-        return {name: value for name, value in options.items() if value and value != "after"}
+        values = {name: getattr(self, name) for name in OPTIONS}
+        return {name: value for name, value in values.items() if value != OPTIONS[name].values[0]}
 
     @property
     def variant(self) -> str:
@@ -111,18 +134,29 @@ class Case:
     @property
     def plain(self) -> Case:
         """The same case with PyTorch's cell."""
-        return replace(self, reset="after", peepholes=None, coupled_gates=False)
+        defaults: dict[str, Any] = {name: option.values[0] for name, option in OPTIONS.items()}
+        return replace(self, **defaults)
 
     @property
-    def gates(self) -> int:
-        """Number of gates with weights: i f g o, without f if coupled; r z n, without r if there is no reset."""
-        return GATES[self.cell] - (self.coupled_gates or self.reset == "none")
+    def gates(self) -> str:
+        """The gates with weights, in order."""
+        removed = {
+            OPTIONS[name].removed_gate for name, value in self.options.items() if value == OPTIONS[name].values[-1]
+        }
+        return "".join(gate for gate in GATES[self.cell] if gate not in removed)
 
-    @property
-    def peephole_shape(self) -> tuple[int, ...]:
-        """Shape of weight_peephole, for the gates i f o or, if coupled, i o. Empty if there are no peepholes."""
-        rows = (2 if self.coupled_gates else 3) * self.hidden_size
-        return {None: (), "diagonal": (rows,), "full": (rows, self.hidden_size)}[self.peepholes]
+    def weight_shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of the weights of each direction of a layer, with PyTorch's names, in PyTorch's order.
+
+        Extended cells use gatecell's names and layout: `weight_peephole`, and no matrix rows for a missing gate.
+        """
+        rows = len(self.gates) * self.hidden_size
+        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, self.layer_input(layer))}
+        shapes |= {"weight_hh": (rows, self.output_size), "bias_ih": (rows,), "bias_hh": (rows,)}
+        if self.peepholes:
+            rows = len(self.gates.replace("g", "")) * self.hidden_size
+            shapes["weight_peephole"] = (rows, self.hidden_size) if self.peepholes == "full" else (rows,)
+        return shapes | ({"weight_hr": (self.proj_size, self.hidden_size)} if self.proj_size else {})
 
     @property
     def directions(self) -> int:

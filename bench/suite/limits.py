@@ -18,11 +18,12 @@ def _weights(case: Case) -> tuple[int, int]:
     """The number of input weights of all direction runs, and the number of all other weights of one direction run.
 
     A direction run is one direction of one layer. The other weights are recurrent, peephole and projection weights.
+    They have the same number in each layer.
     """
-    gate_rows = case.gates * case.hidden_size
-    inputs = sum(gate_rows * case.layer_input(layer) for layer in range(case.num_layers)) * case.directions
-    peepholes = math.prod(case.peephole_shape) if case.peepholes else 0
-    return inputs, gate_rows * case.output_size + peepholes + case.proj_size * case.hidden_size
+    layers = [case.weight_shapes(layer) for layer in range(case.num_layers)]
+    inputs = sum(math.prod(shapes["weight_ih"]) for shapes in layers) * case.directions
+    others = [shape for name, shape in layers[0].items() if name.startswith("weight") and name != "weight_ih"]
+    return inputs, sum(map(math.prod, others))
 
 
 def shares(case: Case, threads: int) -> tuple[int, int]:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from suite.arrays import make_input, make_weights
 from suite.cases import Case
-from suite.equations import forward
 from suite.processes import Process, ProcessError
 
 PAUSE = 0.02  # seconds
+EQUATIONS = "gatecell.gates"  # the contestant that computes the equations of extended cells
 LARGEST_DIFFERENCE = {"float32": 1e-5, "float64": 1e-12}  # that is allowed for any number in y, h_n and c_n
 
 
@@ -40,11 +40,18 @@ class ContestantProcesses:
     """The processes of the contestants of a run. A process that has failed is replaced by a new one.
 
     Outputs are compared with those of the contestant `reference`. If it has none, they are compared with the equations
-    for an extended cell, else with the outputs of the first contestant that has some.
+    for an extended cell, else with the outputs of the first contestant that has some. `equations` starts a process that
+    computes the equations.
     """
 
-    def __init__(self, start: Mapping[str, Callable[[], Process]], reference: str) -> None:
-        self.start = start
+    def __init__(
+        self,
+        start: Mapping[str, Callable[[], Process]],
+        reference: str,
+        equations: Callable[[], Process] | None = None,
+    ) -> None:
+        self.start = {EQUATIONS: equations or partial(Process, EQUATIONS, 1), **start}
+        self.contestants = list(start)
         self.reference = reference
         self.processes: dict[str, Process] = {}
 
@@ -87,25 +94,36 @@ class ContestantProcesses:
                 time.sleep(PAUSE)
         return entries
 
+    def outputs(self, name: str, case: Case, limit: float) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """The answer of a contestant that builds the case, and its outputs: none if it cannot run the case."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "outputs.npz"
+            answer = self.ask(name, {"build": str(case), "outputs": str(file)}, limit)
+            if "unsupported" in answer or "error" in answer:
+                return answer, []
+            with np.load(file) as arrays:
+                return answer, list(arrays.values())
+
     def build(self, case: Case, limit: float) -> dict[str, dict[str, Any]]:
         entries: dict[str, dict[str, Any]] = {}
         outputs: dict[str, list[np.ndarray]] = {}
-        with tempfile.TemporaryDirectory() as folder:
-            for name in self.start:
-                file = Path(folder) / f"{name}.npz"
-                answer = self.ask(name, {"build": str(case), "outputs": str(file)}, limit)
-                if "unsupported" in answer:
-                    entries[name] = {"missing": answer["unsupported"]}
-                elif "error" in answer:
-                    entries[name] = {"missing": answer["error"], "failed": True}
-                else:
-                    entries[name] = {**answer, "turns": [], "calls": []}
-                    with np.load(file) as arrays:
-                        outputs[name] = list(arrays.values())
+        for name in self.contestants:
+            answer, arrays = self.outputs(name, case, limit)
+            if "unsupported" in answer:
+                entries[name] = {"missing": answer["unsupported"]}
+            elif "error" in answer:
+                entries[name] = {"missing": answer["error"], "failed": True}
+            else:
+                entries[name] = {**answer, "turns": [], "calls": []}
+                outputs[name] = arrays
         reference = self.reference if self.reference in outputs else next(iter(outputs), "")
         expected = outputs.get(reference, [])
         if case.variant and outputs and reference != self.reference:
-            reference, expected = "the equations", forward(case, make_weights(case), make_input(case))
+            reference = "the equations"
+            answer, expected = self.outputs(EQUATIONS, case, limit)
+            if problem := answer.get("error") or answer.get("unsupported"):
+                failed = {name: {"missing": f"the equations: {problem}", "failed": True} for name in outputs}
+                return {**entries, **failed}
         for name, arrays in outputs.items():
             entries[name]["difference"] = wrong = largest_difference(arrays, expected)
             if wrong > LARGEST_DIFFERENCE[case.dtype.name]:

@@ -2,10 +2,12 @@
 #include "spec.h"
 
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <stdexcept>
 #include <string>
 
+#include "gatecell/network.h"
 #include "register.h"
 
 namespace py = pybind11;
@@ -15,6 +17,9 @@ namespace {
 
 using gatecell::Option;
 using gatecell::Spec;
+
+using Values = py::typing::Dict<std::string, py::object>;
+using Shape = py::typing::Tuple<int, py::ellipsis>;
 
 const Option* find_option(const std::string& name) {
   for (const Option& option : gatecell::options()) {
@@ -52,7 +57,7 @@ py::object value_of(const Option& option, double value) {
 }
 
 Spec make_spec(const std::string& cell, std::int64_t input_size, std::int64_t hidden_size, std::int64_t num_layers,
-               bool bias, bool bidirectional, std::int64_t proj_size, const py::kwargs& values) {
+               bool bias, bool bidirectional, std::int64_t proj_size, const py::KWArgs<py::object>& values) {
   Spec spec;
   spec.cell = gatecell::parse_cell(cell);
   spec.input_size = input_size;
@@ -71,37 +76,43 @@ Spec make_spec(const std::string& cell, std::int64_t input_size, std::int64_t hi
   return spec;
 }
 
-py::dict options_of(const Spec& spec) {
-  py::dict values;
+Values options_of(const Spec& spec) {
+  Values values;
   for (const Option& option : gatecell::options()) values[option.name] = value_of(option, option.get(spec));
   return values;
 }
 
 // All fields by name: what the constructor takes.
-py::dict fields(const Spec& spec) {
-  py::dict values("cell"_a = gatecell::info(spec.cell).name, "input_size"_a = spec.input_size,
-                  "hidden_size"_a = spec.hidden_size, "num_layers"_a = spec.num_layers, "bias"_a = spec.bias,
-                  "bidirectional"_a = spec.bidirectional, "proj_size"_a = spec.proj_size);
+Values fields(const Spec& spec) {
+  Values values("cell"_a = gatecell::info(spec.cell).name, "input_size"_a = spec.input_size,
+                "hidden_size"_a = spec.hidden_size, "num_layers"_a = spec.num_layers, "bias"_a = spec.bias,
+                "bidirectional"_a = spec.bidirectional, "proj_size"_a = spec.proj_size);
   values.attr("update")(options_of(spec));
   return values;
 }
 
-py::tuple to_tuple(const std::vector<std::int64_t>& shape) { return py::tuple(py::cast(shape)); }
-
-py::dict shapes(const Spec& spec) {
-  py::dict found;
+py::typing::Dict<std::string, Shape> shapes(const Spec& spec) {
+  py::typing::Dict<std::string, Shape> found;
   for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
     for (int direction = 0; direction < spec.num_directions(); ++direction) {
       for (const auto& [name, shape] : gatecell::weight_shapes(spec, layer)) {
-        found[py::str(name + spec_names::suffix(layer, direction))] = to_tuple(shape);
+        found[py::str(name + spec_names::suffix(layer, direction))] = py::tuple(py::cast(shape));
       }
     }
   }
   return found;
 }
 
-py::dict describe_cells() {
-  py::dict found;
+std::size_t packed_nbytes(const Spec& spec, const std::string& dtype, const std::string& isa) {
+  const gatecell::Isa parsed = gatecell::parse_isa(isa);
+  if (dtype == "float32") return gatecell::packed_nbytes<float>(spec, parsed);
+  if (dtype == "float64") return gatecell::packed_nbytes<double>(spec, parsed);
+  throw std::invalid_argument("expected dtype 'float32' or 'float64', got '" + dtype + "'");
+}
+
+// The table of cells: for each the words for messages, the gates without options, and the names of its options.
+py::typing::Dict<std::string, Values> describe_cells() {
+  py::typing::Dict<std::string, Values> found;
   for (const gatecell::CellInfo& cell : gatecell::cells()) {
     py::list names;
     for (const Option& option : gatecell::options()) {
@@ -109,13 +120,15 @@ py::dict describe_cells() {
         if (owner == cell.cell) names.append(option.name);
       }
     }
-    found[cell.name] = py::dict("gates"_a = cell.gates, "options"_a = py::tuple(names));
+    found[cell.name] =
+        py::dict("with_article"_a = cell.with_article, "gates"_a = cell.gates, "options"_a = py::tuple(names));
   }
   return found;
 }
 
-py::dict describe_options() {
-  py::dict found;
+// The table of options: for each its values (none for a bound), the default, and the gate that each value removes.
+py::typing::Dict<std::string, Values> describe_options() {
+  py::typing::Dict<std::string, Values> found;
   for (const Option& option : gatecell::options()) {
     py::list values;
     for (const char* choice : option.choices) values.append(choice);
@@ -130,13 +143,20 @@ py::dict describe_options() {
   return found;
 }
 
+std::vector<std::string> weight_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, member] : gatecell::DirectionWeights<float>::members) names.push_back(name);
+  return names;
+}
+
 }  // namespace
 
 void register_spec(py::module_& m) {
-  py::class_<Spec>(m, "Spec", "The cell, the sizes and the options of a network. Immutable.")
+  py::class_<Spec>(m, "Spec",
+                   "The cell, the sizes and the options of a network, and what follows from them. Immutable.")
       .def(py::init(&make_spec), "cell"_a, "input_size"_a, "hidden_size"_a, "num_layers"_a = 1, "bias"_a = true,
            "bidirectional"_a = false, "proj_size"_a = 0,
-           "The keywords that follow are options; OPTIONS has their names and values. Raises ValueError for unknown "
+           "The keywords that follow are options; options() has their names and values. Raises ValueError for unknown "
            "names, sizes below 1 (proj_size: below 0), proj_size >= hidden_size, options of another cell, clips that "
            "are negative or not finite, and sizes that give more than about 2^46 weights.")
       .def_property_readonly("cell", [](const Spec& s) { return std::string(gatecell::info(s.cell).name); })
@@ -158,16 +178,22 @@ void register_spec(py::module_& m) {
                              "The gates in the order of the matrix rows of weight_ih, weight_hh and the biases, one "
                              "letter each.")
       .def_property_readonly("peephole_gates", &gatecell::peephole_gates,
-                             "The gates that have peepholes, in the order of weight_peephole. Empty without peepholes.")
+                             "The gates of weight_peephole, in order. Empty without this weight.")
+      .def_property_readonly("num_directions", &Spec::num_directions)
       .def_property_readonly("direction_runs", &Spec::direction_runs,
                              "Layers times directions: the length of the first axis of h_0 and c_0.")
       .def_property_readonly("state_size", &Spec::state_size,
                              "The number of features of h. c always has hidden_size features.")
       .def_property_readonly("output_size", &Spec::output_size, "The number of features of y.")
       .def("shapes", &shapes, "The shape of each weight by its name in a state dict of torch, in torch's order.")
-      .def(py::pickle(&fields, [](const py::dict& values) { return py::type::of<Spec>()(**values).cast<Spec>(); }))
-      .def(
-          "__eq__", [](const Spec& a, const Spec& b) { return fields(a).equal(fields(b)); }, py::is_operator())
+      .def("packed_nbytes", &packed_nbytes, "dtype"_a, "isa"_a,
+           "The memory of the packed weights in bytes, for \"float32\" or \"float64\" and an instruction set of this "
+           "machine.")
+      .def(py::pickle(&fields, [](const Values& values) { return py::type::of<Spec>()(**values).cast<Spec>(); }))
+      .def("__eq__",
+           [](const Spec& a, const py::object& b) {
+             return py::isinstance<Spec>(b) && fields(a).equal(fields(b.cast<const Spec&>()));
+           })
       .def("__hash__", [](const Spec& s) { return py::hash(py::tuple(fields(s).attr("values")())); })
       .def("__repr__", [](const Spec& s) {
         std::string text;
@@ -176,6 +202,8 @@ void register_spec(py::module_& m) {
         }
         return "Spec(" + text + ")";
       });
-  m.attr("CELLS") = describe_cells();
-  m.attr("OPTIONS") = describe_options();
+  m.def("weight_names", &weight_names, "The names of all weights of a direction of a layer, without their suffix.");
+  m.def("cells", &describe_cells, "The cells by name: with_article, gates (without options) and options (names).");
+  m.def("options", &describe_options,
+        "The options by name: values (empty for a bound), default, and removes (the gate that a value removes).");
 }

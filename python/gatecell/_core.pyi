@@ -6,12 +6,98 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network32', 'Network64', 'Pool32', 'Pool64', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'pack_count', 'plain_tensors', 'pool_step', 'step', 'thread_pool_size', 'unchanged', 'validate']
+__all__: list[str] = ['Network32', 'Network64', 'Pool32', 'Pool64', 'Spec', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'cells', 'options', 'pack_count', 'plain_tensors', 'pool_step', 'step', 'thread_pool_size', 'unchanged', 'weight_names']
+class Spec:
+    """
+    The cell, the sizes and the options of a network, and what follows from them. Immutable.
+    """
+    def __eq__(self, arg0: typing.Any) -> bool:
+        ...
+    def __getattr__(self, arg0: str) -> typing.Any:
+        ...
+    def __getstate__(self) -> dict[str, typing.Any]:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, cell: str, input_size: typing.SupportsInt | typing.SupportsIndex, hidden_size: typing.SupportsInt | typing.SupportsIndex, num_layers: typing.SupportsInt | typing.SupportsIndex = 1, bias: bool = True, bidirectional: bool = False, proj_size: typing.SupportsInt | typing.SupportsIndex = 0, **kwargs: typing.Any) -> None:
+        """
+        The keywords that follow are options; options() has their names and values. Raises ValueError for unknown names, sizes below 1 (proj_size: below 0), proj_size >= hidden_size, options of another cell, clips that are negative or not finite, and sizes that give more than about 2^46 weights.
+        """
+    def __repr__(self) -> str:
+        ...
+    def __setstate__(self, arg0: dict[str, typing.Any]) -> None:
+        ...
+    def fields(self) -> dict[str, typing.Any]:
+        """
+        The arguments that make an equal Spec, by name.
+        """
+    def packed_nbytes(self, dtype: str, isa: str) -> int:
+        """
+        The memory of the packed weights in bytes, for "float32" or "float64" and an instruction set of this machine.
+        """
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """
+        The shape of each weight by its name in a state dict of torch, in torch's order.
+        """
+    @property
+    def bias(self) -> bool:
+        ...
+    @property
+    def bidirectional(self) -> bool:
+        ...
+    @property
+    def cell(self) -> str:
+        ...
+    @property
+    def direction_runs(self) -> int:
+        """
+        Layers times directions: the length of the first axis of h_0 and c_0.
+        """
+    @property
+    def gates(self) -> str:
+        """
+        The gates in the order of the matrix rows of weight_ih, weight_hh and the biases, one letter each.
+        """
+    @property
+    def hidden_size(self) -> int:
+        ...
+    @property
+    def input_size(self) -> int:
+        ...
+    @property
+    def num_directions(self) -> int:
+        ...
+    @property
+    def num_layers(self) -> int:
+        ...
+    @property
+    def options(self) -> dict[str, typing.Any]:
+        """
+        The value of every option by its name.
+        """
+    @property
+    def output_size(self) -> int:
+        """
+        The number of features of y.
+        """
+    @property
+    def peephole_gates(self) -> str:
+        """
+        The gates of weight_peephole, in order. Empty without this weight.
+        """
+    @property
+    def proj_size(self) -> int:
+        ...
+    @property
+    def state_size(self) -> int:
+        """
+        The number of features of h. c always has hidden_size features.
+        """
 class Network32:
     """
     A packed float32 network; immutable.
     """
-    def __init__(self, spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex], weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float32]], isa: str) -> None:
+    def __init__(self, spec: Spec, weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float32]], isa: str) -> None:
         """
         Packs the weights, and keeps the arrays. They are C-contiguous arrays in torch's order, for each layer and direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
         """
@@ -47,7 +133,7 @@ class Network64:
     """
     A packed float64 network; immutable.
     """
-    def __init__(self, spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex], weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float64]], isa: str) -> None:
+    def __init__(self, spec: Spec, weights: collections.abc.Sequence[typing.Annotated[numpy.typing.ArrayLike, numpy.float64]], isa: str) -> None:
         """
         Packs the weights, and keeps the arrays. They are C-contiguous arrays in torch's order, for each layer and direction: weight_ih, weight_hh[, bias_ih, bias_hh][, weight_peephole][, weight_hr].
         """
@@ -217,6 +303,14 @@ def call(network: typing.Any, x: typing.Any, hx: typing.Any, batch_first: bool, 
     """
     Returns y, h_n or y, (h_n, c_n) for plain arrays; with a table, for plain tensors. NotImplemented for others.
     """
+def cells() -> dict[str, dict[str, typing.Any]]:
+    """
+    The cells by name: with_article, gates (without options) and options (names).
+    """
+def options() -> dict[str, dict[str, typing.Any]]:
+    """
+    The options by name: values (empty for a bound), default, and removes (the gate that a value removes).
+    """
 def pack_count() -> int:
     """
     How often this process has packed weights.
@@ -241,7 +335,7 @@ def unchanged(parameters: typing.Any, names: typing.Any, weights: typing.Any, ke
     """
     Whether the named tensors are the given weights, contiguous, with the addresses, versions and shapes in the key. False also if that is not known.
     """
-def validate(spec: tuple[str, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, bool, bool, typing.SupportsInt | typing.SupportsIndex, str, str, bool, typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex]) -> None:
+def weight_names() -> list[str]:
     """
-    Raises ValueError for unknown names, sizes below 1 (proj_size: below 0), proj_size >= hidden_size, options of another cell, clips that are negative or not finite, and sizes that give more than about 2^46 weights.
+    The names of all weights of a direction of a layer, without their suffix.
     """

@@ -1,18 +1,23 @@
 """Tests of the text form of cases."""
 
+import itertools
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.cases import Case
+from gatecell import _core
+from suite.cases import GATES, OPTIONS, Case
 
 SIZES = st.integers(1, 2000)
 
 
-CELLS = [("lstm", {}), ("gru", {}), ("rnn", {}), ("gru", {"reset": "before"}), ("gru", {"reset": "none"})]
-CELLS += [("lstm", {"peepholes": kind, "coupled_gates": c}) for kind in (None, "diagonal", "full") for c in (0, 1)]
+CELLS = []
+for cell in GATES:
+    own = [name for name, option in OPTIONS.items() if option.cell == cell]
+    for values in itertools.product(*(OPTIONS[name].values for name in own)):
+        CELLS.append((cell, dict(zip(own, values, strict=True))))
 
 
 @given(
@@ -31,6 +36,24 @@ def test_parsing_the_text_of_a_case_gives_the_case(cell, hidden, features, batch
     name, options = cell
     case = Case(name, hidden, features, batch, steps, layers, **options, **dict.fromkeys(flags, True))
     assert Case.parse(str(case)) == case
+
+
+@pytest.mark.parametrize(("cell", "options"), CELLS)
+@pytest.mark.parametrize("sizes", [{}, {"num_layers": 2, "bidirectional": True}])
+def test_options_gates_and_shapes_are_gatecells(cell, options, sizes):
+    """The benchmarks have a table of their own. An option that it lacks is in no benchmark."""
+    case = Case(cell, 8, 3, **options, **sizes)
+    in_core = {name: "none" if value is None else value for name, value in options.items()}
+    spec = _core.Spec({"rnn": "rnn_tanh"}.get(cell, cell), 3, 8, **sizes, **in_core)
+    assert case.gates == spec.gates
+    suffixes = [(layer, suffix) for layer in range(case.num_layers) for suffix in ("", "_reverse")[: case.directions]]
+    assert spec.shapes() == {
+        f"{name}_l{layer}{suffix}": shape
+        for layer, suffix in suffixes
+        for name, shape in case.weight_shapes(layer).items()
+    }
+    defaults = {name: "none" if OPTIONS[name].values[0] is None else OPTIONS[name].values[0] for name in options}
+    assert defaults == {name: _core.options()[name]["default"] for name in options}
 
 
 def test_defaults():

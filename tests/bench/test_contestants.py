@@ -1,7 +1,7 @@
 """Compares the outputs of contestants for ragged batches and streams with PyTorch's outputs for each row alone.
 
-Outputs of extended cells are compared with suite/equations.py. For PyTorch's cells the equations are compared with
-PyTorch.
+Outputs of extended cells are compared with the equations of the tests (tests/python/helpers/equations.py). So is the
+reference of the benchmarks, gatecell.gates, which for PyTorch's cells is also compared with PyTorch.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from contestants import CONTESTANTS, UnsupportedError
+from helpers import equations as tests_equations
+from helpers.extended_case import ExtendedCase
 from packages import load_example
 from suite.arrays import make_input, make_lengths, make_weights
 from suite.cases import Case
-from suite.equations import forward
 from suite.rounds import largest_difference
 
 # The environment of the tests has PyTorch and ONNX Runtime. CI also runs this file in that of the benchmarks, which has
@@ -102,19 +103,30 @@ def test_a_classifier_of_other_layers_is_refused(name: str) -> None:
 
 
 def equations(text: str) -> list[np.ndarray]:
-    case = Case.parse(text)
-    return forward(case, make_weights(case), make_input(case))
+    """The float64 results of the equations of the tests."""
+    bench, inputs = Case.parse(text), make_input(Case.parse(text))
+    sizes = ("input_size", "hidden_size", "num_layers", "batch_first", "bidirectional", "proj_size", "steps")
+    case = ExtendedCase(
+        mode={"rnn": "RNN_TANH"}.get(bench.cell, bench.cell.upper()),
+        rows=bench.batch,
+        lengths=tuple(make_lengths(bench).tolist()),
+        **{name: getattr(bench, name) for name in sizes},
+        **bench.options,
+    )
+    states = tuple(inputs[name] for name in ("h_0", "c_0") if name in inputs)
+    found = tests_equations.run(case, make_weights(bench), inputs["x"], states or None, "float64")
+    return list(found.values())
 
 
 @pytest.mark.parametrize("text", [*RAGGED, *STREAMS, "rnn,B=3,T=5,I=4,H=8,layers=2,ragged"])
-def test_equations_agree_with_pytorch(text: str) -> None:
-    assert largest_difference(equations(text), alone(text)) < 1e-6
+def test_the_reference_agrees_with_pytorch(text: str) -> None:
+    assert largest_difference(outputs("gatecell.gates", text), alone(text)) < 1e-6
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
-def test_equations_with_a_projection() -> None:
+def test_the_reference_with_a_projection() -> None:
     text = "lstm,B=2,T=5,I=4,H=8,layers=2,proj=3,bidirectional,float64"
-    assert largest_difference(equations(text), outputs("torch", text)) < 1e-14
+    assert largest_difference(outputs("gatecell.gates", text), outputs("torch", text)) < 1e-14
 
 
 GRUS = [
@@ -144,6 +156,11 @@ CELLS += [(name, text) for name in OPENVINO for text in GRUS]
 @pytest.mark.parametrize(("name", "text"), CELLS)
 def test_extended_cells(name: str, text: str) -> None:
     assert largest_difference(outputs(name, text), equations(text)) < 1e-5
+
+
+@pytest.mark.parametrize("text", [text for name, text in CELLS if name == "gatecell"])
+def test_the_reference_of_extended_cells(text: str) -> None:
+    assert largest_difference(outputs("gatecell.gates", text), equations(text)) < 1e-14
 
 
 NONE = [("torch", text) for text in ("gru,H=8,reset=before", "lstm,H=8,peepholes=diagonal", "lstm,H=8,coupled_gates")]

@@ -12,9 +12,7 @@ import pytest
 from contestants import NO_OUTPUT, ReadyNetwork
 from helpers.fresh_process import HANG
 from suite import call_times
-from suite.arrays import make_input, make_weights
 from suite.cases import Case
-from suite.equations import forward
 from suite.processes import Process, ProcessError
 from suite.rounds import ContestantProcesses, largest_difference
 from suite.worker import Worker
@@ -50,7 +48,8 @@ class Scripted:
 
 def scripted(log, **contestants):
     start = {name: partial(Scripted, name, log, **options) for name, options in contestants.items()}
-    return ContestantProcesses(start, reference="b")
+    equations = start.pop("equations", None)
+    return ContestantProcesses(start, reference="b", **({"equations": equations} if equations else {}))
 
 
 def test_contestants_are_built_and_timed_in_turns():
@@ -87,16 +86,21 @@ def test_an_unsupported_case_is_not_a_failure_and_the_next_contestant_is_the_ref
 
 @pytest.mark.parametrize("text", ["gru,B=2,T=3,H=4,reset=before", "lstm,B=2,T=3,H=4,peepholes=diagonal"])
 def test_a_cell_that_the_reference_lacks_is_compared_with_the_equations(text):
-    case = Case.parse(text)
-    right = forward(case, make_weights(case), make_input(case))
+    case, right = Case.parse(text), [np.ones(3), np.zeros(2)]
     wrong = [array + 1e-3 for array in right]
-    entries = scripted([], a={"outputs": wrong}, b={"unsupported": "no such cell"}, c={"outputs": right}).measure(
-        case, 1, 0.0, 1.0
-    )
+    log = []
+    contestants = {"a": {"outputs": wrong}, "b": {"unsupported": "no such cell"}, "c": {"outputs": right}}
+    entries = scripted(log, **contestants, equations={"outputs": right}).measure(case, 1, 0.0, 1.0)
     assert entries["a"] == {"missing": "differs from the equations by 1.0e-03", "failed": True}
     assert entries["c"]["difference"] == 0
-    entries = scripted([], b={"outputs": wrong}, c={"outputs": wrong}).measure(case, 1, 0.0, 1.0)
+    assert set(entries) == {"a", "b", "c"}
+    assert ("equations", "time") not in log
+    entries = scripted([], **contestants, equations={"unsupported": "not installed"}).measure(case, 1, 0.0, 1.0)
+    assert entries["c"] == {"missing": "the equations: not installed", "failed": True}
+    log = []
+    entries = scripted(log, b={"outputs": wrong}, c={"outputs": wrong}, equations={}).measure(case, 1, 0.0, 1.0)
     assert entries["c"]["difference"] == 0  # ab.py compares two commits; its reference is the first
+    assert ("equations", "start") not in log
 
 
 def test_a_process_that_dies_is_replaced_for_the_next_case():

@@ -2,6 +2,7 @@
 // tests/golden/README.md.
 #pragma once
 
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -68,17 +69,15 @@ inline Golden read(const std::filesystem::path& path) {
 // The network and its inputs, converted to T.
 template <class T>
 Problem<T> problem(const Golden& golden) {
-  static const std::map<std::string, reference::Cell> cells = {{"LSTM", reference::Cell::lstm},
-                                                               {"GRU", reference::Cell::gru},
-                                                               {"RNN_TANH", reference::Cell::rnn_tanh},
-                                                               {"RNN_RELU", reference::Cell::rnn_relu}};
   const auto number = [&](const char* name) { return std::stoll(golden.options.at(name)); };
   const auto array = [&](const std::string& name) {
     const auto found = golden.arrays.find(name);
     return found == golden.arrays.end() ? std::vector<T>() : std::vector<T>(found->second.begin(), found->second.end());
   };
   Problem<T> result;
-  result.spec.cell = cells.at(golden.options.at("mode"));
+  std::string cell = golden.options.at("mode");  // "RNN_TANH"
+  for (char& letter : cell) letter = static_cast<char>(std::tolower(letter));
+  result.spec.cell = gatecell::parse_cell(cell);
   result.spec.input_size = number("input_size");
   result.spec.hidden_size = number("hidden_size");
   result.spec.num_layers = number("num_layers");

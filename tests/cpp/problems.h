@@ -12,20 +12,15 @@
 
 #include "gatecell/network.h"
 #include "reference.h"
+#include "specs.h"
 
 namespace problems {
 
 using gatecell::Call;
-using gatecell::Cell;
 using gatecell::Isa;
 using gatecell::Network;
-using gatecell::Peepholes;
-using gatecell::Reset;
-using gatecell::Spec;
 using reference::Output;
 using reference::Problem;
-
-constexpr Cell all_cells[] = {Cell::rnn_tanh, Cell::rnn_relu, Cell::gru, Cell::lstm};
 
 // Divides the number of steps, rounds or arguments of long tests. It is 10 in an emulator, which takes 50 times as long
 // as the processor. Every test still runs.
@@ -54,20 +49,14 @@ Problem<T> random_problem(const Spec& spec, std::int64_t steps, std::int64_t row
   };
   const double bound = (scale == Scale::large ? 4 : 1) / std::sqrt(static_cast<double>(spec.hidden_size));
   const double outer = (scale == Scale::saturated ? 20 : 1) * bound;
-  const std::int64_t gates = spec.num_gates() * spec.hidden_size,
-                     state_rows = spec.num_layers * spec.num_directions() * rows;
+  const std::int64_t state_rows = spec.direction_runs() * rows;
 
   Problem<T> problem{spec, steps, rows, {}, {}, {}, {}};
-  for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
-    for (int direction = 0; direction < spec.num_directions(); ++direction) {
-      problem.weights.push_back(fill(gates * spec.layer_input(layer), layer ? bound : outer));
-      problem.weights.push_back(fill(gates * spec.state_size(), bound));
-      for (int i = 0; spec.bias && i < 2; ++i) problem.weights.push_back(fill(gates, outer));
-      if (spec.peepholes != Peepholes::none) {
-        const std::int64_t seen = spec.peepholes == Peepholes::full ? spec.hidden_size : 1;
-        problem.weights.push_back(fill(spec.num_peephole_gates() * spec.hidden_size * seen, bound));
-      }
-      if (spec.proj_size) problem.weights.push_back(fill(spec.proj_size * spec.hidden_size, bound));
+  for (std::int64_t run = 0; run < spec.direction_runs(); ++run) {
+    const std::int64_t layer = run / spec.num_directions();
+    for (const auto& [name, shape] : gatecell::weight_shapes(spec, layer)) {
+      const bool is_outer = name.rfind("bias", 0) == 0 || (layer == 0 && name == "weight_ih");
+      problem.weights.push_back(fill(reference::product(shape), is_outer ? outer : bound));
     }
   }
   problem.x = fill(steps * rows * spec.input_size, 2);
@@ -77,42 +66,21 @@ Problem<T> random_problem(const Spec& spec, std::int64_t steps, std::int64_t row
 }
 
 template <class T>
+Problem<T> random_problem(const std::string& spec, std::int64_t steps, std::int64_t rows, Scale scale = Scale::standard,
+                          unsigned seed = 1) {
+  return random_problem<T>(parse_spec(spec), steps, rows, scale, seed);
+}
+
+template <class T>
 Network<T> network(const Problem<T>& problem, Isa isa) {
   return Network<T>(problem.spec, reference::views(problem), isa);
-}
-
-// Extended cells, with each option at least once.
-inline std::vector<Spec> extended_specs(std::int64_t input, std::int64_t hidden, std::int64_t layers,
-                                        bool bidirectional) {
-  const Reset after = Reset::after;
-  const Peepholes none = Peepholes::none, diagonal = Peepholes::diagonal, full = Peepholes::full;
-  return {{Cell::lstm, input, hidden, layers, true, bidirectional, 0, diagonal},
-          {Cell::lstm, input, hidden, layers, true, bidirectional, 0, full},
-          {Cell::lstm, input, hidden, layers, true, bidirectional, 0, none, after, true, 0.5},
-          {Cell::lstm, input, hidden, layers, true, bidirectional, 7, diagonal, after, true, 0, 0.375},
-          {Cell::lstm, input, hidden, layers, true, bidirectional, 7, full, after, false, 0.5, 0.375},
-          {Cell::gru, input, hidden, layers, true, bidirectional, 0, none, Reset::before},
-          {Cell::gru, input, hidden, layers, true, bidirectional, 0, none, Reset::none, false, 0.5},
-          {Cell::rnn_tanh, input, hidden, layers, true, bidirectional, 0, none, after, false, 0.5}};
-}
-
-// Networks that together run most paths of the library. Most sizes are not multiples of a block.
-inline std::vector<Spec> varied_specs() {
-  std::vector<Spec> result;
-  for (const Cell cell : all_cells) {
-    result.push_back(Spec{cell, 5, 19, 2, true, false, 0});
-    result.push_back(Spec{cell, 21, 40, 1, false, true, 0});
-  }
-  result.push_back(Spec{Cell::lstm, 5, 19, 2, true, true, 7});
-  for (const Spec& spec : extended_specs(5, 19, 2, false)) result.push_back(spec);
-  return result;
 }
 
 // A call on contiguous arrays. Resizes the arrays of `output`.
 template <class T>
 Call<T> dense_call(const Problem<T>& problem, Output<T>& output) {
   const Spec& spec = problem.spec;
-  const std::int64_t state_rows = spec.num_layers * spec.num_directions() * problem.rows;
+  const std::int64_t state_rows = spec.direction_runs() * problem.rows;
   const auto unset = [](std::int64_t count) {
     return std::vector<T>(static_cast<std::size_t>(count), std::numeric_limits<T>::infinity());
   };
@@ -180,7 +148,7 @@ std::vector<T> middle_slice(const std::vector<T>& array, std::int64_t outer, std
 
 template <class T>
 Problem<T> rows_of(const Problem<T>& problem, std::int64_t first, std::int64_t count) {
-  const std::int64_t layers = problem.spec.num_layers * problem.spec.num_directions(), rows = problem.rows;
+  const std::int64_t layers = problem.spec.direction_runs(), rows = problem.rows;
   Problem<T> some = problem;
   some.rows = count;
   some.x = middle_slice(problem.x, problem.steps, rows, problem.spec.input_size, first, count);
@@ -191,7 +159,7 @@ Problem<T> rows_of(const Problem<T>& problem, std::int64_t first, std::int64_t c
 
 template <class T>
 Output<T> rows_of(const Output<T>& output, const Problem<T>& problem, std::int64_t first, std::int64_t count) {
-  const std::int64_t layers = problem.spec.num_layers * problem.spec.num_directions(), rows = problem.rows;
+  const std::int64_t layers = problem.spec.direction_runs(), rows = problem.rows;
   return {middle_slice(output.y, problem.steps, rows, problem.spec.output_size(), first, count),
           middle_slice(output.h_n, layers, rows, problem.spec.state_size(), first, count),
           middle_slice(output.c_n, layers, rows, problem.spec.hidden_size, first, count)};
@@ -232,18 +200,6 @@ double error_ratio(const Output<T>& actual, const Output<double>& exact, double 
 }
 
 inline std::string describe(Isa isa) { return gatecell::name(isa); }
-
-inline std::string describe(const Spec& spec) {
-  static const char* const cells[] = {"rnn_tanh", "rnn_relu", "gru", "lstm"};
-  static const char* const peepholes[] = {"", " diagonal peepholes", " full peepholes"};
-  static const char* const resets[] = {"", " reset before", " no reset"};
-  return std::string(cells[static_cast<int>(spec.cell)]) + " I=" + std::to_string(spec.input_size) +
-         " H=" + std::to_string(spec.hidden_size) + " P=" + std::to_string(spec.proj_size) +
-         " L=" + std::to_string(spec.num_layers) + (spec.bias ? " bias" : "") +
-         (spec.bidirectional ? " bidirectional" : "") + peepholes[static_cast<int>(spec.peepholes)] +
-         resets[static_cast<int>(spec.reset)] + (spec.coupled_gates ? " coupled" : "") +
-         (spec.gate_clip > 0 ? " gate_clip" : "") + (spec.cell_clip > 0 ? " cell_clip" : "");
-}
 
 template <class T>
 std::string describe(const Problem<T>& problem) {

@@ -1,12 +1,15 @@
 // The reference implementation for the C++ tests: the equations of torch.nn and of the extended cells as simple loops,
-// in the arithmetic of type A. It has nothing in common with the library except the public header. test_reference.cpp
-// compares it with recorded results of PyTorch.
+// in the arithmetic of type A. It has nothing in common with the library except the public header: the order of gates
+// and the shapes of weights are the library's, and test_spec.cpp compares them with literal values. test_reference.cpp
+// compares the reference with recorded results of PyTorch.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <numeric>
 #include <vector>
 
 #include "gatecell/network.h"
@@ -34,20 +37,26 @@ struct Output {
   std::vector<T> y, h_n, c_n;  // (T, B, output_size), (L*D, B, state_size), (L*D, B, H); c_n for the LSTM only
 };
 
-template <class T>
-std::vector<DirectionWeights<T>> views(const Problem<T>& problem) {
-  std::vector<DirectionWeights<T>> result(
-      static_cast<std::size_t>(problem.spec.num_layers * problem.spec.num_directions()));
-  auto next = problem.weights.begin();
-  for (auto& direction : result) {
-    direction.weight_ih = (next++)->data();
-    direction.weight_hh = (next++)->data();
-    if (problem.spec.bias) direction.bias_ih = (next++)->data();
-    if (problem.spec.bias) direction.bias_hh = (next++)->data();
-    if (problem.spec.peepholes != Peepholes::none) direction.weight_peephole = (next++)->data();
-    if (problem.spec.proj_size) direction.weight_hr = (next++)->data();
+inline std::int64_t product(const std::vector<std::int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+// `arrays` are weights in the order of a Problem.
+template <class T, class Arrays>
+std::vector<DirectionWeights<T>> views(const Spec& spec, const Arrays& arrays) {
+  std::vector<DirectionWeights<T>> result(static_cast<std::size_t>(spec.direction_runs()));
+  auto next = arrays.begin();
+  for (std::size_t run = 0; run < result.size(); ++run) {
+    for (const auto& weight : gatecell::weight_shapes(spec, static_cast<std::int64_t>(run) / spec.num_directions())) {
+      *result[run].find(weight.name) = (next++)->data();
+    }
   }
   return result;
+}
+
+template <class T>
+std::vector<DirectionWeights<T>> views(const Problem<T>& problem) {
+  return views<T>(problem.spec, problem.weights);
 }
 
 // bias[row] + sum over k of weight[row][k] * v[k], for every row
@@ -145,7 +154,7 @@ void finish(const Spec& spec, const DirectionWeights<T>& w, const std::vector<A>
 template <class A, class T>
 std::vector<std::vector<A>> run_row(const Spec& spec, const DirectionWeights<T>& w, bool reverse,
                                     const std::vector<std::vector<A>>& x, std::vector<A>& h, std::vector<A>& c) {
-  const std::int64_t gates = spec.num_gates() * spec.hidden_size;
+  const std::int64_t gates = gatecell::num_gates(spec) * spec.hidden_size;
   std::vector<std::vector<A>> y(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     const std::size_t t = reverse ? x.size() - 1 - i : i;

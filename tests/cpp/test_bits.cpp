@@ -93,8 +93,11 @@ TEST_CASE_TEMPLATE("hidden units on one thread and on two threads have the same 
 
 TEST_CASE_TEMPLATE("layers on one thread and on two threads have the same bits", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
-    std::vector<Spec> specs = extended_specs(5, 19, 5, false);
-    for (const Cell cell : all_cells) specs.push_back(Spec{cell, 5, 19, 5, true, false, cell == Cell::lstm ? 7 : 0});
+    std::vector<Spec> specs = extended_specs("I=5 H=19 L=5");
+    for (Spec spec : every_cell("I=5 H=19 L=5")) {
+      if (spec.cell == Cell::lstm) spec.proj_size = 7;
+      specs.push_back(spec);
+    }
     for (const Spec& spec : specs) {
       for (const std::int64_t rows : {1, 4}) {
         const auto problem = random_problem<T>(spec, 30, rows);

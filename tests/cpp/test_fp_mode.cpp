@@ -34,11 +34,13 @@ constexpr Mode kModes[] = {
     kDefault, 1 << 22, 2 << 22, 3 << 22, 1 << 24, 1 << 25, Mode{0x9f} << kStatus, Mode{0x11} << kStatus | 1 << 22};
 #endif
 
-// A problem with enough work for two threads. Its values raise every floating-point exception: NaN, infinities,
-// denormals, saturation.
+constexpr const char* hard_sizes = "I=8 H=100 bidirectional";
+
+// A problem of these sizes with enough work for two threads. Its values raise every floating-point exception: NaN,
+// infinities, denormals, saturation.
 template <class T>
-Problem<T> hard_problem(Cell cell) {
-  auto problem = random_problem<T>(Spec{cell, 8, 100, 1, true, true}, 200 / work_divisor, 8, Scale::saturated);
+Problem<T> hard_problem(const Spec& spec) {
+  auto problem = random_problem<T>(spec, 200 / work_divisor, 8, Scale::saturated);
   problem.x[8 * 8 * 3] = std::numeric_limits<T>::signaling_NaN();
   problem.x[8 * 8 * 5 + 8] = std::numeric_limits<T>::infinity();
   problem.x[8 * 8 * 7 + 16] = std::numeric_limits<T>::denorm_min();
@@ -67,7 +69,7 @@ std::vector<T> run_on(const Network<T>& net, const Problem<T>& problem, int thre
 // y of a relu network whose weights are chosen so that y = weight * x.
 template <class T>
 std::vector<T> product(Isa isa, T weight, T x, int threads) {
-  auto problem = random_problem<T>(Spec{Cell::rnn_relu, 1, 100, 1, false, true}, 100 / work_divisor, 64);
+  auto problem = random_problem<T>("rnn_relu I=1 H=100 no_bias bidirectional", 100 / work_divisor, 64);
   for (std::size_t i = 0; i < problem.weights.size(); ++i) {  // weight_ih and weight_hh alternate
     std::fill(problem.weights[i].begin(), problem.weights[i].end(), i % 2 ? T(0) : weight);
   }
@@ -80,7 +82,7 @@ std::vector<T> product(Isa isa, T weight, T x, int threads) {
 // result.
 template <class T>
 std::vector<T> denormal_result(Isa isa, int threads) {
-  auto problem = random_problem<T>(Spec{Cell::lstm, 1, 100, 1, true, true}, 100 / work_divisor, 64);
+  auto problem = random_problem<T>("lstm I=1 H=100 bidirectional", 100 / work_divisor, 64);
   for (auto& tensor : problem.weights) std::fill(tensor.begin(), tensor.end(), T(0));
   for (const std::size_t bias : {2u, 6u}) {
     std::fill_n(problem.weights[bias].begin() + 100, 100, T(50));  // f = 1
@@ -100,8 +102,8 @@ bool all_are(T value, const std::vector<T>& values) {
 
 TEST_CASE_TEMPLATE("a call restores every mode and its flags, and the mode changes no bit", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
-    for (const Cell cell : all_cells) {
-      const auto problem = hard_problem<T>(cell);
+    for (const Spec& spec : every_cell(hard_sizes)) {
+      const auto problem = hard_problem<T>(spec);
       CAPTURE(describe(problem));
       CAPTURE(describe(isa));
       const auto net = network(problem, isa);
@@ -122,7 +124,7 @@ TEST_CASE_TEMPLATE("a call restores every mode and its flags, and the mode chang
 }
 
 TEST_CASE_TEMPLATE("workers started in an unusual mode compute the same bits", T, float, double) {
-  const auto problem = hard_problem<T>(Cell::lstm);
+  const auto problem = hard_problem<T>(every_cell(hard_sizes).front());
   const auto net = network(problem, gatecell::available_isas().front());
   const auto expected = run(net, problem);
   for (const Mode mode : kModes) {

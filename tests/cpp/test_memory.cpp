@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <memory>
+#include <list>
 #include <string>
 
 #include "problems.h"
@@ -19,10 +19,9 @@ using namespace problems;
 namespace {
 
 std::vector<Spec> specs() {
-  std::vector<Spec> result;
-  for (const Cell cell : all_cells) result.push_back(Spec{cell, 5, 19, 2, true, true, 0});
-  result.push_back(Spec{Cell::lstm, 5, 19, 2, true, true, 7});
-  for (const Spec& spec : extended_specs(5, 19, 2, true)) result.push_back(spec);
+  std::vector<Spec> result = every_cell("I=5 H=19 L=2 bidirectional");
+  result.push_back(parse_spec("lstm I=5 H=19 L=2 P=7 bidirectional"));
+  for (const Spec& spec : extended_specs("I=5 H=19 L=2 bidirectional")) result.push_back(spec);
   return result;
 }
 
@@ -83,7 +82,7 @@ class Guarded {
   Guarded(const Guarded&) = delete;
   Guarded& operator=(const Guarded&) = delete;
 
-  T* data() { return data_; }
+  T* data() const { return data_; }
   std::vector<T> values() const { return {data_, data_ + size_}; }
 
  private:
@@ -129,7 +128,7 @@ TEST_CASE_TEMPLATE("x and y may have any strides; memory between rows is not rea
 }
 
 TEST_CASE_TEMPLATE("strides of zero: all rows and all steps read the same x", T, float, double) {
-  auto problem = random_problem<T>(Spec{Cell::gru, 5, 19, 1, true, true}, 4, 7);
+  auto problem = random_problem<T>("gru I=5 H=19 bidirectional", 4, 7);
   const std::vector<T> row(problem.x.begin(), problem.x.begin() + 5);
   for (std::size_t i = 0; i < problem.x.size(); ++i) problem.x[i] = row[i % 5];
   for (const Isa isa : gatecell::available_isas()) {
@@ -172,18 +171,9 @@ TEST_CASE_TEMPLATE("weights may end at the end of readable memory", T, float, do
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : specs()) {
       const auto problem = random_problem<T>(spec, 2, 3);
-      std::vector<std::unique_ptr<Guarded<T>>> guarded;
-      for (const auto& tensor : problem.weights) guarded.push_back(std::make_unique<Guarded<T>>(tensor));
-      auto weights = reference::views(problem);
-      auto next = guarded.begin();
-      for (auto& direction : weights) {
-        direction.weight_ih = (*next++)->data();
-        direction.weight_hh = (*next++)->data();
-        direction.bias_ih = (*next++)->data();
-        direction.bias_hh = (*next++)->data();
-        if (spec.peepholes != Peepholes::none) direction.weight_peephole = (*next++)->data();
-        if (spec.proj_size) direction.weight_hr = (*next++)->data();
-      }
+      std::list<Guarded<T>> guarded;  // they cannot be moved
+      for (const auto& tensor : problem.weights) guarded.emplace_back(tensor);
+      const auto weights = reference::views<T>(spec, guarded);
       CHECK(same_bits(run(Network<T>(spec, weights, isa), problem), run(network(problem, isa), problem)));
     }
   }

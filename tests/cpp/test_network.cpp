@@ -28,23 +28,25 @@ void check_parity(const Problem<T>& problem) {
   }
 }
 
-std::vector<std::int64_t> projections(Cell cell, std::int64_t size) {
-  return cell == Cell::lstm ? std::vector<std::int64_t>{0, size} : std::vector<std::int64_t>{0};
+// Every cell with these words, and an LSTM with a projection.
+std::vector<Spec> every_cell_and_projection(const std::string& words) {
+  std::vector<Spec> specs = every_cell(words);
+  specs.push_back(parse_spec("lstm P=7 " + words));
+  return specs;
 }
 
 }  // namespace
 
 TEST_CASE_TEMPLATE("parity of every cell and every option", T, float, double) {
-  for (const Cell cell : all_cells) {
-    for (const std::int64_t proj_size : projections(cell, 7)) {
-      for (const std::int64_t layers : {1, 2, 3}) {
-        for (const bool bidirectional : {false, true}) {
-          for (const bool bias : {false, true}) {
-            const Spec spec{cell, 5, 19, layers, bias, bidirectional, proj_size};
-            check_parity(random_problem<T>(spec, 6, 3));
-            check_parity(random_problem<T>(spec, cell == Cell::rnn_relu ? 2 : 5, 2, Scale::large));
-            check_parity(random_problem<T>(spec, 6, 4, Scale::saturated));
-          }
+  for (Spec spec : every_cell_and_projection("I=5 H=19")) {
+    for (spec.num_layers = 1; spec.num_layers <= 3; ++spec.num_layers) {
+      for (const bool bidirectional : {false, true}) {
+        for (const bool bias : {false, true}) {
+          spec.bidirectional = bidirectional;
+          spec.bias = bias;
+          check_parity(random_problem<T>(spec, 6, 3));
+          check_parity(random_problem<T>(spec, spec.cell == Cell::rnn_relu ? 2 : 5, 2, Scale::large));
+          check_parity(random_problem<T>(spec, 6, 4, Scale::saturated));
         }
       }
     }
@@ -52,10 +54,12 @@ TEST_CASE_TEMPLATE("parity of every cell and every option", T, float, double) {
 }
 
 TEST_CASE_TEMPLATE("parity of extended cells", T, float, double) {
-  for (const std::int64_t hidden : {8, 9, 17, 40}) {
-    for (const bool bidirectional : {false, true}) {
-      for (Spec spec : extended_specs(5, hidden, 2, bidirectional)) {
+  for (Spec spec : extended_specs("I=5 H=8 L=2")) {
+    for (const std::int64_t hidden : {8, 9, 17, 40}) {
+      for (const bool bidirectional : {false, true}) {
         for (const bool bias : {false, true}) {
+          spec.hidden_size = hidden;
+          spec.bidirectional = bidirectional;
           spec.bias = bias;
           check_parity(random_problem<T>(spec, 6, 3));
           check_parity(random_problem<T>(spec, 5, 9, Scale::large));
@@ -72,16 +76,20 @@ TEST_CASE_TEMPLATE("parity at sizes around the width of a register", T, float, d
     const std::int64_t sizes[] = {1, w - 1, w, w + 1, 2 * w + 1, 4 * w - 1};
     const std::int64_t steps[] = {1, 2, 7, 3, 11};
     std::size_t count = 0;
-    for (const Cell cell : all_cells) {
+    for (const Spec& plain : every_cell("")) {
       for (const std::int64_t input : sizes) {
         for (const std::int64_t hidden : sizes) {
           ++count;
           const auto rows = static_cast<std::int64_t>(1 + count % 13);  // every split of the rows into tiles
-          const bool both = count % 2 == 0;
-          check_parity(random_problem<T>(Spec{cell, input, hidden, 1, true, both, 0}, steps[count % 5], rows));
-          if (cell != Cell::lstm || hidden == 1) continue;
-          const std::int64_t proj = std::min(input, hidden - 1);
-          check_parity(random_problem<T>(Spec{cell, input, hidden, 2, true, both, proj}, steps[count % 5], rows));
+          Spec spec = plain;
+          spec.input_size = input;
+          spec.hidden_size = hidden;
+          spec.bidirectional = count % 2 == 0;
+          check_parity(random_problem<T>(spec, steps[count % 5], rows));
+          if (spec.cell != Cell::lstm || hidden == 1) continue;
+          spec.num_layers = 2;
+          spec.proj_size = std::min(input, hidden - 1);
+          check_parity(random_problem<T>(spec, steps[count % 5], rows));
         }
       }
     }
@@ -89,11 +97,11 @@ TEST_CASE_TEMPLATE("parity at sizes around the width of a register", T, float, d
 }
 
 TEST_CASE_TEMPLATE("parity with every number of rows, long sequences and wide layers", T, float, double) {
-  for (const Cell cell : all_cells) {
-    for (std::int64_t rows = 1; rows <= 33; ++rows) check_parity(random_problem<T>(Spec{cell, 3, 17, 1}, 3, rows));
-    check_parity(random_problem<T>(Spec{cell, 2, 9, 2, true, true}, 300, 2));
-    check_parity(random_problem<T>(Spec{cell, 150, 130, 1}, 4, 7));
+  for (const Spec& spec : every_cell("I=3 H=17")) {
+    for (std::int64_t rows = 1; rows <= 33; ++rows) check_parity(random_problem<T>(spec, 3, rows));
   }
+  for (const Spec& spec : every_cell("I=2 H=9 L=2 bidirectional")) check_parity(random_problem<T>(spec, 300, 2));
+  for (const Spec& spec : every_cell("I=150 H=130")) check_parity(random_problem<T>(spec, 4, 7));
 }
 
 TEST_CASE_TEMPLATE("parity with recorded PyTorch networks", T, float, double) {
@@ -115,8 +123,8 @@ TEST_CASE_TEMPLATE("parity with recorded PyTorch networks", T, float, double) {
 }
 
 TEST_CASE_TEMPLATE("a call without a state begins with zeros", T, float, double) {
-  for (const Cell cell : all_cells) {
-    auto problem = random_problem<T>(Spec{cell, 4, 11, 2, true, true}, 5, 3);
+  for (const Spec& spec : every_cell("I=4 H=11 L=2 bidirectional")) {
+    auto problem = random_problem<T>(spec, 5, 3);
     auto zeros = problem;
     problem.h_0.clear();
     problem.c_0.clear();
@@ -130,25 +138,23 @@ TEST_CASE_TEMPLATE("a call without a state begins with zeros", T, float, double)
 }
 
 TEST_CASE_TEMPLATE("NaN and infinity change only their own row, as in the reference", T, float, double) {
-  for (const Cell cell : all_cells) {
-    for (const std::int64_t proj_size : projections(cell, 6)) {
-      auto problem = random_problem<T>(Spec{cell, 5, 19, 2, true, false, proj_size}, 4, 9);
-      const auto x = [&](std::size_t t, std::size_t row) -> T& { return problem.x[(t * 9 + row) * 5 + 2]; };
-      x(1, 0) = x(0, 4) = x(3, 8) = std::numeric_limits<T>::quiet_NaN();
-      x(0, 2) = std::numeric_limits<T>::infinity();
-      x(2, 5) = -std::numeric_limits<T>::infinity();
-      const auto exact = reference::forward<double>(problem);
-      for (const Isa isa : gatecell::available_isas()) {
-        CAPTURE(describe(problem));
-        CAPTURE(describe(isa));
-        CHECK(error_ratio(run(network(problem, isa), problem), exact, 1e-6) <= 1);
-      }
+  for (const Spec& spec : every_cell_and_projection("I=5 H=19 L=2")) {
+    auto problem = random_problem<T>(spec, 4, 9);
+    const auto x = [&](std::size_t t, std::size_t row) -> T& { return problem.x[(t * 9 + row) * 5 + 2]; };
+    x(1, 0) = x(0, 4) = x(3, 8) = std::numeric_limits<T>::quiet_NaN();
+    x(0, 2) = std::numeric_limits<T>::infinity();
+    x(2, 5) = -std::numeric_limits<T>::infinity();
+    const auto exact = reference::forward<double>(problem);
+    for (const Isa isa : gatecell::available_isas()) {
+      CAPTURE(describe(problem));
+      CAPTURE(describe(isa));
+      CHECK(error_ratio(run(network(problem, isa), problem), exact, 1e-6) <= 1);
     }
   }
 }
 
 TEST_CASE("a call never packs") {
-  const auto problem = random_problem<float>(Spec{Cell::gru, 4, 11, 2, true, true}, 5, 3);
+  const auto problem = random_problem<float>("gru I=4 H=11 L=2 bidirectional", 5, 3);
   const std::int64_t before = gatecell::pack_count();
   const auto net = network(problem, gatecell::available_isas().front());
   const std::int64_t loaded = gatecell::pack_count();
@@ -161,15 +167,16 @@ TEST_CASE("threads split the work for networks of every size") {
   const int two = std::min(2, gatecell::usable_cpus());
   for (const std::int64_t hidden : {1, 8, 15, 16, 24, 100}) {
     CAPTURE(hidden);
-    const auto one_direction = random_problem<float>(Spec{Cell::lstm, 8, hidden, 1, true, false, 0}, 1, 1);
+    const std::string sizes = "lstm I=8 H=" + std::to_string(hidden);
+    const auto one_direction = random_problem<float>(sizes, 1, 1);
     CHECK(network(one_direction, gatecell::available_isas().front()).plan(3000, 512, 2).row_parts == two);
-    const auto two_directions = random_problem<float>(Spec{Cell::lstm, 8, hidden, 1, true, true, 0}, 1, 1);
+    const auto two_directions = random_problem<float>(sizes + " bidirectional", 1, 1);
     CHECK(network(two_directions, gatecell::available_isas().front()).plan(30000, 1, 2).threads() == two);
   }
 }
 
 TEST_CASE("a plan with wrong splits is an error; too large chunks and groups are not") {
-  const auto problem = random_problem<float>(Spec{Cell::gru, 5, 19, 2, true, false, 0}, 7, 3);
+  const auto problem = random_problem<float>("gru I=5 H=19 L=2", 7, 3);
   const auto net = network(problem, gatecell::available_isas().front());
   using gatecell::Plan;
   for (const Plan& plan : {Plan{0, 1, 1, 1, 4, 2}, Plan{4, 1, 1, 1, 4, 2}, Plan{1, 0, 1, 1, 4, 2},

@@ -38,7 +38,7 @@ ExecutionStats stats_of_call(const PackedNetwork<T>& net, const Problem<T>& prob
 template <class T>
 void check_execution(const PackedNetwork<T>& net, const Problem<T>& problem, const Plan& plan) {
   const Spec& spec = problem.spec;
-  const std::int64_t direction_runs = spec.num_layers * spec.num_directions(), steps = problem.steps;
+  const std::int64_t direction_runs = spec.direction_runs(), steps = problem.steps;
   const ExecutionStats stats = stats_of_call(net, problem, plan);
   std::int64_t groups = 0;
   for (int share = 0; share < plan.row_parts; ++share) {
@@ -48,8 +48,7 @@ void check_execution(const PackedNetwork<T>& net, const Problem<T>& problem, con
   }
   // By layer, direction, group of rows and thread.
   const std::int64_t runs = direction_runs * groups * plan.hidden_parts;
-  const bool waits_twice = spec.proj_size || spec.reset == Reset::before;
-  const std::int64_t barriers_each = 1 + steps * (waits_twice ? 2 : 1);
+  const std::int64_t barriers_each = 1 + steps * gatecell::barriers_per_step(spec);
   CHECK(stats.fused_steps == (plan.fused ? runs * steps : 0));
   CHECK(stats.projected_steps == (plan.fused ? 0 : runs * steps));
   CHECK(stats.most_steps == std::min(plan.chunk, steps));
@@ -63,7 +62,7 @@ void check_execution(const PackedNetwork<T>& net, const Problem<T>& problem, con
 
 struct Regime {
   const char* name;
-  Spec spec;
+  const char* spec;
   std::int64_t steps, rows;
   int threads;
   bool (*holds)(const Plan& plan);
@@ -71,48 +70,25 @@ struct Regime {
 };
 
 const Regime regimes[] = {
-    {"a single step", {Cell::lstm, 9, 40, 2}, 1, 1, 1, [](const Plan& p) { return p.fused && p.threads() == 1; }},
-    {"one row", {Cell::gru, 9, 40, 2}, 700, 1, 1, [](const Plan& p) { return !p.fused && p.chunk > 1; }},
-    {"33 rows", {Cell::gru, 40, 40, 1}, 20, 33, 1, [](const Plan& p) { return p.fused && p.group_rows == 33; }},
-    {"groups of rows", {Cell::lstm, 9, 33, 2}, 9, 100, 1, [](const Plan& p) { return p.group_rows < 50; }},
-    {"few rows, large weights", {Cell::lstm, 600, 200, 1}, 40, 4, 1, [](const Plan& p) { return !p.fused; }},
-    {"both directions", {Cell::gru, 9, 40, 2, true, true}, 30, 3, 1, [](const Plan& p) { return p.threads() == 1; }},
-    {"split rows", {Cell::lstm, 64, 64, 2}, 200, 16, 2, [](const Plan& p) { return p.row_parts == 2; }},
-    {"split directions",
-     {Cell::gru, 32, 64, 2, true, true},
-     400,
-     1,
-     2,
+    {"a single step", "lstm I=9 H=40 L=2", 1, 1, 1, [](const Plan& p) { return p.fused && p.threads() == 1; }},
+    {"one row", "gru I=9 H=40 L=2", 700, 1, 1, [](const Plan& p) { return !p.fused && p.chunk > 1; }},
+    {"33 rows", "gru I=40 H=40", 20, 33, 1, [](const Plan& p) { return p.fused && p.group_rows == 33; }},
+    {"groups of rows", "lstm I=9 H=33 L=2", 9, 100, 1, [](const Plan& p) { return p.group_rows < 50; }},
+    {"few rows, large weights", "lstm I=600 H=200", 40, 4, 1, [](const Plan& p) { return !p.fused; }},
+    {"both directions", "gru I=9 H=40 L=2 bidirectional", 30, 3, 1, [](const Plan& p) { return p.threads() == 1; }},
+    {"split rows", "lstm I=64 H=64 L=2", 200, 16, 2, [](const Plan& p) { return p.row_parts == 2; }},
+    {"split directions", "gru I=32 H=64 L=2 bidirectional", 400, 1, 2,
      [](const Plan& p) { return p.direction_parts == 2; }},
-    {"split hidden units", {Cell::lstm, 64, 512, 1}, 60, 1, 2, [](const Plan& p) { return p.hidden_parts == 2; }, true},
-    {"split hidden units and a projection",
-     {Cell::lstm, 64, 512, 1, true, false, 96},
-     60,
-     1,
-     2,
-     [](const Plan& p) { return p.hidden_parts == 2; },
-     true},
-    {"split hidden units and a reset before the product",
-     {Cell::gru, 64, 512, 1, true, false, 0, Peepholes::none, Reset::before},
-     60,
-     1,
-     2,
-     [](const Plan& p) { return p.hidden_parts == 2; },
-     true},
-    {"split hidden units and full peepholes",
-     {Cell::lstm, 64, 512, 1, true, false, 0, Peepholes::full},
-     60,
-     1,
-     2,
-     [](const Plan& p) { return p.hidden_parts == 2; },
-     true},
-    {"extended cell on one thread",
-     {Cell::lstm, 9, 40, 2, true, false, 0, Peepholes::diagonal, Reset::after, true},
-     700,
-     1,
-     1,
+    {"split hidden units", "lstm I=64 H=512", 60, 1, 2, [](const Plan& p) { return p.hidden_parts == 2; }, true},
+    {"split hidden units and a projection", "lstm I=64 H=512 P=96", 60, 1, 2,
+     [](const Plan& p) { return p.hidden_parts == 2; }, true},
+    {"split hidden units and a reset before the product", "gru I=64 H=512 reset=before", 60, 1, 2,
+     [](const Plan& p) { return p.hidden_parts == 2; }, true},
+    {"split hidden units and full peepholes", "lstm I=64 H=512 peepholes=full", 60, 1, 2,
+     [](const Plan& p) { return p.hidden_parts == 2; }, true},
+    {"extended cell on one thread", "lstm I=9 H=40 L=2 peepholes=diagonal coupled_gates", 700, 1, 1,
      [](const Plan& p) { return !p.fused && p.chunk > 1; }},
-    {"split layers", {Cell::gru, 48, 48, 5}, 500, 1, 2, [](const Plan& p) { return p.layer_parts == 2; }, true},
+    {"split layers", "gru I=48 H=48 L=5", 500, 1, 2, [](const Plan& p) { return p.layer_parts == 2; }, true},
 };
 
 template <class T>
@@ -140,7 +116,7 @@ TEST_CASE_TEMPLATE("a call does what its plan says", T, float, double) {
         CHECK(plan.threads() == 1);
       } else if (sizeof(T) == 4 && isa == gatecell::available_isas().front()) {  // others may plan differently
         CHECK((is_slow || regime.holds(plan)));
-        if (is_slow) (regime.spec.num_layers > 1 ? plan.layer_parts : plan.hidden_parts) = 2;
+        if (is_slow) (problem.spec.num_layers > 1 ? plan.layer_parts : plan.hidden_parts) = 2;
       }
       CHECK(plan.seconds > 0);
       check_execution(net, problem, plan);
@@ -148,20 +124,31 @@ TEST_CASE_TEMPLATE("a call does what its plan says", T, float, double) {
   }
 }
 
+TEST_CASE("threads that split the hidden units wait as often in each step as the table of options says") {
+  if (gatecell::usable_cpus() < 2) return;
+  for (const Spec& spec : varied_specs()) {
+    const auto problem = random_problem<float>(spec, 20, 1);
+    CAPTURE(describe(problem));
+    for (const bool fused : {false, true}) {
+      check_execution(packed(problem, gatecell::available_isas().front()), problem, Plan{1, 1, 1, 2, 7, 1, fused});
+    }
+  }
+}
+
 TEST_CASE("the limit of a call") {
-  const auto limit = [](const Spec& spec, std::int64_t steps, std::int64_t rows) {
+  const auto limit = [](const char* spec, std::int64_t steps, std::int64_t rows) {
     const auto net = network(random_problem<float>(spec, 1, 1), gatecell::available_isas().front());
     return net.forecast(steps, rows, net.plan(steps, rows, 1)).limit;
   };
-  CHECK(limit({Cell::lstm, 256, 256, 1}, 100, 32) == Limit::multiply_adds);
-  CHECK(limit({Cell::lstm, 256, 1024, 1}, 100, 1) == Limit::l3);  // 16 MB of recurrent weights
-  CHECK(limit({Cell::lstm, 1, 128, 1}, 100, 1) == Limit::l2);     // 256 KB
-  CHECK(limit({Cell::rnn_tanh, 1, 1, 1}, 100, 1) == Limit::calls);
-  CHECK(limit({Cell::rnn_tanh, 1, 1, 1}, 0, 1) == Limit::calls);
+  CHECK(limit("lstm I=256 H=256", 100, 32) == Limit::multiply_adds);
+  CHECK(limit("lstm I=256 H=1024", 100, 1) == Limit::l3);  // 16 MB of recurrent weights
+  CHECK(limit("lstm I=1 H=128", 100, 1) == Limit::l2);     // 256 KB
+  CHECK(limit("rnn_tanh I=1 H=1", 100, 1) == Limit::calls);
+  CHECK(limit("rnn_tanh I=1 H=1", 0, 1) == Limit::calls);
 }
 
 TEST_CASE("a forecast of a plan that is not valid") {
-  const auto net = network(random_problem<float>(Spec{Cell::gru, 5, 19, 2}, 1, 1), gatecell::available_isas().front());
+  const auto net = network(random_problem<float>("gru I=5 H=19 L=2", 1, 1), gatecell::available_isas().front());
   Plan plan;
   plan.chunk = 0;
   CHECK_THROWS_WITH_AS(net.forecast(10, 1, plan),

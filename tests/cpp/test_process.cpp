@@ -24,7 +24,7 @@ const int most_workers = std::min(1, gatecell::usable_cpus() - 1);
 
 // A call that two threads split.
 struct TwoThreadCall {
-  Problem<float> problem = random_problem<float>(Spec{Cell::lstm, 7, 64, 1, true, true}, 60, 9);
+  Problem<float> problem = random_problem<float>("lstm I=7 H=64 bidirectional", 60, 9);
   Network<float> net = network(problem, gatecell::available_isas().front());
   Output<float> expected = run(net, problem);
 

@@ -79,7 +79,7 @@ Output<T> one_by_one(const Network<T>& net, const Problem<T>& problem, const Len
   const Spec& spec = problem.spec;
   const Call<T> shape = dense_call(problem, all);
   std::fill(all.y.begin(), all.y.end(), T(0));
-  const std::int64_t direction_runs = spec.num_layers * spec.num_directions();
+  const std::int64_t direction_runs = spec.direction_runs();
   const auto store_row = [&](std::vector<T>& to, const std::vector<T>& from, std::int64_t outer, std::int64_t width,
                              std::int64_t row) {
     for (std::int64_t i = 0; i < outer && !from.empty(); ++i) {
@@ -183,7 +183,7 @@ TEST_CASE_TEMPLATE("several groups of rows and several chunks have the same bits
   Lengths lengths(110);
   for (std::int64_t& length : lengths)
     length = std::uniform_int_distribution<std::int64_t>(0, 60 / work_divisor)(engine);
-  for (Spec spec : {Spec{Cell::gru, 3, 24, 3}, Spec{Cell::lstm, 3, 17, 2, true, true, 5}}) {
+  for (Spec spec : {parse_spec("gru I=3 H=24 L=3"), parse_spec("lstm I=3 H=17 L=2 P=5 bidirectional")}) {
     const auto problem = random_problem<T>(spec, 60 / work_divisor, 110);
     check(network(problem, gatecell::available_isas().front()), problem, lengths, plans_for(spec, 110));
   }
@@ -196,7 +196,7 @@ TEST_CASE_TEMPLATE("state_rows: the state is in some rows of larger arrays, and 
   for (const Isa isa : gatecell::available_isas()) {
     for (const Spec& spec : varied_specs()) {
       const auto problem = random_problem<T>(spec, 5, rows), store = random_problem<T>(spec, 1, state_capacity, {}, 3);
-      const std::int64_t direction_runs = spec.num_layers * spec.num_directions();
+      const std::int64_t direction_runs = spec.direction_runs();
       const auto net = network(problem, isa);
       for (const bool ragged : {false, true}) {
         CAPTURE(describe(problem));
@@ -240,7 +240,7 @@ TEST_CASE_TEMPLATE("state_rows: the state is in some rows of larger arrays, and 
 
 TEST_CASE("a call computes no step behind the end of a row") {
   const Lengths lengths = {30, 3, 17, 0, 30, 8};
-  const Spec spec{Cell::lstm, 9, 40, 2, true, true};
+  const Spec spec = parse_spec("lstm I=9 H=40 L=2 bidirectional");
   const auto problem = random_problem<float>(spec, 30, 6);
   const gatecell::PackedNetwork<float> net(spec, reference::views(problem), gatecell::available_isas().front());
   Output<float> output;
@@ -256,7 +256,7 @@ TEST_CASE("a call computes no step behind the end of a row") {
 
 TEST_CASE("a call without steps copies the state, also with state_rows") {
   const Lengths index = {2, 0};
-  const auto problem = random_problem<float>(Spec{Cell::lstm, 5, 19, 2}, 4, 2);
+  const auto problem = random_problem<float>("lstm I=5 H=19 L=2", 4, 2);
   const auto store = random_problem<float>(problem.spec, 1, 3);
   const auto net = network(problem, gatecell::available_isas().front());
   const std::int64_t none[] = {0, 0};
@@ -337,7 +337,8 @@ TEST_CASE("as rows end, a chunk takes more steps, and every chunk but the last i
 }
 
 TEST_CASE("whether a chunk is fused depends on the rows that are left") {
-  const Spec spec{Cell::lstm, 600, 200, 1};  // the weights are larger than the L2 cache: 20 rows are fused, 4 projected
+  const Spec spec =
+      parse_spec("lstm I=600 H=200");  // the weights are larger than the L2 cache: 20 rows are fused, 4 projected
   const auto problem = random_problem<float>(spec, 40, 20);
   const gatecell::PackedNetwork<float> net(spec, reference::views(problem), gatecell::available_isas().front());
   Lengths lengths(20, 10);
@@ -354,7 +355,7 @@ TEST_CASE("whether a chunk is fused depends on the rows that are left") {
 }
 
 TEST_CASE("a plan suits the average number of active rows") {
-  const Spec stacked{Cell::gru, 48, 48, 5};
+  const Spec stacked = parse_spec("gru I=48 H=48 L=5");
   const auto problem = random_problem<float>(stacked, 500, 60);
   const gatecell::PackedNetwork<float> net(stacked, reference::views(problem), gatecell::available_isas().front());
   Output<float> output;
@@ -371,7 +372,7 @@ TEST_CASE("a plan suits the average number of active rows") {
 }
 
 TEST_CASE("lengths and state rows that are not valid") {
-  const auto problem = random_problem<float>(Spec{Cell::gru, 5, 19, 1}, 4, 2);
+  const auto problem = random_problem<float>("gru I=5 H=19", 4, 2);
   const auto net = network(problem, gatecell::available_isas().front());
   Output<float> output;
   const auto with_lengths = [&](Layout layout, const Lengths& lengths) {
@@ -400,7 +401,7 @@ TEST_CASE("lengths and state rows that are not valid") {
 }
 
 TEST_CASE("a call with null pointers or negative sizes") {
-  const auto problem = random_problem<float>(Spec{Cell::gru, 5, 19, 1}, 4, 2);
+  const auto problem = random_problem<float>("gru I=5 H=19", 4, 2);
   const auto net = network(problem, gatecell::available_isas().front());
   Output<float> output;
   const Call<float> whole = dense_call(problem, output);

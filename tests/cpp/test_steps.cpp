@@ -56,10 +56,9 @@ using namespace problems;
 namespace {
 
 std::vector<Spec> specs() {
-  std::vector<Spec> result;
-  for (const Cell cell : all_cells) result.push_back(Spec{cell, 3, 19, 2, true, true, 0});
-  result.push_back(Spec{Cell::lstm, 3, 19, 1, true, false, 7});
-  for (const Spec& spec : extended_specs(3, 19, 1, false)) result.push_back(spec);
+  std::vector<Spec> result = every_cell("I=3 H=19 L=2 bidirectional");
+  result.push_back(parse_spec("lstm I=3 H=19 P=7"));
+  for (const Spec& spec : extended_specs("I=3 H=19")) result.push_back(spec);
   return result;
 }
 

@@ -14,13 +14,10 @@ using gatecell::Stream;
 namespace {
 
 std::vector<Spec> specs() {
-  std::vector<Spec> result;
-  for (const Cell cell : all_cells) {
-    result.push_back(Spec{cell, 5, 19, 1});
-    result.push_back(Spec{cell, 3, 33, 3, false});
-  }
-  result.push_back(Spec{Cell::lstm, 5, 40, 2, true, false, 7});
-  for (const Spec& spec : extended_specs(5, 19, 2, false)) result.push_back(spec);
+  std::vector<Spec> result = every_cell("I=5 H=19");
+  for (const Spec& spec : every_cell("I=3 H=33 L=3 no_bias")) result.push_back(spec);
+  result.push_back(parse_spec("lstm I=5 H=40 L=2 P=7"));
+  for (const Spec& spec : extended_specs("I=5 H=19 L=2")) result.push_back(spec);
   return result;
 }
 
@@ -61,7 +58,7 @@ TEST_CASE_TEMPLATE("a stream and one call have the same bits", T, float, double)
 }
 
 TEST_CASE_TEMPLATE("a new stream begins with zeros, and can be moved", T, float, double) {
-  auto problem = random_problem<T>(Spec{Cell::lstm, 5, 19, 2}, 6, 3);
+  auto problem = random_problem<T>("lstm I=5 H=19 L=2", 6, 3);
   problem.h_0.clear();
   problem.c_0.clear();
   const auto net = network(problem, gatecell::available_isas().front());
@@ -105,8 +102,8 @@ TEST_CASE_TEMPLATE("reset sets some rows to zeros", T, float, double) {
 
 TEST_CASE("a stream of no rows or of a bidirectional network is an error") {
   const auto isa = gatecell::available_isas().front();
-  const auto one_direction = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1}, 1, 1), isa);
-  const auto two_directions = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1, true, true}, 1, 1), isa);
+  const auto one_direction = network(random_problem<float>("gru I=5 H=19", 1, 1), isa);
+  const auto two_directions = network(random_problem<float>("gru I=5 H=19 bidirectional", 1, 1), isa);
   CHECK_THROWS_WITH_AS(Stream<float>(one_direction, 0), "expected rows of at least 1, got 0", std::invalid_argument);
   CHECK_THROWS_WITH_AS(Stream<float>{two_directions},
                        "expected a network of one direction for a stream, got a bidirectional one",

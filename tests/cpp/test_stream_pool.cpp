@@ -24,8 +24,8 @@ std::int64_t count(const Ids& ids) { return static_cast<std::int64_t>(ids.size()
 
 TEST_CASE_TEMPLATE("streams of a pool open, close and take steps with the bits of a Stream", T, float, double) {
   for (const Isa isa : gatecell::available_isas()) {
-    for (const Cell cell : all_cells) {
-      const Spec spec{cell, 5, 19, 2, true, false, cell == Cell::lstm ? 7 : 0};
+    for (Spec spec : every_cell("I=5 H=19 L=2")) {
+      if (spec.cell == Cell::lstm) spec.proj_size = 7;
       const auto net = network(random_problem<T>(spec, 1, 1), isa);
       const std::int64_t inputs = spec.input_size, outputs = spec.output_size();
       StreamPool<T> pool(net, 12);
@@ -53,7 +53,7 @@ TEST_CASE_TEMPLATE("streams of a pool open, close and take steps with the bits o
         const bool ragged = random(1);
         std::int64_t steps = 0;
         for (std::int64_t& length : lengths) steps += length = ragged ? random(4) : 1;
-        const auto x = random_problem<T>(Spec{cell, inputs, 1}, steps, 1, Scale::standard, turn).x;
+        const auto x = random_problem<T>("gru I=5 H=1", steps, 1, Scale::standard, turn).x;
         std::vector<T> y(static_cast<std::size_t>(steps * outputs)), expected(y.size());
         if (ragged) {
           pool.run(ids.data(), count(ids), lengths.data(), x.data(), y.data(), 2);
@@ -73,7 +73,7 @@ TEST_CASE_TEMPLATE("streams of a pool open, close and take steps with the bits o
 }
 
 TEST_CASE("set_state and get_state find the state by id") {
-  const auto problem = random_problem<float>(Spec{Cell::lstm, 5, 19, 2}, 1, 3);
+  const auto problem = random_problem<float>("lstm I=5 H=19 L=2", 1, 3);
   const auto net = network(problem, gatecell::available_isas().front());
   StreamPool<float> pool(net, 4);
   CHECK(pool.capacity() == 4);
@@ -102,8 +102,8 @@ TEST_CASE("set_state and get_state find the state by id") {
 }
 
 TEST_CASE("errors of a stream pool") {
-  const auto net = network(random_problem<float>(Spec{Cell::gru, 5, 19}, 1, 1), gatecell::available_isas().front());
-  const auto both = network(random_problem<float>(Spec{Cell::gru, 5, 19, 1, true, true}, 1, 1), net.isa());
+  const auto net = network(random_problem<float>("gru I=5 H=19", 1, 1), gatecell::available_isas().front());
+  const auto both = network(random_problem<float>("gru I=5 H=19 bidirectional", 1, 1), net.isa());
   CHECK_THROWS_WITH_AS(StreamPool<float>(both, 1),
                        "expected a network of one direction for a pool of streams, got a bidirectional one",
                        std::invalid_argument);

@@ -139,15 +139,15 @@ TEST_CASE("8 callers at once") {
 
 TEST_CASE("four threads call one network, with two threads each") {
   struct Shape {
-    Spec spec;
+    const char* spec;
     std::int64_t steps, rows;
     gatecell::Plan plan;  // splits, chunk, group_rows
   };
-  const Shape shapes[] = {{{Cell::lstm, 7, 48, 2, true, true, 13}, 60, 9, {1, 2, 1, 1, 16, 5}},
-                          {{Cell::gru, 7, 64, 1, true, false, 0}, 60, 9, {2, 1, 1, 1, 16, 5}},
-                          {{Cell::gru, 7, 72, 2, true, false, 0}, 60, 1, {1, 1, 1, 2, 16, 1}},
-                          {{Cell::lstm, 7, 72, 2, true, true, 40}, 60, 3, {1, 1, 1, 2, 16, 2}},
-                          {{Cell::lstm, 7, 24, 5, true, false, 0}, 60, 3, {1, 1, 2, 1, 8, 3}}};
+  const Shape shapes[] = {{"lstm I=7 H=48 L=2 P=13 bidirectional", 60, 9, {1, 2, 1, 1, 16, 5}},
+                          {"gru I=7 H=64", 60, 9, {2, 1, 1, 1, 16, 5}},
+                          {"gru I=7 H=72 L=2", 60, 1, {1, 1, 1, 2, 16, 1}},
+                          {"lstm I=7 H=72 L=2 P=40 bidirectional", 60, 3, {1, 1, 1, 2, 16, 2}},
+                          {"lstm I=7 H=24 L=5", 60, 3, {1, 1, 2, 1, 8, 3}}};
   for (const Shape& shape : shapes) {
     const auto problem = random_problem<float>(shape.spec, shape.steps, shape.rows);
     const auto net = network(problem, gatecell::available_isas().front());
@@ -166,10 +166,10 @@ TEST_CASE("four threads call one network, with two threads each") {
 }
 
 TEST_CASE("workers that sleep join a call that has begun") {
-  const Spec specs[] = {{Cell::lstm, 7, 64, 2}, {Cell::gru, 7, 40, 3}, {Cell::lstm, 7, 64, 1, true, false, 9}};
   bool joined = gatecell::usable_cpus() == 1;
   do {  // on a busy machine a call may end before the workers are awake
-    for (const Spec& spec : specs) {
+    for (const char* const text : {"lstm I=7 H=64 L=2", "gru I=7 H=40 L=3", "lstm I=7 H=64 P=9"}) {
+      const Spec spec = parse_spec(text);
       for (const std::int64_t rows : {1, 3, 60}) {
         const auto problem = random_problem<float>(spec, 600 / work_divisor, rows);
         CAPTURE(describe(problem));
@@ -194,27 +194,23 @@ TEST_CASE("workers that sleep join a call that has begun") {
 TEST_CASE("more than two threads, also on machines with two CPUs") {
   gatecell::pretend_cpus(7);
   struct Shape {
-    Spec spec;
+    const char* spec;
     std::int64_t steps, rows;
     gatecell::Plan plan;
   };
-  const Shape shapes[] = {
-      {{Cell::lstm, 7, 80, 2}, 600 / work_divisor, 11, {3, 1, 1, 1, 5, 2}},
-      {{Cell::gru, 7, 80, 1}, 600 / work_divisor, 3, {1, 1, 1, 5, 5, 3, true}},
-      {{Cell::lstm, 7, 80, 2, true, false, 50}, 600 / work_divisor, 2, {2, 1, 1, 3, 5, 1}},
-      {{Cell::gru, 7, 64, 2, true, true}, 600 / work_divisor, 3, {1, 2, 1, 3, 5, 2}},
-      {{Cell::lstm, 7, 24, 5}, 600 / work_divisor, 3, {1, 1, 3, 1, 5, 3}},
-      {{Cell::gru, 7, 24, 5}, 600 / work_divisor, 3, {1, 1, 5, 1, 1, 3, true}},
-      {{Cell::lstm, 7, 80, 1, true, false, 50, Peepholes::full}, 200 / work_divisor, 2, {1, 1, 1, 3, 5, 2}},
-      {{Cell::gru, 7, 80, 2, true, false, 0, Peepholes::none, Reset::before},
-       200 / work_divisor,
-       3,
-       {1, 1, 1, 4, 5, 2, true}}};
+  const Shape shapes[] = {{"lstm I=7 H=80 L=2", 600 / work_divisor, 11, {3, 1, 1, 1, 5, 2}},
+                          {"gru I=7 H=80", 600 / work_divisor, 3, {1, 1, 1, 5, 5, 3, true}},
+                          {"lstm I=7 H=80 L=2 P=50", 600 / work_divisor, 2, {2, 1, 1, 3, 5, 1}},
+                          {"gru I=7 H=64 L=2 bidirectional", 600 / work_divisor, 3, {1, 2, 1, 3, 5, 2}},
+                          {"lstm I=7 H=24 L=5", 600 / work_divisor, 3, {1, 1, 3, 1, 5, 3}},
+                          {"gru I=7 H=24 L=5", 600 / work_divisor, 3, {1, 1, 5, 1, 1, 3, true}},
+                          {"lstm I=7 H=80 P=50 peepholes=full", 200 / work_divisor, 2, {1, 1, 1, 3, 5, 2}},
+                          {"gru I=7 H=80 L=2 reset=before", 200 / work_divisor, 3, {1, 1, 1, 4, 5, 2, true}}};
   for (const Shape& shape : shapes) {
     const auto problem = random_problem<float>(shape.spec, shape.steps, shape.rows);
     CAPTURE(describe(problem));
     const auto isa = gatecell::available_isas().front();
-    const gatecell::PackedNetwork<float> net(shape.spec, reference::views(problem), isa);
+    const gatecell::PackedNetwork<float> net(problem.spec, reference::views(problem), isa);
     Output<float> alone, output;
     gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 1, 30, shape.rows});
     int as_planned = 0;
@@ -260,17 +256,17 @@ TEST_CASE("rows of different lengths, with every split") {
     }
   };
   for (const gatecell::Plan& plan : plans) {
-    const bool bidirectional = plan.layer_parts == 1;
-    check(Spec{Cell::lstm, 5, 40, 3, true, bidirectional, 17}, plan);
+    const std::string words = std::string("I=5 H=40 L=3 ") + (plan.layer_parts == 1 ? "bidirectional" : "");
+    check(parse_spec("lstm P=17 " + words), plan);
     if (plan.hidden_parts == 1) continue;  // the cells below have other barriers only if hidden units are split
-    check(Spec{Cell::lstm, 5, 40, 3, true, bidirectional, 0, Peepholes::full}, plan);
-    check(Spec{Cell::gru, 5, 40, 3, true, bidirectional, 0, Peepholes::none, Reset::before}, plan);
+    check(parse_spec("lstm peepholes=full " + words), plan);
+    check(parse_spec("gru reset=before " + words), plan);
   }
   gatecell::pretend_cpus(0);
 }
 
 TEST_CASE("a call that updates its state in place never begins on the calling thread alone") {
-  const Spec spec{Cell::gru, 7, 80, 1};
+  const Spec spec = parse_spec("gru I=7 H=80");
   auto problem = random_problem<float>(spec, 600 / work_divisor, 4);
   const gatecell::PackedNetwork<float> net(spec, reference::views(problem), gatecell::available_isas().front());
   const gatecell::Plan plan = {2, 1, 1, 1, 5, 2};

@@ -16,7 +16,7 @@
 namespace gatecell {
 
 // The weights of one direction of one layer, row-major, in PyTorch's layout. A weight that the network does not have is
-// null: biases if spec.bias is false, weight_peephole without peepholes, weight_hr without a projection.
+// null; weight_shapes(spec, layer) names those that it has.
 template <class T>
 struct DirectionWeights {
   const T* weight_ih = nullptr;        // (gates*H, layer input)
@@ -96,6 +96,10 @@ struct Forecast {
   double step_bytes = 0;  // weights that all threads together read in a time step of the network
   Limit limit = Limit::calls;
 };
+
+// nbytes() of a network with this spec, known before there are weights. The spec must be valid.
+template <class T>
+std::size_t packed_nbytes(const Spec& spec, Isa isa);
 
 template <class T>
 struct PackedNetwork;

@@ -27,6 +27,12 @@ const Kernels<T>& select_kernels(Isa isa) {
 // Whether W_hn has panels of its own.
 bool has_candidate(const Spec& spec) { return spec.cell == Cell::gru && extended(spec) && spec.reset != Reset::none; }
 
+// The address behind the first n weights; null without weights.
+template <class T>
+const T* behind(const T* weights, std::ptrdiff_t n) {
+  return weights ? weights + n : nullptr;
+}
+
 // Packs the weights of one direction. Where the allocator gives no memory, this only measures.
 template <class T>
 class DirectionPacker {
@@ -46,7 +52,7 @@ class DirectionPacker {
     d.input_panels = matrix(d.input, w.weight_ih);
     d.recurrent_panels = matrix(d.recurrent, w.weight_hh);
     d.projection_panels = matrix(d.projection, w.weight_hr);
-    d.extended.candidate_panels = matrix(d.candidate, w.weight_hh + recurrent_gates * hidden * hidden);
+    d.extended.candidate_panels = matrix(d.candidate, behind(w.weight_hh, recurrent_gates * hidden * hidden));
     set_numbers(spec_, d.extended);
     if (spec_.peepholes != Peepholes::none) pack_peepholes(w.weight_peephole, d);
 
@@ -55,7 +61,7 @@ class DirectionPacker {
     T* bias = allocator_.template allocate<T>(d.input.padded_units() * gates);
     if (bias) pack_bias(d.input, gru ? 2 : gates, w.bias_ih, w.bias_hh, bias);
     d.bias = bias;
-    if (gru) d.recurrent_bias = vector(hidden, w.bias_hh ? w.bias_hh + 2 * hidden : nullptr);
+    if (gru) d.recurrent_bias = vector(hidden, behind(w.bias_hh, 2 * hidden));
     d.projection_bias = vector(spec_.proj_size, nullptr);
     return d;
   }
@@ -89,7 +95,7 @@ class DirectionPacker {
       } else {
         d.extended.peepholes[gate] = vector(hidden, weights);
       }
-      weights += full ? hidden * hidden : hidden;
+      weights = behind(weights, full ? hidden * hidden : hidden);
     }
   }
 
@@ -98,6 +104,20 @@ class DirectionPacker {
   const PackRow<T> pack_row_;
   BumpAllocator& allocator_;
 };
+
+// Packs the weights of all layers and directions. Where the allocator gives no memory, this only measures, and the
+// weights may be null.
+template <class T>
+std::vector<PackedDirection<T>> pack_network(const Spec& spec, const PanelFormat& format, WeightType type,
+                                             const std::vector<DirectionWeights<T>>& weights,
+                                             BumpAllocator& allocator) {
+  DirectionPacker<T> packer(spec, format, pack_row<T>(type), allocator);
+  std::vector<PackedDirection<T>> directions;
+  for (std::size_t n = 0; n < weights.size(); ++n) {
+    directions.push_back(packer.pack(static_cast<std::int64_t>(n) / spec.num_directions(), weights[n]));
+  }
+  return directions;
+}
 
 template <class T>
 void check_weights(const Spec& spec, const std::vector<DirectionWeights<T>>& weights) {
@@ -130,24 +150,31 @@ PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeight
       kernels(select_kernels<T>(i).weight_types[static_cast<int>(type)]),
       cell(kernels.cells[static_cast<int>(cell_kernel(s))]) {
   check_weights(spec, weights);
-  const auto pack_all = [&](BumpAllocator allocator) {
-    directions.clear();
-    DirectionPacker<T> packer(spec, kernels.format, pack_row<T>(type), allocator);
-    for (std::size_t n = 0; n < weights.size(); ++n) {
-      directions.push_back(packer.pack(static_cast<std::int64_t>(n) / spec.num_directions(), weights[n]));
-    }
-    return allocator.used();
-  };
   const FpMode mode;  // so that sums of biases do not depend on the caller's rounding mode
-  nbytes = pack_all(BumpAllocator());
+  BumpAllocator measure;
+  pack_network<T>(spec, kernels.format, type, std::vector<DirectionWeights<T>>(weights.size()), measure);
+  nbytes = measure.used();
   memory = allocate_memory(nbytes);
-  pack_all(BumpAllocator(memory.get(), nbytes));
+  BumpAllocator allocator(memory.get(), nbytes);
+  directions = pack_network(spec, kernels.format, type, weights, allocator);
   for (const PackedDirection<T>& d : directions) {
     input_weights += d.input.size();
     recurrent_weights += d.step_weights() + d.projection.size();
   }
   packed_networks.fetch_add(1, std::memory_order_relaxed);
 }
+
+template <class T>
+std::size_t packed_nbytes(const Spec& spec, Isa isa) {
+  const WeightType type = WeightType::native;
+  BumpAllocator measure;
+  pack_network<T>(spec, select_kernels<T>(isa).weight_types[static_cast<int>(type)].format, type,
+                  std::vector<DirectionWeights<T>>(static_cast<std::size_t>(spec.direction_runs())), measure);
+  return measure.used();
+}
+
+template std::size_t packed_nbytes<float>(const Spec&, Isa);
+template std::size_t packed_nbytes<double>(const Spec&, Isa);
 
 std::int64_t pack_count() { return packed_networks.load(std::memory_order_relaxed); }
 

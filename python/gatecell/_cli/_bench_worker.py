@@ -18,7 +18,7 @@ import gatecell
 from gatecell import FoundLayer
 
 from . import _networks, _reference
-from ._sizes import Floats
+from ._networks import Floats
 
 _calls: list[Callable[[], Any]] = []
 

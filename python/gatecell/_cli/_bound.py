@@ -2,8 +2,8 @@
 
 In float32 the bound is the larger of 4 times the other implementation's own float32 error and the floor
 1e-6 * max(1, abs(reference)). In float64 it is the floor 4e-13 * max(1, abs(reference)). Only where sums are large
-(S > 100, see _largest_sum.py) the floor is multiplied by S/10: the rounding of a sum is proportional to its terms, and
-where these cancel the outputs do not show their size.
+(S > 100, see largest_sum of a layer) the floor is multiplied by S/10: the rounding of a sum is proportional to its
+terms, and where these cancel the outputs do not show their size.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._networks import Floats
 from ._reference import Outputs
-from ._sizes import Floats
 
 FLOORS = {"float32": 1e-6, "float64": 4e-13}  # by dtype; times max(1, |reference|)
 LARGE = 100  # the floors grow where S is above it

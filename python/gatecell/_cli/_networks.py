@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 import gatecell
 from gatecell import FoundLayer, FoundLayers, Weights
 
-from ._sizes import Layer, weight_shapes
+Layer: TypeAlias = gatecell.LSTM | gatecell.GRU | gatecell.RNN
+Floats: TypeAlias = NDArray[np.floating[Any]]
 
 # torch's names of sizes.
 SIZES = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")
@@ -83,7 +86,7 @@ def empty_network(layer: FoundLayer, **options: Any) -> Layer:
 
 def own_weights(layer: FoundLayer, weights: Mapping[str, Any]) -> dict[str, Any]:
     """The layer's arrays in a file, by torch's names for a layer. In the file the names of a cell lack _l0."""
-    keys = {name: layer.prefix + name for name in weight_shapes(empty_network(layer))}
+    keys = {name: layer.prefix + name for name in empty_network(layer).spec.shapes()}
     return {name: weights[key if key in weights else key.removesuffix("_l0")] for name, key in keys.items()}
 
 
@@ -97,3 +100,8 @@ def load_network(layer: FoundLayer, weights: Mapping[str, Any], **options: Any) 
 def own_options(layer: FoundLayer) -> dict[str, Any]:
     """The options of a layer that torch lacks."""
     return {name: value for name, value in layer.flags if name not in _TORCH_OPTIONS}
+
+
+def parameter_count(net: Layer) -> int:
+    """The number of weights and biases. The network needs no weights for this."""
+    return sum(math.prod(shape) for shape in net.spec.shapes().values())

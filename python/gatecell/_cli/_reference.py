@@ -11,8 +11,7 @@ import numpy as np
 
 import gatecell
 
-from ._networks import SIZES
-from ._sizes import Floats, Layer, directions
+from ._networks import SIZES, Floats, Layer
 
 Outputs = dict[str, Floats]  # y (T, B, D*S), h_n (L*D, B, S) and, for an LSTM, c_n (L*D, B, H)
 State = tuple[Floats, ...]  # h_0 or h_0, c_0
@@ -25,12 +24,13 @@ def run_numpy(net: Layer, weights: Mapping[str, Floats], x: Floats, state: State
     arguments.
     """
     gates = net.gates(x, hx_of(state), dtype=dtype)
+    directions = net.spec.num_directions
 
     def last(values: Floats) -> Floats:
         """The values (L*D, T, B, features) after a run's last step, which for a reverse direction is step 0 of x."""
-        return np.stack([run[0 if number % directions(net) else -1] for number, run in enumerate(values)])
+        return np.stack([run[0 if number % directions else -1] for number, run in enumerate(values)])
 
-    outputs = {"y": np.concatenate(list(gates["h"][-directions(net) :]), axis=2), "h_n": last(gates["h"])}
+    outputs = {"y": np.concatenate(list(gates["h"][-directions:]), axis=2), "h_n": last(gates["h"])}
     return outputs | ({"c_n": last(gates["c"])} if len(state) > 1 else {})
 
 

@@ -13,9 +13,9 @@ import gatecell
 
 from . import _sequence_file
 from ._draft import Draft, Record, States
+from ._networks import Layer
 from ._reference import hx_of
 from ._sequence_file import SequenceFile
-from ._sizes import Layer, output_size
 
 # Options of a layer that do not change the outputs, or that `identity` has under another key.
 _OTHER_OPTIONS = ("batch_first", "dropout", "device", "dtype", "num_threads", "isa")
@@ -24,7 +24,7 @@ _OTHER_OPTIONS = ("batch_first", "dropout", "device", "dtype", "num_threads", "i
 def run_chunks(network: Layer, x: SequenceFile, draft: Draft, file: int, record: Record, chunk: int) -> Record:
     """Runs the steps from a record to the end. Returns the last record, which it has written."""
     prepare = _sequence_file.reopen if record.step else _sequence_file.create
-    y = prepare(draft.part, file, (*x.shape[:-1], output_size(network)), network.dtype, network.batch_first)
+    y = prepare(draft.part, file, (*x.shape[:-1], network.spec.output_size), network.dtype, network.batch_first)
     draft.write_record(file, record, now=True)
     try:
         with progress(x.steps, record.step) as advance:

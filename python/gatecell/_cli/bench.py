@@ -24,7 +24,6 @@ from ._arguments import add_file, add_strict, add_threads, positive
 from ._bench_worker import Task, Turn, make, turn
 from ._output import counted, print_columns, print_json, printable
 from ._reference import Outputs
-from ._sizes import weight_shapes
 
 HELP = "time the layers of a file, beside PyTorch if it is installed"
 TURN = 0.05  # seconds: a turn of calls of one library, before the turn of the other
@@ -105,7 +104,7 @@ def measure(task: Task, pools: Mapping[str, ProcessPoolExecutor]) -> dict[str, A
     while not disagrees and (len(turns["gatecell"]) < LEAST_TURNS or time.monotonic() < end):
         for name in names:
             turns[name].append(pools[name].submit(turn, TURN).result())
-    products = sum(math.prod(shape) for shape in weight_shapes(net).values() if len(shape) == 2)
+    products = sum(math.prod(shape) for shape in net.spec.shapes().values() if len(shape) == 2)
     times = {name: summary(turns[name], task, products) if turns.get(name) else None for name in ("gatecell", "torch")}
     pairs = zip(turns["gatecell"], turns.get("torch", []), strict=False)
     ratios = [theirs.seconds / ours.seconds for ours, theirs in pairs]

@@ -14,10 +14,8 @@ import gatecell
 from gatecell import FoundLayer
 
 from ._arguments import add_file
-from ._networks import empty_network
+from ._networks import empty_network, parameter_count
 from ._output import counted, first_lines, one_line, print_columns, print_json, printable, size
-from ._packed_size import packed_size
-from ._sizes import parameter_count
 
 HELP = "show what a file of weights holds: recurrent layers, tensors, sizes"
 
@@ -77,7 +75,7 @@ def _layer(layer: FoundLayer) -> dict[str, Any]:
         "choose": list(layer.choose),
         "beside": list(layer.beside),
         "parameters": parameter_count(net),
-        "packed_bytes": packed_size(net),
+        "packed_bytes": net.spec.packed_nbytes(str(net.dtype), net.isa),
         "isa": net.isa,
     }
 

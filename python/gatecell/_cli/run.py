@@ -17,10 +17,10 @@ from gatecell import FoundLayer
 from . import _networks, _sequence_file
 from ._arguments import add_file, add_strict, add_threads, positive, with_dot
 from ._draft import Draft, Record, States, write_arrays
+from ._networks import Layer
 from ._output import counted, print_json, printable
 from ._reference import hx_of
 from ._sequence_file import SequenceFile
-from ._sizes import Layer, output_size
 from ._streaming import identity, record_to_resume, run_chunks, states_of
 
 HELP = "run a layer over a sequence in a .npy file of any size"
@@ -94,7 +94,7 @@ def execute(arguments: argparse.Namespace) -> int:
         if arguments.state:
             write_arrays(arguments.state, dict(zip(STATES, record.states, strict=False)))
         draft.finish(file)
-    shape, seconds = (*x.shape[:-1], output_size(network)), time.monotonic() - start
+    shape, seconds = (*x.shape[:-1], network.spec.output_size), time.monotonic() - start
     facts = {
         "output": str(arguments.output),
         "shape": shape,
@@ -188,7 +188,7 @@ def chunk_steps(network: Layer, x: SequenceFile, chunk: int | None) -> int:
             )
         return max(1, x.steps)
     rows = x.step_bytes // max(1, network.input_size * x.dtype.itemsize)
-    step = rows * (network.input_size + output_size(network)) * network.dtype.itemsize
+    step = rows * (network.input_size + network.spec.output_size) * network.dtype.itemsize
     return chunk or max(1, CHUNK_BYTES // max(1, step))
 
 

@@ -22,22 +22,14 @@ from gatecell import FoundLayer
 
 from ._arguments import add_file, add_strict
 from ._bound import LARGE, Bound, Furthest, furthest
-from ._largest_sum import largest_sum
-from ._networks import check_all, layers_of, load_network, own_options, own_weights
+from ._networks import Layer, check_all, layers_of, load_network, own_options, own_weights
 from ._output import counted, print_columns, print_json, printable
 from ._reference import Outputs, hx_of, outputs_by_name, run_numpy, run_torch
-from ._sizes import direction_runs, state_size
 
 HELP = "check a file's checksums, and its recurrent layers against another implementation"
 STEPS, SEED = 20, 0
 CHAOTIC, USELESS = 1e-4, 0.1  # differences from which on the result is undecided; times max(1, the largest output)
 _OTHERS = {"float64": ("NumPy", run_numpy), "torch": ("PyTorch", run_torch)}
-_ASSUMED = {  # what verify assumes about an option that the file does not give, by the first word in FoundLayer.choose
-    "batch_first": "batch_first=False",
-    "nonlinearity": "nonlinearity='tanh'",
-    "reset": "reset='after'",
-    "or": "no LSTM with coupled_gates=True",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,18 +76,18 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
     rng = np.random.default_rng(SEED)
     rows = 16 + 512 // net.hidden_size  # 500 outputs of a small network, too: the errors of few can be small by chance
     x = rng.standard_normal((STEPS, rows, net.input_size)).astype(dtype)
-    sizes = (state_size(net), net.hidden_size) if isinstance(net, gatecell.LSTM) else (state_size(net),)
-    state = tuple(rng.uniform(-1, 1, (direction_runs(net), rows, size)).astype(dtype) for size in sizes)
+    sizes = (net.spec.state_size, net.hidden_size) if isinstance(net, gatecell.LSTM) else (net.spec.state_size,)
+    state = tuple(rng.uniform(-1, 1, (net.spec.direction_runs, rows, size)).astype(dtype) for size in sizes)
     other_name, other = _OTHERS[against]
     reference = other(net, own, x, state, "float64")
     got = outputs_by_name(*net(x, hx_of(state)))
     rounding = _difference(other(net, own, x, state, "float32"), reference)
     differences = {name: _number(np.abs(np.float64(got[name]) - reference[name]).max()) for name in reference}
-    bound = Bound(dtype, rounding, largest_sum(net, own, x, state))
+    bound = Bound(dtype, rounding, net.largest_sum(x, hx_of(state)))
     worst = furthest(got, reference, bound)
     if all(np.array_equal(array, own[name], equal_nan=True) for name, array in net.state_dict().items()):
         problem = _problem(worst, bound, max(float(np.abs(array).max()) for array in reference.values()), other_name)
-    else:  # gates(), which run_numpy calls, has used the network's weights
+    else:  # gates(), which run_numpy calls, and largest_sum() have used the network's weights
         problem = "the network's weights differ from the file's weights"
     return {
         "prefix": layer.prefix,
@@ -103,7 +95,7 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
         "dtype": dtype,
         "isa": net.isa,
         "rows": rows,
-        "assumed": [_ASSUMED[choice.partition(" ")[0]] for choice in layer.choose],
+        "assumed": [_assumed(net, choice) for choice in layer.choose],
         "differences": differences,
         "share_of_bound": _number(worst.share),
         "furthest": {
@@ -117,6 +109,12 @@ def _verify(layer: FoundLayer, weights: Mapping[str, Any], against: str) -> dict
         "ok": problem is None,
         "problem": problem,
     }
+
+
+def _assumed(net: Layer, choice: str) -> str:
+    """What `verify` assumes about an entry of FoundLayer.choose: "nonlinearity", or "or an LSTM with ..."."""
+    name, _, rest = choice.partition(" ")
+    return f"no {rest.partition(' ')[2]}" if name == "or" else f"{name}={getattr(net, name)!r}"
 
 
 def _problem(worst: Furthest, bound: Bound, largest: float, other_name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Reads the options of saved recurrent modules beside the weights: batch_first, bidirectional, nonlinearity, reset.
+"""Reads the options of saved recurrent modules that the weights do not show: batch_first, nonlinearity and others.
 
 A pickled torch.nn.LSTM, GRU, RNN or cell has them as attributes. In TorchScript they are in the code of the class: a
 scripted class has them as constants, a traced class as arguments of the call of torch.lstm, torch.gru, torch.rnn_tanh
@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._state_dict.variants import not_shown
 from .members import SCRIPT, attributes_of, items_of
 from .pickle_objects import Call
 from .torch_objects import unwrap
@@ -26,7 +27,7 @@ _CALL = re.compile(
     r"torch\.(lstm|gru|rnn_tanh|rnn_relu)"
     r"\([^()\n]*, \d+, [\d.e+-]+, (?:True|False), (True|False)(?:, (True|False))?\)"
 )
-_GRU = re.compile(r"(?:__torch__\.)?torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?GRU(?:Cell)?")
+_TORCHS = re.compile(r"(?:__torch__\.)?torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?(LSTM|GRU|RNN)(?:Cell)?")
 _CELL = re.compile(r"__torch__\.torch\.nn\.modules\.rnn\.(?:___torch_mangle_\d+\.)?class RNNCell\(")
 _NONLINEARITY = re.compile(r"\btorch\.(tanh|relu)\(")  # a trace of an RNNCell has one such call
 
@@ -71,8 +72,8 @@ def _options(
     nonlinearity = _MODES.get(mode) if type(mode) is str else values.get("nonlinearity")
     if type(nonlinearity) is str and nonlinearity in _MODES.values():
         options["nonlinearity"] = nonlinearity
-    if _GRU.fullmatch(name):  # another class may have another reset gate
-        options["reset"] = "after"
+    if match := _TORCHS.fullmatch(name):  # another class may have other options
+        options |= not_shown(match[1])
     return options
 
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from numpy.typing import ArrayLike
 
 from .._base.arrays import Floats
 from .._base.spec import make_spec
 from .network import Network
-from .options import check_reset, rnn_cell, spec_clip, spec_peepholes
+from .options import (
+    GRUAttributes,
+    GRUOptions,
+    LSTMAttributes,
+    LSTMOptions,
+    RNNAttributes,
+    RNNOptions,
+    known,
+    rnn_cell,
+    with_options,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 State = TypeVar("State")
 
@@ -43,9 +56,10 @@ class Cell(Network, Generic[State]):
 
         Slow: computed with NumPy, by default in float64. x and hx are first converted to the cell's dtype.
 
-        x and hx are as for a call. An LSTMCell has i f g o c h, a GRUCell r z n h (no r if reset="none"), an RNNCell h.
-        Each is an array (B, hidden_size) of the cell's dtype, unbatched without B. The values agree with a call except
-        for rounding, unless float32 overflows. dtype is as for a layer's gates. Raises the errors of a call.
+        x and hx are as for a call. An LSTMCell has i f g o c h, a GRUCell r z n h (no r without a reset gate), an
+        RNNCell h. Each is an array (B, hidden_size) of the cell's dtype, unbatched without B. The values agree with a
+        call except for rounding, unless float32 overflows. dtype is as for a layer's gates. Raises the errors of a
+        call.
         """
         array = self._input(x)
         lead = array.shape[:-1]
@@ -58,8 +72,9 @@ class Cell(Network, Generic[State]):
         return {name.removesuffix("_l0"): shape for name, shape in super()._shapes().items()}
 
 
-class LSTMCell(Cell[tuple[Floats, Floats]]):
-    """torch.nn.LSTMCell for inference: h, c = cell(x, (h, c)). Equations and options are those of LSTM."""
+@with_options("lstm", LSTMOptions)
+class LSTMCell(Cell[tuple[Floats, Floats]], LSTMAttributes):
+    """torch.nn.LSTMCell for inference: h, c = cell(x, (h, c)). Equations and other arguments are those of LSTM."""
 
     def __init__(
         self,
@@ -71,29 +86,15 @@ class LSTMCell(Cell[tuple[Floats, Floats]]):
         *,
         num_threads: int | None = None,
         isa: str | None = None,
-        peepholes: str | None = None,
-        coupled_gates: bool = False,
-        gate_clip: float | None = None,
-        cell_clip: float | None = None,
+        **options: Unpack[LSTMOptions],
     ) -> None:
-        spec = make_spec(
-            "lstm",
-            input_size,
-            hidden_size,
-            bias=bias,
-            peepholes=spec_peepholes(peepholes),
-            coupled_gates=coupled_gates,
-            gate_clip=spec_clip("gate_clip", gate_clip),
-            cell_clip=spec_clip("cell_clip", cell_clip),
-        )
+        spec = make_spec("lstm", input_size, hidden_size, bias=bias, **known(self, options))
         super().__init__(spec, device, dtype, num_threads, isa)
-        self.peepholes = peepholes
-        self.coupled_gates = coupled_gates
-        self.cell_clip = spec.cell_clip or None
 
 
-class GRUCell(Cell[Floats]):
-    """torch.nn.GRUCell for inference: h = cell(x, h). Equations and options are those of GRU."""
+@with_options("gru", GRUOptions)
+class GRUCell(Cell[Floats], GRUAttributes):
+    """torch.nn.GRUCell for inference: h = cell(x, h). Equations and other arguments are those of GRU."""
 
     def __init__(
         self,
@@ -105,18 +106,15 @@ class GRUCell(Cell[Floats]):
         *,
         num_threads: int | None = None,
         isa: str | None = None,
-        reset: str = "after",
-        gate_clip: float | None = None,
+        **options: Unpack[GRUOptions],
     ) -> None:
-        check_reset(reset)
-        clip = spec_clip("gate_clip", gate_clip)
-        spec = make_spec("gru", input_size, hidden_size, bias=bias, reset=reset, gate_clip=clip)
+        spec = make_spec("gru", input_size, hidden_size, bias=bias, **known(self, options))
         super().__init__(spec, device, dtype, num_threads, isa)
-        self.reset = reset
 
 
-class RNNCell(Cell[Floats]):
-    """torch.nn.RNNCell for inference: h = cell(x, h). Equations and options are those of RNN."""
+@with_options("rnn_tanh", RNNOptions)
+class RNNCell(Cell[Floats], RNNAttributes):
+    """torch.nn.RNNCell for inference: h = cell(x, h). Equations and other arguments are those of RNN."""
 
     def __init__(
         self,
@@ -129,10 +127,9 @@ class RNNCell(Cell[Floats]):
         *,
         num_threads: int | None = None,
         isa: str | None = None,
-        gate_clip: float | None = None,
+        **options: Unpack[RNNOptions],
     ) -> None:
-        cell, clip = rnn_cell(nonlinearity), spec_clip("gate_clip", gate_clip)
-        spec = make_spec(cell, input_size, hidden_size, bias=bias, gate_clip=clip)
+        spec = make_spec(rnn_cell(nonlinearity), input_size, hidden_size, bias=bias, **known(self, options))
         super().__init__(spec, device, dtype, num_threads, isa)
         self.nonlinearity = nonlinearity
 

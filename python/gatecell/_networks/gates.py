@@ -2,12 +2,12 @@
 
 This code is slow and separate from the fast path. It computes one step after the other, by default in float64 for every
 dtype of the network. `gatecell verify` compares calls with it, and runs it in float32, too, to see the effect of
-rounding alone.
+rounding alone. With numbers that keep the absolute terms of a sum, the same equations give the largest sum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,14 @@ def values(
     h_0: Floats | None,
     c_0: Floats | None,
     arithmetic: str = "float64",
+    make_cell: Callable[..., _Cell] | None = None,
 ) -> Gates:
     """The values of each gate, (L*D, T, B, features), in x's dtype. x is (T, B, I).
 
     weights: by their names in a layer's state dict. h_0 is (L*D, B, S), c_0 (L*D, B, H); None means zeros. arithmetic:
-    the dtype of the computation.
+    the dtype of the computation. make_cell: makes one direction of one layer, by default a _Cell.
     """
+    make_cell = make_cell or _Cell
     steps, rows, _ = x.shape
     names = {"lstm": "ifgoch", "gru": spec.gates + "h"}.get(spec.cell, "h")
     sizes = {name: spec.state_size if name == "h" else spec.hidden_size for name in names}
@@ -44,7 +46,7 @@ def values(
                 run = layer * len(directions) + number  # the index of a direction run
                 h = np.zeros((rows, spec.state_size), arithmetic) if h_0 is None else h_0[run].astype(arithmetic)
                 c = np.zeros((rows, spec.hidden_size), arithmetic) if c_0 is None else c_0[run].astype(arithmetic)
-                cell = _Cell(spec, weights, f"_l{layer}{direction}", x.dtype, arithmetic)
+                cell = make_cell(spec, weights, f"_l{layer}{direction}", x.dtype, arithmetic)
                 for t in reversed(range(steps)) if direction else range(steps):
                     gates = cell.step(inputs[t], h, c)
                     h, c = gates["h"], gates.get("c", c)
@@ -55,6 +57,21 @@ def values(
     return found
 
 
+def largest_sum(spec: Spec, weights: Mapping[str, Floats], x: Floats, h_0: Floats | None, c_0: Floats | None) -> float:
+    """The largest sum of absolute terms in a gate, in float64, over all layers, directions, steps, rows and units.
+
+    The arguments are those of `values`.
+    """
+    cells: list[_CellWithTerms] = []
+
+    def make_cell(*arguments: Any) -> _Cell:
+        cells.append(_CellWithTerms(*arguments))
+        return cells[-1]
+
+    values(spec, weights, x, h_0, c_0, make_cell=make_cell)
+    return float(np.max([cell.largest for cell in cells]))
+
+
 class _Cell:
     """One direction of one layer. `step` computes all gates from x (B, I), h (B, S) and c (B, H)."""
 
@@ -62,8 +79,9 @@ class _Cell:
         self, spec: Spec, weights: Mapping[str, Floats], suffix: str, dtype: np.dtype[Any], arithmetic: str
     ) -> None:
         def blocks(name: str, gates: str) -> Gates:
-            array = weights.get(name + suffix, np.zeros(len(gates)))
-            return dict(zip(gates, np.split(array.astype(arithmetic), len(gates)), strict=True))
+            if name + suffix not in weights:
+                return {gate: np.zeros(1, arithmetic) for gate in gates}
+            return dict(zip(gates, np.split(weights[name + suffix].astype(arithmetic), len(gates)), strict=True))
 
         order = spec.gates
         self.spec = spec
@@ -107,23 +125,59 @@ class _Cell:
         a = self._clip(self._x("h", x) + self._h("h", h))
         return {"h": np.maximum(a, 0) if self.spec.cell == "rnn_relu" else np.tanh(a)}
 
-    def _x(self, gate: str, x: Floats) -> Floats:
+    def _x(self, gate: str, x: Floats) -> Any:
         """W x + b of a gate."""
-        return x @ self.of_x[gate].T + self.bias_x[gate]
+        return self._sum(x, self.of_x[gate], self.bias_x[gate])
 
-    def _h(self, gate: str, h: Floats) -> Floats:
+    def _h(self, gate: str, h: Floats) -> Any:
         """W h + b of a gate."""
-        return h @ self.of_h[gate].T + self.bias_h[gate]
+        return self._sum(h, self.of_h[gate], self.bias_h[gate])
 
     def _peepholes(self, gate: str, c: Floats) -> Any:
         """The product of a gate's peepholes and c; 0 without peepholes."""
         if self.spec.peepholes == "none":
-            return 0.0  # no product with c, because c may be infinite
-        return c @ self.of_c[gate].T if self.spec.peepholes == "full" else c * self.of_c[gate]
+            return self._zero  # no product with c, because c may be infinite
+        return self._sum(c, self.of_c[gate])
 
-    def _clip(self, a: Floats) -> Floats:
+    _zero: Any = 0.0
+
+    def _sum(self, values: Floats, weight: Floats, bias: Any = 0) -> Any:
+        """W v + b. A vector W stands for a diagonal matrix."""
+        return (values @ weight.T if weight.ndim == 2 else values * weight) + bias
+
+    def _clip(self, a: Any) -> Floats:
         """The pre-activation, limited to -gate_clip ... gate_clip."""
-        return np.clip(a, -self.gate_clip, self.gate_clip)
+        limited: Floats = np.clip(a, -self.gate_clip, self.gate_clip)
+        return limited
+
+
+class _Terms:
+    """A sum, and the sum of its absolute terms."""
+
+    __array_ufunc__ = None  # so that NumPy leaves the product of an array and an object of this class to __rmul__
+
+    def __init__(self, value: Any, absolute: Any) -> None:
+        self.value, self.absolute = value, absolute
+
+    def __add__(self, other: _Terms) -> _Terms:
+        return _Terms(self.value + other.value, self.absolute + other.absolute)
+
+    def __rmul__(self, factor: Floats) -> _Terms:
+        return _Terms(factor * self.value, np.abs(factor) * self.absolute)
+
+
+class _CellWithTerms(_Cell):
+    """A _Cell that computes with _Terms. `largest` is the largest sum of absolute terms in its gates so far."""
+
+    largest = 0.0
+    _zero = _Terms(0.0, 0.0)
+
+    def _sum(self, values: Floats, weight: Floats, bias: Any = 0) -> _Terms:
+        return _Terms(super()._sum(values, weight, bias), super()._sum(*map(np.abs, (values, weight, bias))))
+
+    def _clip(self, a: Any) -> Floats:
+        self.largest = np.maximum(self.largest, np.max(a.absolute, initial=0))  # NaN if there is a NaN
+        return super()._clip(a.value)
 
 
 def sigmoid(a: Floats) -> Floats:

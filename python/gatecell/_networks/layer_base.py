@@ -135,14 +135,37 @@ class Layer(Network, Streamable, Generic[State]):
 
         Slow: computed with NumPy, by default in float64. x and hx are first converted to the network's dtype.
 
-        x and hx are as for a call, without lengths. An LSTM has i f g o c h, a GRU r z n h (no r if reset="none"), an
-        RNN h. Each is an array (L*D, T, B, hidden_size) of the network's dtype; with batch_first (L*D, B, T,
+        x and hx are as for a call, without lengths. An LSTM has i f g o c h, a GRU r z n h (no r without a reset
+        gate), an RNN h. Each is an array (L*D, T, B, hidden_size) of the network's dtype; with batch_first (L*D, B, T,
         hidden_size); unbatched without B. h of an LSTM with a projection has proj_size features. Index t of T belongs
         to step t of x, also in the reverse direction. The values agree with a call except for rounding, unless float32
         overflows. Raises the errors of a call.
         dtype: float32 or float64, for the arithmetic and for the arrays returned. The difference of the two shows what
         rounding to float32 does. None: arithmetic in float64, arrays of the network's dtype.
         """
+        array, states, batched = self._time_major(x, hx)
+        values = self._gate_values(array, states, dtype)
+        if not batched:
+            return {name: value[:, :, 0] for name, value in values.items()}
+        if self.batch_first:
+            return {name: np.ascontiguousarray(value.swapaxes(1, 2)) for name, value in values.items()}
+        return values
+
+    def largest_sum(self, x: ArrayLike, hx: Any = None) -> float:
+        """S of the promised bound: the largest sum of abs(w) abs(v) + abs(b) in a gate. Slow, like `gates`.
+
+        x and hx are as for `gates`. S is the largest over all layers, directions, steps, rows and units, computed in
+        float64. The terms of a gate are all products of its sum before the activation, and the biases. What a gate r
+        multiplies counts r times. A projection is not a gate, and the bound of a gate's sum has no effect.
+        Raises the errors of a call.
+        """
+        array, states, _ = self._time_major(x, hx)
+        from . import gates  # here and not above, so that `import gatecell` stays fast
+
+        return gates.largest_sum(self._spec, self._weights_by_layer_names(), array, *states)
+
+    def _time_major(self, x: ArrayLike, hx: Any) -> tuple[Floats, tuple[Floats | None, Floats | None], bool]:
+        """x (T, B, I), the states h_0 and c_0 (L*D, B, features), and whether the caller's x is a batch."""
         array = self._input(x)
         batched = array.ndim == 3
         if not batched:
@@ -150,13 +173,8 @@ class Layer(Network, Streamable, Generic[State]):
         elif self.batch_first:
             array = array.swapaxes(0, 1)
         rows, runs = array.shape[1], self._spec.direction_runs
-        hx = (None, None) if hx is None else self._states(hx, (runs, rows) if batched else (runs,), rows)
-        values = self._gate_values(array, hx, dtype)
-        if not batched:
-            return {name: value[:, :, 0] for name, value in values.items()}
-        if self.batch_first:
-            return {name: np.ascontiguousarray(value.swapaxes(1, 2)) for name, value in values.items()}
-        return values
+        states = (None, None) if hx is None else self._states(hx, (runs, rows) if batched else (runs,), rows)
+        return array, states, batched
 
     def plan(self, steps: int, rows: int) -> Plan:
         """How a call with T = `steps` and B = `rows` is computed now. Print it. Raises RuntimeError without weights."""

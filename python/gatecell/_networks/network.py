@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._base import defaults
 from .._base.arrays import Floats, adjacent, cast, floats, initial_state
-from .._base.spec import Spec
+from .._base.spec import DEFAULTS, Spec, options_of
 from .._core import Network32, Network64
 from .._files import read
 from .._modules.module import Module
@@ -23,15 +23,6 @@ from .._state_dict.layer_keys import SAVED_OPTIONS, IncompatibleKeys, LayerKeys,
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-# Options that torch.nn lacks, with their defaults, in the order in which the repr shows them.
-_EXTENSIONS = {"peepholes": None, "coupled_gates": False, "reset": "after", "gate_clip": None, "cell_clip": None}
-
-# The order in which gatecell 0.1 pickled the values of a Spec.
-_FIELDS_OF_0_1 = (
-    "cell input_size hidden_size num_layers bias bidirectional proj_size peepholes reset coupled_gates gate_clip "
-    "cell_clip"
-).split()
-
 
 class Network(Module):
     """Base of layers and cells: modules that keep their weights in the core.
@@ -40,6 +31,7 @@ class Network(Module):
     parameters, buffers and modules on it, as on any module.
     """
 
+    _cell: str  # the cell in the core's table; of an RNN rnn_tanh, whose facts are those of rnn_relu, too
     _axes: str  # the axes of batched input before its features: "TB", "BT", or "B" for a cell
 
     def __init_subclass__(cls) -> None:
@@ -54,12 +46,21 @@ class Network(Module):
         self.input_size = spec.input_size
         self.hidden_size = spec.hidden_size
         self.bias = spec.bias
-        self.gate_clip = spec.gate_clip or None
+        vars(self).update(options_of(spec))
         self.dtype = defaults.choose_dtype(dtype)
         self._num_threads = num_threads
         self.num_threads = defaults.choose_threads(num_threads)
         self.isa = defaults.choose_isa(isa)
         self._core: Any = None  # Network32 or Network64, immutable: a running call keeps the weights that it began with
+
+    @property
+    def spec(self) -> Spec:
+        """The cell, the sizes and the options, and what follows from them: `gates`, `shapes()`, `output_size`, ...
+
+        It is immutable. Options have the core's form: "none" and 0.0 where the network's attribute is None. A cell has
+        the names of a layer in `shapes()`.
+        """
+        return self._spec
 
     @classmethod
     def from_state_dict(
@@ -72,18 +73,19 @@ class Network(Module):
         z: str = "old",
         **flags: Any,
     ) -> Self:
-        """Make a network from the weights under `prefix`. Their shapes give the sizes and an LSTM's peepholes.
+        """Make a network from the weights under `prefix`. Their shapes give the sizes.
 
         dtype: None takes the dtype of the tensors: float64 if any is float64, else float32. Lists of numbers have no
         dtype. flags: the constructor's other arguments, which a state dict does not contain: batch_first, nonlinearity,
-        coupled_gates, reset, num_threads, ... batch_first and nonlinearity need not be passed if `gatecell.load` found
-        them in a saved module or TorchScript (`Weights.options`).
+        num_threads, ... and the options that PyTorch lacks, except those that have weights with names of their own.
+        batch_first and nonlinearity need not be passed if `gatecell.load` found them in a saved module or TorchScript
+        (`Weights.options`).
         strict, z and errors are as for load_state_dict.
         """
         keys = LayerKeys(cls.__name__, state_dict, prefix)
         parameters = inspect.signature(cls).parameters
-        if "peepholes" in parameters:
-            flags = {"peepholes": keys.peepholes(), **flags}
+        shown = {name: value for name, value in keys.options(cls._cell).items() if name in parameters}
+        flags = {**shown, **flags}
         sizes = {name: size for name, size in keys.sizes().items() if name in parameters}
         if given := sizes.keys() & flags.keys():
             raise TypeError(f"{cls.__name__}.from_state_dict reads {', '.join(sorted(given))} off the tensors")
@@ -211,9 +213,9 @@ class Network(Module):
             raise ValueError(f"expected z 'old' or 'new', got {z!r}")
         if z == "old":
             return arrays
-        if self._spec.cell != "gru":
+        if "z" not in self._spec.gates:
             raise ValueError(f"z='new' is for a GRU: {type(self).__name__} has no gate z")
-        return negate_z(arrays, self.hidden_size)
+        return negate_z(arrays, self._spec.gates)
 
     def _pack(self, arrays: list[Floats]) -> Any:
         """A network of the core with copies of these weights, which are in the order of `_shapes`.
@@ -269,9 +271,13 @@ class Network(Module):
         array = initial_state(value, self.dtype, name, (*lead, features))
         return array if array.ndim == 3 else array.reshape(self._spec.direction_runs, rows, features)
 
+    def _weights_by_layer_names(self) -> dict[str, Floats]:
+        """All weights by the names that a layer has, also for a cell. Raises RuntimeError if there are none yet."""
+        return dict(zip(self._spec.shapes(), self._loaded().weights(), strict=True))
+
     def _gate_values(self, x: Floats, hx: tuple[Floats | None, Floats | None], dtype: Any) -> dict[str, Floats]:
         """The values of all gates, (L*D, T, B, features), for x (T, B, I) and h_0, c_0. dtype is as for gates."""
-        weights = dict(zip(self._spec.shapes(), self._loaded().weights(), strict=True))
+        weights = self._weights_by_layer_names()
         from . import gates  # here and not above, so that `import gatecell` stays fast
 
         if dtype is None:
@@ -280,11 +286,8 @@ class Network(Module):
         return gates.values(self._spec, weights, cast(x, chosen), *hx, str(chosen))
 
     def extra_repr(self) -> str:
-        own = [
-            f"{name}={value!r}"
-            for name, default in _EXTENSIONS.items()
-            if (value := getattr(self, name, default)) != default
-        ]
+        values = options_of(self._spec)
+        own = [f"{name}={value!r}" for name, value in values.items() if value != DEFAULTS[name]]
         options = [*self._repr_options(), *own, f"isa={self.isa!r}", f"num_threads={self.num_threads}"]
         return f"{self.input_size}, {self.hidden_size}, {', '.join(options)}"
 
@@ -306,9 +309,12 @@ class Network(Module):
         vars(self).update(state)
         spec: Any = self._spec
         if isinstance(spec, tuple):
-            spec = dict(zip(_FIELDS_OF_0_1, spec, strict=True))
+            from .old_pickles import FIELDS_OF_0_1
+
+            spec = dict(zip(FIELDS_OF_0_1, spec, strict=True))
         if isinstance(spec, dict):  # an earlier version pickled the Spec itself
             self._spec = Spec(**spec)
+        vars(self).update(options_of(self._spec))  # an earlier version may lack an option
         self.num_threads = defaults.choose_threads(self._num_threads)
         self.isa = defaults.choose_isa(None)
         self._core = None if weights is None else self._pack(weights)

@@ -10,19 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .._base.spec import make_spec
+from .._base.spec import CELLS, DEFAULTS, class_name, make_spec
 from .cures import frozen, quantised
 from .layer_keys import SAVED_OPTIONS, LayerKeys, first_lines
 from .names import ancestors, is_named_after_weight, names_without_values, recurrent_weights, scope_of
+from .variants import Variant, alike, count_gates, nearest, simplest, values_of, variants
 
-_GATES = {4: "LSTM", 3: "GRU", 2: "GRU", 1: "RNN"}  # the cell by the number of blocks of matrix rows in weight_hh
-_DEFAULTS = {  # of the options in FoundLayer.flags
-    "peepholes": None,
-    "coupled_gates": False,
-    "reset": "after",
-    "batch_first": False,
-    "nonlinearity": "tanh",
-}
+# The values of options in FoundLayer.flags that it does not mention.
+_DEFAULTS = {"batch_first": False, "nonlinearity": "tanh"} | DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -166,41 +161,41 @@ def _layer(surroundings: _Surroundings, prefix: str, saved_options: Mapping[str,
     """
     keys = LayerKeys("a layer", surroundings, prefix)
     is_cell = "weight_hh_l0" not in keys.full_names and "weight_ih_l0" not in keys.full_names
-    sizes, peepholes = keys.sizes(), keys.peepholes()
-    rows = keys.shape(keys.full_names["weight_hh" if is_cell else "weight_hh_l0"])[0]
-    gates, rest = divmod(rows, max(1, sizes["hidden_size"]))
-    if rest or gates not in _GATES:
-        raise ValueError(f"{keys.prefix}weight_hh: expected 1 to 4 times {sizes['hidden_size']} rows, got {rows}")
-    kind = "LSTM" if peepholes or sizes["proj_size"] else _GATES[gates]
-    flags: dict[str, Any] = {
-        "peepholes": peepholes,
-        "coupled_gates": kind == "LSTM" and gates == 3,
-        "reset": "none" if kind == "GRU" and gates == 2 else "after",
-    }
-    cell = "rnn_tanh" if kind == "RNN" else kind.lower()
-    spec = make_spec(cell, **sizes, **{**flags, "peepholes": peepholes or "none"})
+    sizes, first_layer = keys.sizes(), keys.first_layer()
+    known = sorted({variant.gates for variant in variants()})
+    if count_gates(first_layer) not in known:
+        expected = f"{known[0]} to {known[-1]} times {sizes['hidden_size']} rows"
+        raise ValueError(f"{keys.prefix}weight_hh: expected {expected}, got {first_layer['weight_hh'][0]}")
+    found = alike(first_layer) or [nearest(first_layer)]
+    cell, flags = found[0].cell, dict(found[0].options)
+    spec = make_spec(cell, **sizes, **flags)
     arrays, (_, beside) = keys.arrays(spec.shapes(), strict=False, cell_names=True)
     weight_keys = keys.weight_keys(spec.shapes(), cell_names=True).values()
     flags |= {name: saved_options[name] for name in SAVED_OPTIONS if name in saved_options}
-    choose = _undetermined(kind, gates, is_cell, saved_options)
     layer = FoundLayer(
         prefix,
-        kind + ("Cell" if is_cell else ""),
+        class_name(cell) + ("Cell" if is_cell else ""),
         **sizes,
         dtype=np.result_type(*arrays),
         flags=tuple((name, value) for name, value in flags.items() if value != _DEFAULTS[name]),
-        choose=choose,
+        choose=_undetermined(found, is_cell, saved_options),
         beside=tuple(beside),
     )
     return layer, [key for key in keys.full_names.values() if key not in {*weight_keys, *beside}]
 
 
-def _undetermined(kind: str, gates: int, is_cell: bool, saved_options: Mapping[str, Any]) -> tuple[str, ...]:
+def _undetermined(found: list[Variant], is_cell: bool, saved_options: Mapping[str, Any]) -> tuple[str, ...]:
     """The options of a found layer that neither shapes nor a saved module show."""
+    cell = found[0].cell
     choose = [] if is_cell else ["batch_first"]
-    if kind == "RNN":
+    if sum(class_name(other) == class_name(cell) for other in CELLS) > 1:
         choose.append("nonlinearity")
     choose = [option for option in choose if option not in saved_options]
-    if kind == "GRU" and gates == 3 and "reset" not in saved_options:
-        choose += ["reset ('after' in PyTorch; 'before')", "or an LSTM with coupled_gates=True"]
+    own = [variant for variant in found if variant.cell == cell]
+    options = {name: values for name, values in values_of(own).items() if len(values) > 1}
+    if not options or options.keys() - saved_options.keys():
+        choose += [
+            f"{name} ({values[0]!r} in PyTorch; {', '.join(map(repr, values[1:]))})" for name, values in options.items()
+        ]
+        choose += [f"or {other}" for other in simplest([variant for variant in found if variant not in own])]
     return tuple(choose)

@@ -10,9 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.arrays import Floats, cast, is_list_of_numbers, view
+from .._core import cells, options
 
-_ORDERS = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}  # the gates in the order of PyTorch's matrix rows
-_OPTIONAL = {"lstm": "f", "gru": "r", "rnn": ""}  # the gate that may be missing
+# By a cell's name without its activation: the gates in the order of PyTorch's matrix rows, and those of them that an
+# option of the cell removes.
+_ORDERS = {cell.partition("_")[0]: facts["gates"] for cell, facts in cells().items()}
+_OPTIONAL = {
+    cell.partition("_")[0]: {gate for name in facts["options"] for gate in options()[name]["removes"].values()}
+    for cell, facts in cells().items()
+}
 _ALIASES = {  # other names of gates
     "lstm": {"c": "g"},
     "gru": {"h": "n", "c": "n", "u": "z"},
@@ -24,14 +30,13 @@ def from_gates(cell: str, gates: Mapping[str, Any], columns: str = "hx") -> dict
     """Make the state dict of one layer from one matrix for each gate: gate = activation(W [h(t-1), x] + b).
 
     cell: "lstm" with the gates f i c o (c or g is the candidate), "gru" with r z n (n, h or c is the candidate, u is
-    another name of z), or "rnn" with h (or a). An LSTM without f is made for coupled_gates=True, a GRU without r for
-    reset="none".
+    another name of z), or "rnn" with h (or a). A gate may be missing that an option of LSTM or GRU removes: f of an
+    LSTM, r of a GRU.
     gates: (W, b), (W, None) or W by the gate's name. W is (H, H + I): a NumPy array, a torch tensor or a nested list.
     b: one bias, (H,) or (H, 1), or two biases, the input's and the recurrent one: a tuple (b_ih, b_hh) or an array
     (2, H) in Keras' order. The shape decides: if H is 2, (2, 1) is one bias and (2, 2) are two; if H is 1, (1, 1) is
-    one bias and (2, 1) are two. Gates may have different forms. Two biases are added, except in the candidate of a GRU
-    with reset="after" (PyTorch's GRU; Keras' reset_after): n = tanh(W_in x + b_ih + r (W_hn h + b_hh)). A single bias
-    is b_ih there.
+    one bias and (2, 1) are two. Gates may have different forms. Two biases are added, except in the candidate of
+    PyTorch's GRU (Keras' reset_after): n = tanh(W_in x + b_ih + r (W_hn h + b_hh)). A single bias is b_ih there.
     columns: "hx" if the first H columns of W multiply h(t-1), "xh" if the first I columns multiply x.
     Returns weight_ih_l0, weight_hh_l0 and, if any gate has a b, bias_ih_l0 (b or b_ih) and bias_hh_l0 (b_hh or zeros),
     as new arrays with the widest of the gates' dtypes. Lists of numbers have no dtype: lists alone give float32. Pass
@@ -123,7 +128,7 @@ def _in_order(cell: str, gates: Mapping[str, Any]) -> dict[str, Any]:
         if gate in names:
             raise ValueError(f"expected each gate of {cell!r} once, got {names[gate]!r} and {name!r}, two names of one")
         names[gate] = name
-    missing = "".join(gate for gate in _ORDERS[cell] if gate not in names and gate != _OPTIONAL[cell])
+    missing = "".join(gate for gate in _ORDERS[cell] if gate not in names and gate not in _OPTIONAL[cell])
     if missing:
         raise ValueError(f"expected gates {_listed(cell, missing)} of {cell!r} too, got {', '.join(gates) or 'none'}")
     return {names[gate]: gates[names[gate]] for gate in _ORDERS[cell] if gate in names}

@@ -1,9 +1,9 @@
 """LayerKeys: finds the weights of one network in a state dict by torch's names, and checks every shape.
 
 An error lists all mistakes at once. Where the keys show that a module was pruned, weight-normed or wrapped, the error
-says how to get plain weights. torch has no peepholes; their names follow its pattern. A tensor near a layer that is not
-understood is a mistake, too: it may change the layer. Only `LayerKeys.not_understood` decides this, for loading and for
-`find_layers`.
+says how to get plain weights. The names of weights that torch lacks follow its pattern. A tensor near a layer that is
+not understood is a mistake, too: it may change the layer. Only `LayerKeys.not_understood` decides this, for loading and
+for `find_layers`.
 """
 
 from __future__ import annotations
@@ -26,24 +26,12 @@ from .names import (
     scope_of,
     with_dot,
 )
-
-Shape = tuple[int, ...]
+from .variants import Shape, Variant, alike, in_words, options_of_weights, usual_weights, weights_of_options
 
 # Constructor arguments that tensors do not show, but a saved module has.
 SAVED_OPTIONS = ("batch_first", "nonlinearity")
 _MOST_LINES = 50  # how long a list of keys in an error may be
-_KIND_OF_BLOCKS: dict[float, str] = {  # the cell by the number of blocks of hidden_size matrix rows
-    4: "an LSTM",
-    3: "a GRU, or an LSTM with coupled_gates=True",
-    2: "a GRU with reset='none'",
-    1: "a simple RNN",
-}
-_OF_OTHER_OPTIONS = {  # the words for a network of the same class that has other options
-    ("LSTM", _KIND_OF_BLOCKS[4]): "an LSTM with coupled_gates=False and peepholes=None",
-    ("GRU", _KIND_OF_BLOCKS[3]): f"a GRU with reset='after' or 'before', {_KIND_OF_BLOCKS[3].partition(', ')[2]}",
-}
-_PEEPHOLES = r"weight_peephole(?:_l\d+(?:_reverse)?)?"
-_LAYER = re.compile(r"(?:parametrizations\.)?(?:weight|bias)_(?:[ih]h|hr|peephole)_l(\d+)")
+_LAYER = re.compile(rf"(?:parametrizations\.)?(?:{KIND.pattern})_l(\d+)")
 
 
 class IncompatibleKeys(NamedTuple):
@@ -79,12 +67,12 @@ class LayerKeys:
 
     def sizes(self) -> dict[str, Any]:
         """The constructor arguments that names and shapes of the tensors show, for a layer as well as for a cell."""
-        first = self._first_layer()
+        first = self.first_layer()
         missing = [self.prefix + name + "_l0" for name in ("weight_ih", "weight_hh") if name not in first]
         misshaped = [
             f"{self.prefix}{name}_l0: expected a matrix, got {s}"
             for name, s in first.items()
-            if len(s) != 2 and name != "weight_peephole"
+            if len(s) != 2 and name in usual_weights()
         ]
         if missing or misshaped:
             raise self._error(missing, [], misshaped)
@@ -98,10 +86,9 @@ class LayerKeys:
             "proj_size": proj_size,
         }
 
-    def peepholes(self) -> str | None:
-        """The constructor argument `peepholes` that the tensors show."""
-        shape = self._first_layer().get("weight_peephole")
-        return None if shape is None else _peepholes(shape)
+    def options(self, cell: str) -> dict[str, Any]:
+        """The constructor arguments that weights show which the cell has only with an option."""
+        return options_of_weights(cell, self.first_layer())
 
     def check_depth(self, expected: int) -> None:
         """Raises a short ValueError if the network has far more layers than the state dict has keys.
@@ -190,20 +177,22 @@ class LayerKeys:
         """The number of layers that the names mention. A layer counts even if some of its weights are missing."""
         return len({match[1] for name in self.full_names if (match := _LAYER.match(name))})
 
-    def _first_layer(self) -> dict[str, Shape]:
-        """The shapes of the first layer's matrices and of any layer's peepholes, by the names that a cell uses."""
-        names = {name: key for key in ("weight_ih", "weight_hh", "weight_hr") for name in (key + "_l0", key)}
-        names |= {name: "weight_peephole" for name in self.full_names if re.fullmatch(_PEEPHOLES, name)}
-        return {key: self.shape(self.full_names[name]) for name, key in names.items() if name in self.full_names}
+    def first_layer(self) -> dict[str, Shape]:
+        """The shapes of the first layer's matrices, and of any layer's weights of options, by their names in a cell."""
+        names = {name: kind for kind in usual_weights() for name in (kind + "_l0", kind)}
+        for name in self.full_names:
+            if (match := WEIGHT.fullmatch(name)) and match[1] in weights_of_options():
+                names[name] = match[1]
+        return {kind: self.shape(self.full_names[name]) for name, kind in names.items() if name in self.full_names}
 
     def _error(
         self, missing: list[str], unexpected: list[str], misshaped: list[str], shapes: Mapping[str, Shape] | None = None
     ) -> ValueError:
         """The error that lists the mistakes, with what the keys suggest as their cause."""
         lines = self.misfit_lines(missing, unexpected, misshaped) + self.advice()
-        kind = _kind(self._first_layer())
-        if shapes and kind and kind != _kind({name.removesuffix("_l0"): shape for name, shape in shapes.items()}):
-            lines.append(f"it looks like {_OF_OTHER_OPTIONS.get((self.owner.removesuffix('Cell'), kind), kind)}")
+        found = alike(self.first_layer())
+        if shapes and found and not _are_same(found, alike(_first_layer(shapes))):
+            lines.append(f"it looks like {in_words(found, self.owner.removesuffix('Cell'))}")
         elif shapes and missing:
             given = next((name for name in ("bias_ih_l0", "bias_ih") if name in self.full_names), "")
             other = given.replace("ih", "hh")
@@ -275,20 +264,16 @@ def first_lines(lines: list[str]) -> list[str]:
     return lines if len(lines) <= _MOST_LINES else [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} more"]
 
 
-def _kind(first_layer: Mapping[str, Shape]) -> str | None:
-    """The kind of network that has a first layer of these shapes. None if they fit none.
+def _first_layer(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The first layer's weights without biases, by their names in a cell."""
+    own = {name.removesuffix("_l0"): shape for name, shape in shapes.items()}
+    return {name: own[name] for name in (*usual_weights(), *weights_of_options()) if name in own}
 
-    weight_hh has a block of hidden_size matrix rows for each gate.
-    """
-    weight_hh = first_layer.get("weight_hh", ())
-    hidden = first_layer.get("weight_hr", weight_hh)[-1:]
-    if len(weight_hh) != 2 or not hidden or not hidden[0]:
-        return None
-    gates = weight_hh[0] / hidden[0]
-    if "weight_peephole" in first_layer and gates in (3, 4):
-        peepholes = f"peepholes={_peepholes(first_layer['weight_peephole'])!r}"
-        return f"an LSTM with {'coupled_gates=True and ' if gates == 3 else ''}{peepholes}"
-    return _KIND_OF_BLOCKS.get(gates)
+
+def _are_same(found: list[Variant], expected: list[Variant]) -> bool:
+    """Whether both are the same cells with the same options. A projection does not matter."""
+    first, second = ([(variant.cell, variant.options) for variant in several] for several in (found, expected))
+    return first == second
 
 
 def _other_name(name: str) -> str:
@@ -298,18 +283,13 @@ def _other_name(name: str) -> str:
     return name if re.search(r"_l\d", name) else name + "_l0"
 
 
-def _peepholes(shape: Shape) -> str:
-    """The constructor argument for peepholes of this shape: matrices are "full", vectors "diagonal"."""
-    return "full" if len(shape) == 2 else "diagonal"
+def negate_z(arrays: list[Floats], gates: str) -> list[Floats]:
+    """Copies of weights with which the gate z becomes 1 - z: its matrix rows are negated.
 
-
-def negate_z(arrays: list[Floats], hidden_size: int) -> list[Floats]:
-    """Copies of a GRU's weights with which its gate z becomes 1 - z.
-
-    The matrix rows of z, the last block but one, are negated.
+    gates: the gates in the order of the matrix rows.
     """
     negated = [array.copy() for array in arrays]
     for array in negated:
-        z = array[-2 * hidden_size : -hidden_size]
+        z = np.split(array, len(gates))[gates.index("z")]
         np.negative(z, out=z)
     return negated

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .._core import weight_names
 from .cures import OUTSIDE, RECURRENT
 
-KIND = re.compile(r"(?:weight|bias)_(?:[ih]h|hr|peephole)")  # a weight's name without layer and direction
-WEIGHT = re.compile(KIND.pattern + r"(?:_l\d+(?:_reverse)?)?")  # the full name of a weight of a layer or a cell
+KIND = re.compile(
+    "|".join(sorted(weight_names(), key=len, reverse=True))
+)  # a weight's name without layer and direction
+WEIGHT = re.compile(rf"({KIND.pattern})(?:_l(\d+)(?:_reverse)?)?")  # the full name of a weight of a layer or a cell
 
 
 def is_named_after_weight(name: str) -> bool:

@@ -42,7 +42,7 @@ def run_in_chunks(network: Any, x: Array, hx: Any, cuts: list[int]) -> tuple[Arr
 
 def run_row_by_row(network: Any, x: Array, hx: Any, lengths: Any) -> tuple[Array, Any]:
     """Calls the network once for each row, with the steps of that row alone. x has the shape (T, B, I)."""
-    y = np.zeros((*x.shape[:2], network._spec.output_size), x.dtype)
+    y = np.zeros((*x.shape[:2], network.spec.output_size), x.dtype)
     finals = []
     for row, length in enumerate(lengths):
         one = slice(None), slice(row, row + 1)

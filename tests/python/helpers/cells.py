@@ -15,7 +15,7 @@ import pytest
 import gatecell
 from helpers import extended_grids, torch_grids
 from helpers.extended_case import ExtendedCase
-from helpers.extended_grids import kind_id
+from helpers.extended_grids import is_extended, kind_id
 from helpers.torch_case import MODES, SCALES, Case
 
 DTYPES = ("float32", "float64")
@@ -24,12 +24,7 @@ TORCH_KINDS: tuple[dict[str, Any], ...] = torch_grids.KINDS
 EXTENDED_KINDS = extended_grids.KINDS
 KINDS = TORCH_KINDS + EXTENDED_KINDS
 CELLS = (*({"mode": mode} for mode in MODES), *extended_grids.CELLS)  # kinds that the cell classes have
-EXTENDED_OPTIONS = ("peepholes", "coupled_gates", "cell_clip", "reset", "gate_clip")
 LENGTHS = (2, 0, 5)  # of the three rows of the grids
-
-
-def is_extended(kind: Mapping[str, Any]) -> bool:
-    return any(kind.get(name) and kind[name] != "after" for name in EXTENDED_OPTIONS)
 
 
 def make_case(**options: Any) -> Case:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from helpers import extended_grids, torch_grids
 from helpers.extended_case import ExtendedCase
+from helpers.option_table import BOUNDS
 from helpers.torch_case import Case
 from helpers.torch_grids import SIZES
 
@@ -36,7 +37,7 @@ def extended_cases(draw: st.DrawFn) -> ExtendedCase:
     options = {name: draw(st.sampled_from(values)) for name, values in others.items()}
     options |= kind | draw_sizes(draw)
     options |= {"proj_size": draw(st.integers(0, options["hidden_size"] - 1)) if kind["mode"] == "LSTM" else 0}
-    for name in ("gate_clip", "cell_clip"):
+    for name in BOUNDS:
         if kind.get(name):
             options[name] = draw(st.floats(0.0625, 4))
     if not extended_grids.allowed(options):

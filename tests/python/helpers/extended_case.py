@@ -6,47 +6,49 @@ Options and a seed fix all its numbers.
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from typing import Any
 
 import numpy as np
 
+from gatecell import _core
 from helpers.equations import run
+from helpers.option_table import DEFAULTS, OPTIONS_OF, in_core
 from helpers.parity import Outputs, largest_difference
 from helpers.torch_case import Array, Case
 
 ORDERS = 4  # orders of summation in which the equations run to measure their rounding error
-OWNERS = {  # the class that has each option
-    "peepholes": "LSTM",
-    "coupled_gates": "LSTM",
-    "cell_clip": "LSTM",
-    "proj_size": "LSTM",
-    "reset": "GRU",
-}
+# A Case with a field for each option.
+_Fields = make_dataclass(
+    "_Fields", [(name, Any, default) for name, default in DEFAULTS.items()], bases=(Case,), frozen=True
+)
 
 
 @dataclass(frozen=True)
-class ExtendedCase(Case):
+class ExtendedCase(_Fields):
     """One network and its inputs, made from options and a seed, with the results of the equations."""
 
-    peepholes: str | None = None
-    coupled_gates: bool = False
-    reset: str = "after"
-    gate_clip: float | None = None
-    cell_clip: float | None = None
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """The options that PyTorch lacks."""
+        return {name: getattr(self, name) for name in OPTIONS_OF[self.mode]}
 
     @property
     def options(self) -> dict[str, Any]:
-        names = [name for name, owner in OWNERS.items() if owner == self.class_name]
-        return super().options | {name: getattr(self, name) for name in [*names, "gate_clip"]}
+        return super().options | self.extensions
+
+    @property
+    def spec(self) -> Any:
+        sizes = ("input_size", "hidden_size", "num_layers", "bias", "bidirectional", "proj_size")
+        fields = {name: getattr(self, name) for name in sizes}
+        return _core.Spec(cell=self.mode.lower(), **fields, **in_core(self.extensions))
 
     @property
     def gates(self) -> str:
         """One letter for each gate, in the order of the gates in weight_ih, weight_hh and the biases."""
-        lstm, gru = "igo" if self.coupled_gates else "ifgo", "zn" if self.reset == "none" else "rzn"
-        return {"LSTM": lstm, "GRU": gru, "RNN": "h"}[self.class_name]
+        gates: str = self.spec.gates
+        return gates
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -55,19 +57,7 @@ class ExtendedCase(Case):
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every weight, in the order of the state dict."""
-        rows, peeps = len(self.gates) * self.hidden_size, len(self.gates.replace("g", "")) * self.hidden_size
-        features = self.state_sizes[0]
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer, direction in itertools.product(range(self.num_layers), self.directions):
-            suffix = f"_l{layer}{direction}"
-            shapes["weight_ih" + suffix] = (rows, features * len(self.directions) if layer else self.input_size)
-            shapes["weight_hh" + suffix] = (rows, features)
-            if self.bias:
-                shapes |= {"bias_ih" + suffix: (rows,), "bias_hh" + suffix: (rows,)}
-            if self.peepholes:
-                shapes["weight_peephole" + suffix] = (peeps, self.hidden_size)[: 1 + (self.peepholes == "full")]
-            if self.proj_size:
-                shapes["weight_hr" + suffix] = (self.proj_size, self.hidden_size)
+        shapes: dict[str, tuple[int, ...]] = self.spec.shapes()
         return shapes
 
     def state_dict(self) -> dict[str, Array]:

@@ -11,50 +11,47 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gatecell
-from helpers.extended_case import OWNERS, ExtendedCase
-from helpers.torch_case import SCALES
+from helpers.extended_case import ExtendedCase
+from helpers.option_table import DEFAULTS, OPTIONS_OF, VALUES
+from helpers.torch_case import MODES, SCALES
 from helpers.torch_grids import CALLS, SIZES, pairwise
 from helpers.torch_grids import allowed as exists
 
-GATE_CLIPS, CELL_CLIPS = (None, 0.5), (None, 0.375)  # with the default weights each limits some values
-OPTIONS: dict[str, tuple[Any, ...]] = {
-    "peepholes": (None, "diagonal", "full"),
-    "coupled_gates": (False, True),
-    "reset": ("after", "before", "none"),
-    "gate_clip": GATE_CLIPS,
-    "cell_clip": CELL_CLIPS,
-    "proj_size": (0, 3),
-}
+PROJ_SIZE = 3
+OPTIONS: dict[str, tuple[Any, ...]] = VALUES | {"proj_size": (0, PROJ_SIZE)}
+
+
+def is_extended(choice: Mapping[str, Any]) -> bool:
+    """Whether PyTorch lacks the cell."""
+    return any(choice.get(name, default) != default for name, default in DEFAULTS.items())
 
 
 def combinations() -> Iterator[dict[str, Any]]:
     """Every combination of the options of each class, without PyTorch's own cells."""
-    for mode in SIZES["mode"]:
-        names = [name for name in OPTIONS if OWNERS.get(name, mode) == mode.partition("_")[0] or name == "gate_clip"]
+    for mode in MODES:
+        names = [*OPTIONS_OF[mode], *(["proj_size"] if mode == "LSTM" else [])]
         for values in itertools.product(*(OPTIONS[name] for name in names)):
             options = dict(zip(names, values, strict=True))
-            if any(options[name] != OPTIONS[name][0] for name in names if name != "proj_size"):
+            if is_extended(options):
                 yield {"mode": mode, **options}
 
 
+def kinds() -> Iterator[dict[str, Any]]:
+    """Each value of each option alone; then all options of a cell together, an LSTM with a projection.
+
+    Each value occurs in a kind of all options together.
+    """
+    for mode, names in OPTIONS_OF.items():
+        for name in names:
+            for value in VALUES[name][1:]:
+                yield {"mode": mode, name: value}
+        for i in range(1, max(len(VALUES[name]) for name in names) if len(names) > 1 else 1):
+            together = {name: VALUES[name][min(i, len(VALUES[name]) - 1)] for name in names}
+            yield {"mode": mode, **together, **({"proj_size": PROJ_SIZE} if mode == "LSTM" else {})}
+
+
 EVERY = tuple(combinations())
-# Each option that PyTorch lacks is alone in a kind, but the clips of an LSTM are together. The other kinds have options
-# together that are used at one place of a kernel.
-KINDS: tuple[dict[str, Any], ...] = (
-    {"mode": "LSTM", "peepholes": "diagonal"},
-    {"mode": "LSTM", "peepholes": "full"},
-    {"mode": "LSTM", "coupled_gates": True},
-    {"mode": "LSTM", "gate_clip": 0.5, "cell_clip": 0.375},
-    {"mode": "LSTM", "peepholes": "diagonal", "coupled_gates": True, "cell_clip": 0.375, "proj_size": 3},
-    {"mode": "LSTM", "peepholes": "full", "coupled_gates": True, "gate_clip": 0.5, "proj_size": 3},
-    {"mode": "GRU", "reset": "before"},
-    {"mode": "GRU", "reset": "before", "gate_clip": 0.5},
-    {"mode": "GRU", "reset": "none"},
-    {"mode": "GRU", "reset": "none", "gate_clip": 0.5},
-    {"mode": "GRU", "gate_clip": 0.5},
-    {"mode": "RNN_TANH", "gate_clip": 0.5},
-    {"mode": "RNN_RELU", "gate_clip": 0.5},
-)
+KINDS = tuple(kinds())
 CELLS = tuple(kind for kind in KINDS if not kind.get("proj_size"))
 
 
@@ -76,11 +73,10 @@ def everywhere(dtypes: Sequence[str]) -> list[tuple[dict[str, Any], str, str]]:
 
 
 def allowed(choice: Mapping[str, Any]) -> bool:
-    """Whether one class has all the options of a choice, complete or not, and such a network is not chaotic."""
-    owners = {owner for name, owner in OWNERS.items() if choice.get(name, OPTIONS[name][0]) != OPTIONS[name][0]}
-    if "mode" in choice:
-        owners.add(choice["mode"].partition("_")[0])
-    return len(owners) < 2 and exists({"mode": "LSTM", **choice} if owners <= {"LSTM"} else choice)
+    """Whether a cell has all the options of a choice, complete or not, and such a network is not chaotic."""
+    chosen = {name for name, default in DEFAULTS.items() if choice.get(name, default) != default}
+    modes = [choice["mode"]] if "mode" in choice else MODES
+    return any(chosen <= {*OPTIONS_OF[mode]} and exists({**choice, "mode": mode}) for mode in modes)
 
 
 FACTORS = OPTIONS | SIZES

@@ -175,7 +175,7 @@ def test_errors_name_the_count_or_instruction_set() -> None:
             "expected a network of one direction for a pool of streams, got a bidirectional one",
         ),
         (
-            lambda: _core.Network32(net._spec, net._core.weights(), "avx3"),
+            lambda: _core.Network32(net.spec, net._core.weights(), "avx3"),
             f"expected an instruction set of this machine ({isas}), got 'avx3'",
         ),
     ):

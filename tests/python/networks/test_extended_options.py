@@ -6,6 +6,7 @@ Promise 7 (no wrong number without a word).
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -15,10 +16,10 @@ import pytest
 
 import gatecell
 from helpers.bits import assert_same_bits, bits
-from helpers.cells import EXTENDED_OPTIONS
 from helpers.errors import expect_error
 from helpers.extended_case import ExtendedCase
 from helpers.extended_grids import CELLS, EVERY, KINDS, kind_id
+from helpers.option_table import BOUNDS, DEFAULTS, OPTIONS_OF, VALUES
 
 
 def assert_same_weights(got: Any, expected: Any) -> None:
@@ -35,7 +36,7 @@ def test_state_dicts_come_back(kind: dict[str, Any], bias: bool, dtype: str) -> 
     case = ExtendedCase(**kind, bias=bias, num_layers=2, bidirectional=True, dtype=dtype)
     network, weights, inputs = case.network(gatecell), case.state_dict(), case.inputs()
     assert_same_weights(network.state_dict(), weights)
-    flags = {name: value for name, value in case.options.items() if name in (*EXTENDED_OPTIONS, "nonlinearity")}
+    flags = {name: value for name, value in case.options.items() if name in (*DEFAULTS, "nonlinearity")}
     twin = getattr(gatecell, case.class_name).from_state_dict(weights, **flags)
     assert_same_weights(twin.state_dict(), weights)
     assert_same_bits(twin(*inputs), network(*inputs))
@@ -74,9 +75,9 @@ def test_copied_streams_give_the_same_steps(kind: dict[str, Any], dtype: str) ->
 def test_repr_shows_the_options_that_pytorch_lacks(kind: dict[str, Any]) -> None:
     case = ExtendedCase(**kind)
     for shown in (repr(case.network(gatecell)), repr(getattr(gatecell, f"{case.class_name}Cell")(**case.cell_options))):
-        for name in EXTENDED_OPTIONS:
-            value = kind.get(name)
-            assert (f"{name}={value!r}" in shown or f"{name}={value}" in shown) == bool(value and value != "after")
+        for name, default in DEFAULTS.items():
+            value = kind.get(name, default)
+            assert (f"{name}={value!r}" in shown or f"{name}={value}" in shown) == (value != default)
 
 
 @pytest.mark.parametrize("kind", CELLS, ids=kind_id)
@@ -89,13 +90,24 @@ def test_cells_keep_their_weights(kind: dict[str, Any], dtype: str) -> None:
     assert_same_weights(pickle.loads(pickle.dumps(cell)).state_dict(), weights)
 
 
-BAD_OPTIONS: list[tuple[str, dict[str, Any], type[Exception], tuple[Any, ...]]] = [
+OWNED = sorted({(mode.partition("_")[0], name) for mode, names in OPTIONS_OF.items() for name in names})
+BAD_OPTIONS: list[tuple[str, dict[str, Any], Any, tuple[Any, ...]]] = [
+    *(
+        (owner, {name: VALUES[name][-1]}, TypeError, (name,))
+        for owner, name in itertools.product(("LSTM", "GRU", "RNN"), DEFAULTS)
+        if (owner, name) not in OWNED
+    ),
+    *(
+        (owner, {name: value}, TypeError, (name, "bool"))
+        for owner, name in OWNED
+        if DEFAULTS[name] is False
+        for value in (1, None, "yes")
+    ),
     *(
         ("LSTM", {"peepholes": value}, error, ("peepholes", "None, 'diagonal' or 'full'", repr(value)))
         for value, error in (("none", ValueError), ("Full", ValueError), ("", ValueError))
     ),
     *(("LSTM", {"peepholes": value}, (TypeError, ValueError), ("peepholes",)) for value in (True, 1, np.ones(3))),
-    *(("LSTM", {"coupled_gates": value}, TypeError, ("coupled_gates", "bool")) for value in (1, None, "yes")),
     *(
         ("GRU", {"reset": value}, ValueError, ("reset", "'after'", "'before'", "'none'", repr(value)))
         for value in ("", "After", "between")
@@ -103,19 +115,16 @@ BAD_OPTIONS: list[tuple[str, dict[str, Any], type[Exception], tuple[Any, ...]]] 
     *(("GRU", {"reset": value}, (TypeError, ValueError), ("reset",)) for value in (None, 1, True)),
     *(
         (owner, {name: value}, ValueError, (name, "positive", value))
-        for owner, name in (("LSTM", "gate_clip"), ("LSTM", "cell_clip"), ("GRU", "gate_clip"), ("RNN", "gate_clip"))
+        for owner, name in OWNED
+        if name in BOUNDS
         for value in (0, 0.0, -1.5, float("inf"), float("nan"), 10**400)
     ),
     *(
         (owner, {name: value}, TypeError, (name,))
-        for owner, name in (("LSTM", "cell_clip"), ("GRU", "gate_clip"))
+        for owner, name in OWNED
+        if name in BOUNDS
         for value in ("1", True, [1.0], 1j)
     ),
-    ("GRU", {"peepholes": "full"}, TypeError, ("peepholes",)),
-    ("GRU", {"cell_clip": 1.0}, TypeError, ("cell_clip",)),
-    ("RNN", {"reset": "before"}, TypeError, ("reset",)),
-    ("RNN", {"coupled_gates": True}, TypeError, ("coupled_gates",)),
-    ("LSTM", {"reset": "before"}, TypeError, ("reset",)),
 ]
 
 
@@ -128,12 +137,13 @@ def test_bad_options_are_errors(what: str, owner: str, options: Any, error: Any,
 
 @pytest.mark.parametrize("number", [2, np.float32(0.5), np.float64(0.5), np.int64(3)])
 def test_clips_may_be_any_real_number(number: Any) -> None:
-    for options in ({"gate_clip": number}, {"cell_clip": number}):
-        network = gatecell.LSTM(5, 7, **options)
-        network.load_state_dict(ExtendedCase().state_dict())
-        case = ExtendedCase(**{name: float(value) for name, value in options.items()})
-        case.check(network)
-        assert pickle.loads(pickle.dumps(network)).gate_clip == case.gate_clip
+    for owner, name in OWNED:
+        if name in BOUNDS:
+            case = ExtendedCase({"RNN": "RNN_TANH"}.get(owner, owner), **{name: float(number)})
+            network = getattr(gatecell, owner)(5, 7, **{name: number})
+            network.load_state_dict(case.state_dict())
+            case.check(network)
+            assert getattr(pickle.loads(pickle.dumps(network)), name) == float(number)
 
 
 def test_options_must_be_keywords() -> None:

@@ -11,9 +11,15 @@ import gatecell
 from helpers.bits import bits
 from helpers.extended_case import ExtendedCase
 from helpers.extended_grids import EVERY, kind_id
+from helpers.option_table import DEFAULTS
 from helpers.torch_case import Array
 
-LSTMS = [kind for kind in EVERY if kind["mode"] == "LSTM" and not (kind["gate_clip"] or kind["cell_clip"])]
+VARIED = ("mode", "peepholes", "coupled_gates", "proj_size")  # the other options have their defaults
+LSTMS = [
+    kind
+    for kind in EVERY
+    if kind["mode"] == "LSTM" and all(name in VARIED or value == DEFAULTS[name] for name, value in kind.items())
+]
 I_1, F_1, O_1 = np.array([[0.9, 0.2, 0.7], [0.1, 0.9, 0.5], [0.8, 0.3, 0.6]])
 CANDIDATE, C_0 = np.array([[0.5, 0.3, -0.8], [0.8, -0.5, 0.3]])
 C_1, H_1 = np.array([[0.53, -0.39, -0.41], [0.388305, -0.111408, -0.233084]])

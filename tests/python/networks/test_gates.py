@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import gatecell
-from helpers.equations import clip, sigmoid, weights_of_direction
+from helpers.equations import state_of, step, weights_of_direction
 from helpers.extended_case import ExtendedCase
 from helpers.extended_grids import CELLS, EVERY, KINDS, kind_id
 from helpers.parity import assert_parity, named_outputs, named_states
@@ -26,7 +26,6 @@ PLAIN = (
     {"mode": "RNN_TANH"},
     {"mode": "RNN_RELU"},
 )
-NAMES = {"LSTM": "ifgoch", "GRU": "rznh", "RNN": "h"}
 STACKED = {"num_layers": 2, "bidirectional": True}
 every_kind = pytest.mark.parametrize("kind", [*PLAIN, *KINDS], ids=kind_id)
 
@@ -42,62 +41,19 @@ def outputs_from_gates(case: ExtendedCase, gates: Mapping[str, Array]) -> Mappin
     return named_outputs(y, tuple(finals))
 
 
-def equations(case: ExtendedCase, x: Array, h: Array, c: Array | None, got: Mapping[str, Array]) -> dict[str, Array]:
-    """The values that the equations give for each gate of a direction run. h and c are the states before each step."""
-    w = weights_of_direction(case.state_dict(), "_l0", "float64")
-    blocks = {
-        name: dict(zip(case.gates, np.split(w[name], len(case.gates)), strict=True))
-        for name in w
-        if "_p" not in name and "_hr" not in name
-    }
-    peeps = case.gates.replace("g", "") if case.peepholes else ""
-    p = dict(zip(peeps, np.split(w["weight_peephole"], len(peeps)), strict=True)) if peeps else {}
-
-    def of_x(gate: str) -> Array:
-        return np.einsum("tbi,ji->tbj", x, blocks["weight_ih"][gate]) + blocks["bias_ih"][gate]
-
-    def of_h(gate: str, h: Array = h) -> Array:
-        return np.einsum("tbi,ji->tbj", h, blocks["weight_hh"][gate]) + blocks["bias_hh"][gate]
-
-    def total(gate: str) -> Array:
-        seen = got["c"] if gate == "o" and case.peepholes == "diagonal" else c
-        peep = 0 if gate not in p else np.einsum("tbi,ji->tbj", seen, p[gate]) if p[gate].ndim == 2 else seen * p[gate]
-        return clip(of_x(gate) + of_h(gate) + peep, case.gate_clip)
-
-    if case.mode == "RNN_TANH":
-        return {"h": np.tanh(total("h"))}
-    if case.mode == "RNN_RELU":
-        return {"h": np.maximum(total("h"), 0)}
-    if case.mode == "LSTM":
-        f = 1 - got["i"] if case.coupled_gates else sigmoid(total("f"))
-        expected = {"i": sigmoid(total("i")), "f": f, "g": np.tanh(total("g")), "o": sigmoid(total("o"))}
-        h = got["o"] * np.tanh(got["c"])
-        h = np.einsum("tbi,ji->tbj", h, w["weight_hr"]) if case.proj_size else h
-        return expected | {"c": clip(got["f"] * c + got["i"] * got["g"], case.cell_clip), "h": h}
-    gates = {gate: sigmoid(total(gate)) for gate in case.gates[:-1]}
-    of_candidate = {
-        "after": lambda: got["r"] * of_h("n"),
-        "before": lambda: of_h("n", got["r"] * h),
-        "none": lambda: of_h("n"),
-    }[case.reset]()
-    n = np.tanh(clip(of_x("n") + of_candidate, case.gate_clip))
-    return gates | {"n": n, "h": (1 - got["z"]) * got["n"] + got["z"] * h}
-
-
 @pytest.mark.parametrize("kind", [*PLAIN, *EVERY], ids=kind_id)
 @pytest.mark.parametrize("bias", [True, False])
 def test_every_gate_obeys_its_equation(kind: dict[str, Any], bias: bool) -> None:
     case = ExtendedCase(**kind, bias=bias, dtype="float64", steps=6)
     network, (x, hx) = case.network(gatecell), case.inputs()
-    got = network.gates(x, hx)
-    assert "".join(got) == NAMES[case.class_name].replace("r", "r" if case.reset != "none" else "")
-    got = {name: value[0] for name, value in got.items()}
-    before = dict(zip("hc", hx if isinstance(hx, tuple) else (hx,), strict=False))
-    h, c = (np.concatenate([before[name], got[name][:-1]]) if name in got else None for name in "hc")
-    expected = equations(case, x, h, c, got)
-    assert expected.keys() == got.keys()
-    for name, value in expected.items():
-        np.testing.assert_allclose(got[name], value, rtol=1e-13, atol=1e-14, err_msg=name)
+    got, w = network.gates(x, hx), weights_of_direction(case.state_dict(), "_l0", "float64")
+    before = tuple(part[0] for part in (hx if isinstance(hx, tuple) else (hx,)))
+    for t in range(case.steps):
+        expected = step(case, w, x[t], *before)
+        assert list(got) == list(expected)
+        for name, value in expected.items():
+            np.testing.assert_allclose(got[name][0, t], value, rtol=1e-13, atol=1e-14, err_msg=name)
+        before = state_of({name: values[0, t] for name, values in got.items()})
 
 
 @every_kind

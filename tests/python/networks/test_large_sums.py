@@ -15,8 +15,7 @@ import pytest
 import torch
 
 import gatecell
-from gatecell._cli._largest_sum import largest_sum
-from helpers.equations import gru, lstm, rnn, sigmoid, split_gates, weights_of_direction
+from helpers.equations import run, sums_of_terms
 from helpers.extended_case import ExtendedCase
 from helpers.extended_grids import EVERY, kind_id
 from helpers.parity import assert_parity, bound, largest_difference, named_outputs
@@ -29,48 +28,15 @@ every_mode = pytest.mark.parametrize("mode", MODES)
 every_pattern = pytest.mark.parametrize("pattern", ["signs", "pairs"])
 
 
-@np.errstate(over="ignore")  # exp may overflow to infinity
 def largest_sum_of_run(case: ExtendedCase, state_dict: Mapping[str, Array], x: Array, hx: Any) -> float:
-    """The largest S of all gates, units and steps in a time-major run in float64.
+    """The largest S of all gates, units and steps of a run in float64."""
+    sums: list[float] = []
 
-    S is the sum of |w||x| + |b| over all terms of a pre-activation. x stands for the inputs, for h, and for c in
-    peepholes.
-    """
-    step: Any = {"LSTM": lstm, "GRU": gru, "RNN": rnn}[case.class_name]
-    states, largest, block = hx if isinstance(hx, tuple) else (hx,), 0.0, 0
-    for layer in range(case.num_layers):
-        outputs = []
-        for direction in case.directions:
-            w = weights_of_direction(state_dict, f"_l{layer}{direction}", "float64")
-            state, y = [part[block].astype("float64") for part in states], np.zeros((*x.shape[:2], case.state_sizes[0]))
-            for t in reversed(range(len(x))) if direction else range(len(x)):
-                before, state = state, step(case, w, x[t].astype("float64"), *state)
-                largest, y[t] = max(largest, largest_sum_of_step(case, w, x[t], before, state)), state[0]
-            outputs.append(y)
-            block += 1
-        x = np.concatenate(outputs, axis=2)
-    return largest
+    def each_step(w: Any, x: Array, before: Any, gates: Any) -> None:
+        sums.extend(sum.max() for sum in sums_of_terms(case, w, x, before, gates).values())
 
-
-def largest_sum_of_step(case: ExtendedCase, w: Mapping[str, Array], x: Array, before: Any, after: Any) -> float:
-    def terms(kind: str, v: Array) -> dict[str, Array]:
-        products = np.abs(w[f"weight_{kind}"][None] * v[:, None].astype("float64")).sum(2)
-        return split_gates(case, products + np.abs(w[f"bias_{kind}"]))
-
-    of_x, of_h = terms("ih", x), terms("hh", before[0])
-    if "r" in case.gates:
-        linear = {kind: np.split(w[f"weight_{kind}"], 3)[0] for kind in ("ih", "hh")}
-        bias = sum(np.split(w[f"bias_{kind}"], 3)[0] for kind in ("ih", "hh"))
-        a_r = x @ linear["ih"].T + before[0] @ linear["hh"].T + bias
-        r = sigmoid(a_r if case.gate_clip is None else np.clip(a_r, -case.gate_clip, case.gate_clip))
-        of_h["n"] = r * of_h["n"] if case.reset == "after" else terms("hh", r * before[0])["n"]
-    sums = {gate: of_x[gate] + of_h[gate] for gate in case.gates}
-    if case.peepholes:
-        names = case.gates.replace("g", "")
-        for gate, p in zip(names, np.split(w["weight_peephole"], len(names)), strict=True):
-            c = after[1] if (case.peepholes, gate) == ("diagonal", "o") else before[1]
-            sums[gate] += np.abs(c * p if case.peepholes == "diagonal" else c[:, None] * p).reshape(*c.shape, -1).sum(2)
-    return max(float(sum.max()) for sum in sums.values())
+    run(case, state_dict, x, hx, "float64", each_step)
+    return max(sums)
 
 
 @pytest.mark.parametrize("stack", [{}, {"num_layers": 2, "bidirectional": True}], ids=["single", "stacked"])
@@ -83,8 +49,7 @@ def test_largest_sum_agrees_with_the_equations(kind: dict[str, Any], scale: str,
         case = ExtendedCase(**kind, **stack, scale=scale, bias=bias, dtype="float64")
         network, (x, hx) = case.network(gatecell), case.inputs()
         expected = largest_sum_of_run(case, case.state_dict(), x, hx)
-        state = hx if isinstance(hx, tuple) else (hx,)
-        assert largest_sum(network, case.state_dict(), x, state) == pytest.approx(expected, rel=1e-12)
+        assert network.largest_sum(x, hx) == pytest.approx(expected, rel=1e-12)
 
 
 def test_largest_sum_agrees_with_a_sum_by_hand() -> None:
@@ -100,7 +65,7 @@ def test_largest_sum_agrees_with_a_sum_by_hand() -> None:
     }
     network = gatecell.RNN.from_state_dict(weights)
     x = np.array([[[1.0, -2.0]], [[0.0, 1.0]]], "f4")
-    assert largest_sum(network, weights, x, (np.full((1, 1, 1), 0.5, "f4"),)) == 10.75
+    assert network.largest_sum(x, np.full((1, 1, 1), 0.5, "f4")) == 10.75
 
 
 class Cancelling:

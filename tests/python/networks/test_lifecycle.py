@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import gatecell
+from helpers.option_table import DEFAULTS, OPTIONS_OF
 
 NAMES = ("LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell")
 LAYER_OPTIONS: dict[str, tuple[Any, Any]] = {
@@ -76,12 +77,9 @@ def test_signature_is_torchs(name: str) -> None:
     ours = [(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert ours == torch_signature(name)
     keyword_only = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    own = {
-        "LSTM": {"peepholes": None, "coupled_gates": False, "gate_clip": None, "cell_clip": None},
-        "GRU": {"reset": "after", "gate_clip": None},
-        "RNN": {"gate_clip": None},
-    }
-    assert keyword_only == {"num_threads": None, "isa": None} | own[name.removesuffix("Cell")]
+    cell = name.removesuffix("Cell")
+    own = {option: DEFAULTS[option] for option in OPTIONS_OF["RNN_TANH" if cell == "RNN" else cell]}
+    assert keyword_only == {"num_threads": None, "isa": None} | own
 
 
 def test_positional_arguments_are_torchs() -> None:

@@ -75,13 +75,13 @@ def test_pickles_of_the_earlier_forms_of_a_spec_load() -> None:
     state = net.__getstate__()
     values = ("lstm", 3, 4, 2, True, False, 2, "none", "after", False, 0.0, 0.0)  # in the order of version 0.1
     copies = [pickle.loads(pickle.dumps(net))]
-    for spec in (net._spec, values):
+    for spec in (net.spec, values):
         copy = object.__new__(gatecell.LSTM)
         copy.__setstate__({**state, "_spec": spec})
         copies.append(copy)
     x = np.ones((5, 2, 3), np.float32)
     for copy in copies:
-        assert copy._spec == net._spec
+        assert copy.spec == net.spec
         np.testing.assert_array_equal(copy(x)[0], net(x)[0])
 
 

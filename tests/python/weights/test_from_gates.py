@@ -1,6 +1,6 @@
 """from_gates: matrices over [h(t-1), x], as textbooks write them, become weights of a network.
 
-The network obeys the equations over [h(t-1), x].
+The network obeys the equations.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import gatecell
-from helpers.equations import sigmoid
+from helpers.equations import run, sigmoid
+from helpers.extended_case import ExtendedCase
 from helpers.gate_matrices import HIDDEN, INPUT, ROWS, STEPS, Array, network, random_gates
 from helpers.state_dicts import assert_same_arrays
 
@@ -28,45 +29,29 @@ CELLS: dict[str, tuple[str, str, dict[str, Any]]] = {  # the cell, the names of 
 every_cell = pytest.mark.parametrize("kind", CELLS)
 
 
-def step(kind: str, gates: Mapping[str, tuple[Array, Array]], columns: str, x: Array, h: Array, c: Array) -> Any:
-    """One step of the equations over [h(t-1), x], or over [x, h(t-1)] if `columns` is "xh".
-
-    x, h and c have one column for each row of the batch.
-    """
-
-    def total(gate: str, h: Array = h) -> Array:
-        weight, bias = gates[gate]
-        return weight @ np.concatenate([h, x] if columns == "hx" else [x, h]) + bias
-
-    if kind == "rnn":
-        return np.tanh(total("h")), c
-    if "lstm" in kind:
-        i, o = sigmoid(total("i")), sigmoid(total("o"))
-        c = (1 - i if "coupled" in kind else sigmoid(total("f"))) * c + i * np.tanh(total("c"))
-        return o * np.tanh(c), c
-    z = sigmoid(total("z"))
-    if kind == "gru without r":
-        n = np.tanh(total("n"))
-    elif kind == "gru, reset before":
-        n = np.tanh(total("n", sigmoid(total("r")) * h))
-    else:
-        n = np.tanh(total("n", 0 * h) + sigmoid(total("r")) * (total("n") - total("n", 0 * h)))
-    return (1 - z) * n + z * h, c
+def in_torchs_order(order: str, gates: Mapping[str, tuple[Array, Array]], columns: str) -> dict[str, Array]:
+    """The state dict of these gates. c is the name of g here."""
+    of_h, of_x = slice(HIDDEN), slice(HIDDEN, None)
+    if columns == "xh":
+        of_h, of_x = slice(INPUT, None), slice(INPUT)
+    blocks = [gates["c" if name == "g" else name] for name in order]
+    weights, bias = np.concatenate([weight for weight, _ in blocks]), np.concatenate([bias[:, 0] for _, bias in blocks])
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    return dict(zip(names, (weights[:, of_x], weights[:, of_h], bias, 0 * bias), strict=True))
 
 
 @every_cell
 @pytest.mark.parametrize("columns", ["hx", "xh"])
-def test_equations_over_the_concatenation(kind: str, columns: str, dtype: str, isa: str) -> None:
+def test_networks_obey_the_equations(kind: str, columns: str, dtype: str, isa: str) -> None:
     cell, names, options = CELLS[kind]
     gates = random_gates(names, dtype)
     x = np.random.default_rng(1).standard_normal((STEPS, ROWS, INPUT)).astype(dtype)
     net = network(cell, gatecell.from_gates(cell, gates, columns), isa=isa, **options)
     assert net.dtype == dtype
-    h = c = np.zeros((HIDDEN, ROWS))
-    y = net(x)[0]
-    for t in range(STEPS):
-        h, c = step(kind, {name: tuple(map(np.float64, pair)) for name, pair in gates.items()}, columns, x[t].T, h, c)
-        np.testing.assert_allclose(y[t], h.T, rtol=0, atol=2e-6 if dtype == "float32" else 4e-13)
+    mode = "RNN_TANH" if cell == "rnn" else cell.upper()
+    case = ExtendedCase(mode, INPUT, HIDDEN, steps=STEPS, rows=ROWS, **options)
+    expected = run(case, in_torchs_order(case.gates, gates, columns), x, None, "float64")["y"]
+    np.testing.assert_allclose(net(x)[0], expected, rtol=0, atol=2e-6 if dtype == "float32" else 4e-13)
 
 
 @every_cell
@@ -84,20 +69,16 @@ def test_every_number_is_where_torch_has_it(kind: str) -> None:
     """Every number is where torch has it. Only the missing biases are new: they are zeros."""
     cell, names, _ = CELLS[kind]
     gates = random_gates(names)
-    order = {"lstm": "ifco", "gru": "rzn", "rnn": "h"}[cell]
-    weights = np.concatenate([gates[name][0] for name in order if name in gates])
-    bias = np.concatenate([gates[name][1][:, 0] for name in order if name in gates])
-    for columns, of_h, of_x in (
-        ("hx", slice(HIDDEN), slice(HIDDEN, None)),
-        ("xh", slice(INPUT, None), slice(INPUT)),
-    ):
-        got = gatecell.from_gates(cell, gates, columns)
-        assert list(got) == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
-        np.testing.assert_array_equal(got["weight_ih_l0"], weights[:, of_x], strict=True)
-        np.testing.assert_array_equal(got["weight_hh_l0"], weights[:, of_h], strict=True)
-        np.testing.assert_array_equal(got["bias_ih_l0"], bias, strict=True)
-        np.testing.assert_array_equal(got["bias_hh_l0"], 0 * bias, strict=True)
-        assert all(array.flags.c_contiguous and array.flags.writeable for array in got.values())
+    order = "".join(
+        name for name in {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}[cell] if name in names.replace("c", "g")
+    )
+    for columns in ("hx", "xh"):
+        got, expected = gatecell.from_gates(cell, gates, columns), in_torchs_order(order, gates, columns)
+        assert list(got) == list(expected)
+        for name, array in got.items():
+            np.testing.assert_array_equal(array, expected[name], strict=True)
+            assert array.flags.c_contiguous
+            assert array.flags.writeable
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,7 @@ def test_not_strict_ignores_unexpected_keys_and_returns_them() -> None:
     [
         ("LSTM", "GRU", "a GRU, or an LSTM with coupled_gates=True"),
         ("GRU", "LSTM", "an LSTM"),
-        ("LSTMCell", "RNNCell", "a simple RNN"),
+        ("LSTMCell", "RNNCell", "an RNN"),
     ],
 )
 def test_weights_of_another_cell_give_a_hint(name: str, found: str, said: str) -> None:
