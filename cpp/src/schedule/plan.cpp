@@ -109,7 +109,7 @@ bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
   constexpr std::int64_t kFewestRows = 3, kManyRows = 16;
   if (steps == 1) return true;
   if (rows < kFewestRows) return false;
-  const auto bytes = static_cast<double>((net.input_weights + net.recurrent_weights) * net.weight_bytes()) /
+  const auto bytes = static_cast<double>(net.input_weights + net.recurrent_weights) * net.weight_bytes() /
                      static_cast<double>(net.directions.size());
   return bytes / hidden_parts < kNearBytes || (rows >= kManyRows && bytes < kSharedBytes);
 }
