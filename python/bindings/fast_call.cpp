@@ -113,7 +113,7 @@ PyObject* call(PyObject* network, PyObject* input, PyObject* hx, bool batch_firs
   const py::object c_n = lstm ? new_output(table, c_shape, call.c_n) : py::none();
   if (!c_n) return nullptr;
   try {
-    run_call(net, call, num_threads);
+    run_call(net.prepare(call, num_threads));
   } catch (const std::bad_alloc&) {
     return PyErr_NoMemory();
   } catch (const std::exception& error) {

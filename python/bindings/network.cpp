@@ -170,7 +170,7 @@ Result<T> forward(const Network<T>& net, const Array<T>& x, const std::optional<
   call.y_step = stride("out", y, time);
   call.y_row = stride("out", y, batch);
   state_arrays::State<T> state = set_call_state(spec, h_0, c_0, call);
-  run_call(net, call, num_threads);
+  run_call(net.prepare(call, num_threads));
   return {std::move(y), std::move(state.h), std::move(state.c)};
 }
 
@@ -193,7 +193,7 @@ Result<T> forward_packed(const Network<T>& net, const Array<T>& data, const std:
   if (state_rows) call.state_rows = contiguous("state_rows", *state_rows, {call.rows});
   call.state_capacity = call.rows;
   state_arrays::State<T> state = set_call_state(spec, h_0, c_0, call);
-  run_call(net, call, num_threads);
+  run_call(net.prepare(call, num_threads));
   return {std::move(y), std::move(state.h), std::move(state.c)};
 }
 
@@ -249,7 +249,8 @@ void register_network(py::module_& m, const char* class_name, const char* doc) {
            "data is (sum of lengths, I), step by step, the longest row first. The state of row r is in row "
            "state_rows[r] of h_0, c_0, h_n and c_n.")
       .def("weights", &weights<T>, "The weights as given, bit for bit.")
-      .def("plan", &plan<T>, "steps"_a, "rows"_a, "num_threads"_a, "What a call of this shape will do, as a dict.")
+      .def("plan", &plan<T>, "steps"_a, "rows"_a, "num_threads"_a,
+           "What a call of this shape will do if it does not come in a loop of calls, as a dict.")
       .def_property_readonly("nbytes", &Network<T>::nbytes, "The memory of the packed weights, in bytes.")
       .def_property_readonly("isa", [](const Network<T>& net) { return std::string(gatecell::name(net.isa())); });
 }

@@ -4,11 +4,11 @@
 
 #include <stdexcept>
 
+#include "execution.h"
 #include "pack/packed.h"
 #include "problems.h"
 #include "runtime/cpu_count.h"
 #include "runtime/dispatch.h"
-#include "schedule/forward.h"
 #include "schedule/plan.h"
 #include "schedule/round_trip.h"
 
@@ -30,7 +30,7 @@ ExecutionStats stats_of_call(const PackedNetwork<T>& net, const Problem<T>& prob
   const Call<T> call = dense_call(problem, output);
   for (;;) {
     ExecutionStats stats;
-    gatecell::forward(net, call, plan, &stats);
+    execute(net, call, plan, &stats);
     if (stats.joined_at == 0 && stats.threads == plan.threads()) return stats;
   }
 }

@@ -9,7 +9,7 @@
 #include "pack/packed.h"
 #include "runtime/fp_mode.h"
 #include "runtime/memory.h"
-#include "schedule/direction_run.h"
+#include "schedule/forward.h"
 
 namespace gatecell {
 
@@ -32,6 +32,7 @@ struct Stream<T>::Impl {
   void lay_out(BumpAllocator& allocator) {
     const Spec& spec = net->spec;
     runs = allocator.allocate<DirectionRun<T>>(spec.num_layers);
+    states = allocator.allocate<StateArrays<T>>(spec.num_layers);
     for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
       if (runs) {
         new (&runs[layer]) DirectionRun<T>(*net, layer, 0, rows, allocator);
@@ -46,8 +47,9 @@ struct Stream<T>::Impl {
   std::shared_ptr<const PackedNetwork<T>> net;
   std::int64_t rows;
   Allocation memory;
-  DirectionRun<T>* runs = nullptr;  // [layer]
-  T* layer_outputs[2] = {};         // of layers but the last, in turn
+  DirectionRun<T>* runs = nullptr;   // [layer]
+  StateArrays<T>* states = nullptr;  // [layer], of a prepared call
+  T* layer_outputs[2] = {};          // of layers but the last, in turn
   ThreadContext<T> context{nullptr, Barrier(nullptr, 0, 1), {}};
 };
 
@@ -82,13 +84,44 @@ void Stream<T>::step(const T* x, T* y) noexcept {
 }
 
 template <class T>
+void Stream<T>::run(std::int64_t steps, const T* x, T* y, int num_threads) {
+  const Spec& spec = impl_->net->spec;
+  Call<T> call;
+  call.steps = steps;
+  call.x = x;
+  call.x_row = spec.input_size;
+  call.x_step = impl_->rows * call.x_row;
+  call.y = y;
+  call.y_row = spec.output_size();
+  call.y_step = impl_->rows * call.y_row;
+  prepare(call, num_threads).run();
+}
+
+template <class T>
+PreparedCall<T> Stream<T>::prepare(const Call<T>& call, int num_threads) {
+  Impl& s = *impl_;
+  for (std::int64_t layer = 0; layer < s.net->spec.num_layers; ++layer) s.states[layer] = s.runs[layer].state();
+  Call<T> own;
+  own.steps = call.steps;
+  own.rows = s.rows;
+  own.x = call.x;
+  own.x_step = call.x_step;
+  own.x_row = call.x_row;
+  own.y = call.y;
+  own.y_step = call.y_step;
+  own.y_row = call.y_row;
+  const FpMode mode;
+  return PreparedCall<T>(*s.net, own, s.states, num_threads);
+}
+
+template <class T>
 void Stream<T>::set_state(const T* h, const T* c) noexcept {
   const Spec& spec = impl_->net->spec;
   const std::int64_t rows = impl_->rows;
   for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
     const T* const layer_h = h ? h + layer * rows * spec.state_size() : nullptr;
     const T* const layer_c = c ? c + layer * rows * spec.hidden_size : nullptr;
-    impl_->runs[layer].begin({layer_h, layer_c, nullptr, nullptr}, rows);
+    impl_->runs[layer].begin({layer_h, layer_c, nullptr, nullptr, spec.state_size(), spec.hidden_size}, rows);
   }
 }
 

@@ -57,9 +57,10 @@ struct RowGroup {
 template <class T>
 class CallExecutor {
  public:
-  // `ragged` is null for a call without lengths.
-  CallExecutor(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan, const Ragged* ragged)
-      : net_(net), spec_(net.spec), call_(call), plan_(plan), ragged_(ragged) {}
+  // `ragged` is null for a call without lengths, `states` for a call that has its state arrays itself.
+  CallExecutor(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
+               const Ragged* ragged)
+      : net_(net), spec_(net.spec), call_(call), states_(states), plan_(plan), ragged_(ragged) {}
 
   // Lays out all scratch memory. If the allocator is too small, this only measures.
   void lay_out(BumpAllocator& allocator);
@@ -116,6 +117,7 @@ class CallExecutor {
   const PackedNetwork<T>& net_;
   const Spec& spec_;
   const Call<T>& call_;
+  const StateArrays<T>* states_;  // [layer]
   const Plan& plan_;
   const Ragged* ragged_;
   Share<T>* shares_ = nullptr;

@@ -104,10 +104,10 @@ void DirectionRun<T>::load_state(const StateArrays<T>& from, std::ptrdiff_t firs
   const std::ptrdiff_t state_size = weights_->state().units, hidden_size = weights_->recurrent.units;
   for (std::ptrdiff_t r = first; r < last; ++r) {
     const std::ptrdiff_t i = from.index ? from.index[r] : r;
-    copy_units(from.h_0 ? from.h_0 + i * state_size : nullptr, state_size, s.first_unit, s.units,
+    copy_units(from.h_0 ? from.h_0 + i * from.h_row : nullptr, state_size, s.first_unit, s.units,
                h_ + r * weights_->state_stride(), weights_->state_stride());
     if (!c_) continue;
-    copy_units(from.c_0 ? from.c_0 + i * hidden_size : nullptr, hidden_size, u.first_unit, u.units,
+    copy_units(from.c_0 ? from.c_0 + i * from.c_row : nullptr, hidden_size, u.first_unit, u.units,
                c_ + r * weights_->hidden_stride(), weights_->hidden_stride());
   }
 }
@@ -115,13 +115,12 @@ void DirectionRun<T>::load_state(const StateArrays<T>& from, std::ptrdiff_t firs
 template <class T>
 void DirectionRun<T>::store_state(const StateArrays<T>& to, std::ptrdiff_t first, std::ptrdiff_t last) const {
   const Range &s = state_range_, &u = hidden_range_;
-  const std::ptrdiff_t state_size = weights_->state().units, hidden_size = weights_->recurrent.units;
   for (std::ptrdiff_t r = first; r < last; ++r) {
     const std::ptrdiff_t i = to.index ? to.index[r] : r;
     const std::ptrdiff_t h = r * weights_->state_stride() + s.first_unit;
     const std::ptrdiff_t c = r * weights_->hidden_stride() + u.first_unit;
-    if (to.h_n) std::copy_n(h_ + h, s.units, to.h_n + i * state_size + s.first_unit);
-    if (c_ && to.c_n) std::copy_n(c_ + c, u.units, to.c_n + i * hidden_size + u.first_unit);
+    if (to.h_n) std::copy_n(h_ + h, s.units, to.h_n + i * to.h_row + s.first_unit);
+    if (c_ && to.c_n) std::copy_n(c_ + c, u.units, to.c_n + i * to.c_row + u.first_unit);
   }
 }
 

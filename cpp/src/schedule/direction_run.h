@@ -13,11 +13,18 @@ namespace gatecell {
 // arrays.
 template <class T>
 struct StateArrays {
-  const T* h_0;  // (state rows, state size), contiguous; null: zeros
+  const T* h_0;  // (state rows, state size); null: zeros
   const T* c_0;  // (state rows, hidden size)
   T* h_n;        // as h_0, and may be the same array; null: not stored
   T* c_n;
+  std::ptrdiff_t h_row = 0, c_row = 0;  // the distances between state rows
   const std::int64_t* index = nullptr;  // null: 0, 1, ...
+
+  // The same arrays without an index, beginning with this row.
+  StateArrays from_row(std::ptrdiff_t row) const {
+    const auto at = [&](auto* array, std::ptrdiff_t distance) { return array ? array + row * distance : nullptr; };
+    return {at(h_0, h_row), at(c_0, c_row), at(h_n, h_row), at(c_n, c_row), h_row, c_row};
+  }
 };
 
 // The hidden units of one thread, where `count` threads take each step together.
@@ -58,8 +65,12 @@ class DirectionRun {
   // otherwise the number of active rows stays the same.
   void advance(View<const T> x, View<T> y, std::ptrdiff_t steps, bool fused, ThreadContext<T>& context);
 
-  // Copies the present state.
-  void get_state(T* h, T* c) const { store_state({nullptr, nullptr, h, c}, 0, active_rows_); }
+  // Where the present state is, until the next step.
+  StateArrays<T> state() const { return {h_, c_, h_, c_, weights_->state_stride(), weights_->hidden_stride()}; }
+  // Copies the present state to contiguous arrays.
+  void get_state(T* h, T* c) const {
+    store_state({nullptr, nullptr, h, c, weights_->state().units, weights_->recurrent.units}, 0, active_rows_);
+  }
   // Sets the state of one row to zeros.
   void reset(std::ptrdiff_t row) { load_state({}, row, row + 1); }
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._base.arrays import Floats, cast, check_out, float32_or_float64
+from .._base.arrays import Floats, adjacent, cast, check_out, float32_or_float64
 from .._core import Stream32, Stream64, step
 from .rows import rows_of_flags, rows_of_numbers
 from .streamable import Streamable
@@ -33,8 +33,7 @@ class Stream:
         """Compute one time step. x is (B, input_size), or (input_size) for one row. y has the same number of axes.
 
         out: an array for y that does not overlap x. The step writes y into it and returns it. Then no other array is
-        made, unless x is not a C-contiguous array of the network's dtype, out is not C-contiguous, or the step is so
-        long (50 us) that it is split among threads.
+        made, unless x is not a C-contiguous array of the network's dtype, or out is not C-contiguous.
         Raises ValueError and TypeError for arrays that do not fit, RuntimeError while another thread uses the stream.
         After an error the state has not changed.
         """
@@ -47,12 +46,18 @@ class Stream:
         Raises the errors of the network and of `step`. After an error the state has not changed.
         """
         array = self._net._input(x)
-        rows = array.shape[self._net._axes.index("B")] if array.ndim == 3 else 1
+        batched = array.ndim == 3
+        rows = array.shape[self._net._axes.index("B")] if batched else 1
         if rows != self.batch_size:
             raise ValueError(
                 f"expected input for {self.batch_size} rows, got {rows} in an array of shape {array.shape}"
             )
-        return self._advance(array, None)
+        with self._core:
+            y = self._core.run(array if batched else array[:, None], None, batched and self._net.batch_first)
+            h, c = self._core.get_state()
+        if not batched:
+            y, h, c = y[:, 0], h[:, 0], None if c is None else c[:, 0]
+        return y, h if c is None else (h, c)
 
     def reset(self, rows: Any = None, *, done: Any = None) -> None:
         """Set the state of some rows to zeros, or that of all rows if neither argument is passed.
@@ -81,7 +86,8 @@ class Stream:
         It may be assigned. For one row the arrays need no axis B.
         """
         with self._core:
-            return self._state()
+            h, c = self._core.get_state()
+        return h if c is None else (h, c)
 
     @state.setter
     def state(self, hx: Any) -> None:
@@ -108,7 +114,7 @@ class Stream:
         return f"Stream({self._net!r}, batch_size={self.batch_size})"
 
     def _step(self, x: ArrayLike, out: Floats | None) -> Floats:
-        """A step that does not take the fast path, for example a long step, or one with a list as x.
+        """A step that does not take the fast path, for example one with a list as x.
 
         Here arguments that do not fit, and a stream in use, cause an error.
         """
@@ -122,30 +128,13 @@ class Stream:
             result: Any = step(self._core, array, out)
             if result is not NotImplemented:
                 return result  # type: ignore[no-any-return]
-        array = cast(array, net.dtype)
-        time = 1 if net.batch_first and array.ndim == 2 else 0
+        array = adjacent(cast(array, net.dtype))
         if out is not None:
             check_out(out, net.dtype, (*array.shape[:-1], net._spec.output_size), [array])
-        y, _ = self._advance(np.expand_dims(array, time), None if out is None else np.expand_dims(out, time))
-        return y.squeeze(time) if out is None else out
-
-    def _advance(self, x: Floats, out: Floats | None) -> tuple[Floats, Any]:
-        """Call the network with the current state, and store its final state. Returns the results of the call."""
+        target = None if out is None else out[None] if out.ndim == 2 else out[None, None]
         with self._core:
-            hx = self._state()
-            if x.ndim == 2:
-                hx = tuple(array[:, 0] for array in hx) if isinstance(hx, tuple) else hx[:, 0]
-            y, hidden = self._net(x, hx, out=out)
-            h, c = hidden if isinstance(hidden, tuple) else (hidden, None)
-            if x.ndim == 2:
-                h, c = h[:, None], None if c is None else c[:, None]
-            self._core.set_state(h, c)
-        return y, hidden
-
-    def _state(self) -> Any:
-        """A copy of the state. The caller is inside `with self._core`."""
-        h, c = self._core.get_state()
-        return h if c is None else (h, c)
+            y = self._core.run(array[None] if array.ndim == 2 else array[None, None], target, False)
+        return out if out is not None else y[0] if array.ndim == 2 else y[0, 0]
 
 
 def check_count(name: str, value: Any) -> int:
