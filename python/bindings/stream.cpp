@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "fast_method.h"
 #include "plain_array.h"
 #include "register.h"
 #include "run_call.h"
@@ -170,6 +171,15 @@ PyObject* fast_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   return not_implemented();
 }
 
+PyObject* core_name = nullptr;
+
+PyObject* step_stream(PyObject* stream, PyObject* x, PyObject* out) {
+  const py::object core = fast_method::attribute(stream, core_name);
+  if (!core) return not_implemented();
+  PyObject* const arguments[] = {core.ptr(), x, out};
+  return fast_step(nullptr, arguments, 3);
+}
+
 template <class T>
 void register_stream(py::module_& m, const char* class_name, const char* doc) {
   py::class_<StreamSession<T>> type(m, class_name, doc);
@@ -198,5 +208,11 @@ PyMethodDef methods[] = {
 void register_streams(py::module_& m) {
   register_stream<float>(m, "Stream32", "The state of float32 sequences between their steps.");
   register_stream<double>(m, "Stream64", "The state of float64 sequences between their steps.");
+  core_name = PyUnicode_InternFromString("_core");
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
+  m.def(
+      "step_first", [](const py::object& function) { return fast_method::make(step_stream, "out", function); },
+      py::arg("function"),
+      "A method of a stream: tries step() with the stream's core, and calls function(self, x, out=None) if the result is "
+      "NotImplemented.");
 }

@@ -35,13 +35,16 @@ void check_lengths(const Call<T>& call) {
 
 // Returns the extent of a call with lengths. has_state: whether the call needs no h_n, because its state is elsewhere.
 template <class T>
-Extent check_call(const Call<T>& call, bool has_state = false) {
+inline Extent check_call(const Call<T>& call, bool has_state = false) {
   if (call.steps < 0 || call.rows < 0) {
     throw std::invalid_argument("expected steps and rows of at least 0, got " + std::to_string(call.steps) + " and " +
                                 std::to_string(call.rows));
   }
-  if (call.lengths) check_lengths(call);
-  const Extent found = extent(call);
+  Extent found;
+  if (call.lengths) {
+    check_lengths(call);
+    found = extent(call);
+  }
   if (call.state_rows) check_rows("state_rows", call.state_rows, call.rows, call.state_capacity - 1);
   if (call.x && call.y && (call.h_n || has_state)) return found;
   const bool empty = call.lengths ? found.total == 0 : call.steps == 0 || call.rows == 0;

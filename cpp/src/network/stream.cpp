@@ -10,18 +10,19 @@
 #include "runtime/fp_mode.h"
 #include "runtime/memory.h"
 #include "schedule/forward.h"
+#include "schedule/layer_runs.h"
 
 namespace gatecell {
 
-// The state and the outputs of layers, in one allocation. Each step is fused, because there are no other steps to
+// The direction runs, which have the state, in one allocation. Each step is fused, because there are no other steps to
 // project the input with.
 template <class T>
 struct Stream<T>::Impl {
-  Impl(std::shared_ptr<const PackedNetwork<T>> packed, std::int64_t rows_) : net(std::move(packed)), rows(1) {
+  Impl(std::shared_ptr<const PackedNetwork<T>> packed, std::int64_t rows_)
+      : net(std::move(packed)), rows(rows_), runs(*net, rows_, 1) {
     BumpAllocator one_row;
-    lay_out(one_row);
-    if (one_row.used() > static_cast<std::size_t>(PTRDIFF_MAX / rows_)) throw std::bad_alloc();
-    rows = rows_;
+    LayerRuns<T>(*net, 1, 1).lay_out(one_row, true);
+    if (one_row.used() > static_cast<std::size_t>(PTRDIFF_MAX / rows)) throw std::bad_alloc();
     BumpAllocator measure;
     lay_out(measure);
     memory = allocate_memory(measure.used());
@@ -30,27 +31,15 @@ struct Stream<T>::Impl {
   }
 
   void lay_out(BumpAllocator& allocator) {
-    const Spec& spec = net->spec;
-    runs = allocator.allocate<DirectionRun<T>>(spec.num_layers);
-    states = allocator.allocate<StateArrays<T>>(spec.num_layers);
-    for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
-      if (runs) {
-        new (&runs[layer]) DirectionRun<T>(*net, layer, 0, rows, allocator);
-      } else {
-        DirectionRun<T>(*net, layer, 0, rows, allocator);  // only measures
-      }
-    }
-    for (T*& buffer : layer_outputs)
-      buffer = allocator.allocate<T>(spec.num_layers > 1 ? rows * spec.output_size() : 0);
+    states = allocator.allocate<StateArrays<T>>(net->spec.num_layers);
+    runs.lay_out(allocator, true);
   }
 
   std::shared_ptr<const PackedNetwork<T>> net;
   std::int64_t rows;
   Allocation memory;
-  DirectionRun<T>* runs = nullptr;   // [layer]
+  LayerRuns<T> runs;
   StateArrays<T>* states = nullptr;  // [layer], of a prepared call
-  T* layer_outputs[2] = {};          // of layers but the last, in turn
-  ThreadContext<T> context{nullptr, Barrier(nullptr, 0, 1), {}};
 };
 
 template <class T>
@@ -74,13 +63,8 @@ void Stream<T>::step(const T* x, T* y) noexcept {
   const FpMode mode;
   Impl& s = *impl_;
   const Spec& spec = s.net->spec;
-  View<const T> in = {x, 0, static_cast<std::ptrdiff_t>(spec.input_size)};
-  for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
-    T* const to = layer + 1 == spec.num_layers ? y : s.layer_outputs[layer % 2];
-    const View<T> out = {to, 0, static_cast<std::ptrdiff_t>(spec.output_size())};
-    s.runs[layer].advance(in, out, 1, true, s.context);
-    in = {out.data, out.step, out.row};
-  }
+  s.runs.advance({x, 0, static_cast<std::ptrdiff_t>(spec.input_size)},
+                 {y, 0, static_cast<std::ptrdiff_t>(spec.output_size())}, 1, true, nullptr);
 }
 
 template <class T>

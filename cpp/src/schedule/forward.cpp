@@ -6,6 +6,7 @@
 
 #include "runtime/scratch.h"
 #include "schedule/call_executor.h"
+#include "schedule/layer_runs.h"
 #include "schedule/plan.h"
 #include "schedule/ragged.h"
 #include "schedule/round_trip.h"
@@ -17,12 +18,40 @@ namespace {
 template <class T>
 void execute(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
              WorkerLease& lease, ExecutionStats* stats, const Ragged* ragged = nullptr) {
-  CallExecutor<T> executor(net, call, states, plan, ragged);
+  CallExecutor<T> executor(net, call, states, plan, ragged, stats != nullptr);
   const Scratch scratch([&](BumpAllocator& allocator) { executor.lay_out(allocator); });
   lease.run(plan.threads(), [](void* e, int share) { static_cast<CallExecutor<T>*>(e)->run_share(share); }, &executor);
   if (stats) executor.add_stats(*stats);
   if (plan.hidden_parts > 1 || plan.layer_parts > 1)
     refresh_counter_round_trip(lease);  // for the plan of the next call
+}
+
+// Whether one thread takes all rows through one chunk, as in a call of one step.
+template <class T>
+bool is_one_chunk(const Call<T>& call, const Plan& plan) {
+  return plan.threads() == 1 && plan.chunk >= call.steps && plan.group_rows >= call.rows;
+}
+
+template <class T>
+inline void execute_chunk(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, bool fused,
+                   ExecutionStats* stats) {
+  LayerRuns<T> runs(net, call.rows, call.steps);
+  const Scratch scratch([&](BumpAllocator& allocator) { runs.lay_out(allocator, fused); });
+  const auto direction_runs = static_cast<std::ptrdiff_t>(net.directions.size());
+  for (std::ptrdiff_t i = 0; i < direction_runs; ++i) {
+    runs[i].begin(states ? states[i] : state_arrays(net.spec, call, i), call.rows);
+  }
+  runs.advance({call.x, call.x_step, call.x_row}, {call.y, call.y_step, call.y_row}, call.steps, fused, stats);
+  for (std::ptrdiff_t i = 0; i < direction_runs; ++i) runs[i].set_active_rows(0);
+  if (stats) ++stats->threads;
+}
+
+// A call without lengths.
+template <class T>
+inline void execute_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
+                   WorkerLease& lease, ExecutionStats* stats) {
+  is_one_chunk(call, plan) ? execute_chunk(net, call, states, plan.fused, stats)
+                           : execute(net, call, states, plan, lease, stats);
 }
 
 // The workers sleep, and take 10 to 90 us to wake. Until then the calling thread takes the first steps, a few at a
@@ -41,7 +70,7 @@ Call<T> start_alone(const PackedNetwork<T>& net, const Call<T>& call, WorkerLeas
   lease.wake();
   while (rest.steps > 0 && !lease.has_woken()) {
     piece.steps = std::min(piece.steps, rest.steps);
-    execute<T>(net, piece, nullptr, plan, lease, nullptr);
+    execute_equal<T>(net, piece, nullptr, plan, lease, nullptr);
     rest.steps -= piece.steps;
     rest.x = piece.x += piece.steps * call.x_step;
     rest.y = piece.y += piece.steps * call.y_step;
@@ -97,13 +126,13 @@ bool begins_alone(const Spec& spec, const Call<T>& call, const WorkerLease& leas
 }
 
 template <class T>
-void forward_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
+inline void forward_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
                    WorkerLease& lease, ExecutionStats* stats) {
   if (plan.threads() == 1 || !begins_alone(net.spec, call, lease)) {
-    return execute(net, call, states, plan, lease, stats);
+    return execute_equal(net, call, states, plan, lease, stats);
   }
   const Call<T> rest = start_alone(net, call, lease, stats);
-  if (rest.steps > 0) execute<T>(net, rest, nullptr, plan, lease, stats);
+  if (rest.steps > 0) execute_equal<T>(net, rest, nullptr, plan, lease, stats);
 }
 
 template <class T>
@@ -120,6 +149,13 @@ void forward_ragged(const PackedNetwork<T>& net, const Call<T>& call, const Exte
   forward_equal<T>(net, without_lengths(call, e.longest), nullptr, plan, lease, stats);
 }
 
+template <class T>
+inline void forward_with(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent, const StateArrays<T>* states,
+                  const Plan& plan, WorkerLease& lease, ExecutionStats* stats) {
+  call.lengths ? forward_ragged(net, call, extent, plan, lease, stats)
+               : forward_equal(net, call, states, plan, lease, stats);
+}
+
 }  // namespace
 
 template <class T>
@@ -127,11 +163,11 @@ void forward(const PackedNetwork<T>& net, const Call<T>& call, const Extent& ext
              const Plan& wanted, ExecutionStats* stats) {
   if (call.steps == 0 || call.rows == 0) return copy_state(net.spec, call);
   WorkerLease lease(wanted.threads() - 1);
-  const bool busy = lease.size() + 1 < wanted.threads();
-  const Plan fewer = busy ? make_plan(net, call, extent, lease.size() + 1, true) : Plan{};
-  const Plan& plan = busy ? fewer : wanted;
-  call.lengths ? forward_ragged(net, call, extent, plan, lease, stats)
-               : forward_equal(net, call, states, plan, lease, stats);
+  if (lease.size() + 1 == wanted.threads()) {
+    return forward_with(net, call, extent, states, wanted, lease, stats);
+  }
+  const Plan fewer = make_plan(net, call, extent, lease.size() + 1, true);
+  forward_with(net, call, extent, states, fewer, lease, stats);
 }
 
 template void forward<float>(const PackedNetwork<float>&, const Call<float>&, const Extent&, const StateArrays<float>*,

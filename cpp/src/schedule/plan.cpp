@@ -46,11 +46,10 @@ void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64
 
 // Completes a plan that has its splits: adds the blocking, the step kernel and the prediction.
 template <class T>
-Plan complete_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, Plan plan) {
+void complete_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, Plan& plan) {
   choose_blocking(net, steps, rows, plan);
   plan.fused = choose_fused(net, steps, plan.group_rows, plan.hidden_parts);
-  plan.seconds = cost(net, steps, rows, plan).seconds;
-  return plan;
+  plan.seconds = predict_seconds(net, steps, rows, plan);
 }
 
 // The calls that a thread makes one right after the other. Waking a worker does not pay for one short call. It pays for
@@ -93,7 +92,7 @@ Plan choose_split(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
     plan.layer_parts = static_cast<int>(layers);
     plan.hidden_parts = static_cast<int>(hidden);
     if (plan.threads() == 1) return;
-    plan = complete_plan(net, steps, rows, plan);
+    complete_plan(net, steps, rows, plan);
     plan.seconds += kStartSeconds;
     const bool waits_often = hidden > 1 || layers > 1;
     if (plan.seconds * (waits_often ? kBarrierRisk : 1) < best.seconds) best = plan;
@@ -127,12 +126,15 @@ bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
 
 template <class T>
 Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads, bool in_loop) {
-  if (steps < 1 || rows < 1) return {};
-  const Plan alone = complete_plan(net, steps, rows, {});
-  if (num_threads < 2 || alone.seconds <= (in_loop ? kWorthAwake : kWorthThreads)) return alone;
-  const Plan plan = choose_split(net, steps, rows, num_threads, alone);
+  Plan plan;
+  if (steps < 1 || rows < 1) return plan;
+  complete_plan(net, steps, rows, plan);
+  if (num_threads < 2 || plan.seconds <= (in_loop ? kWorthAwake : kWorthThreads)) return plan;
+  const Plan alone = plan;
+  plan = choose_split(net, steps, rows, num_threads, alone);
   const int cpus = plan.threads() > 1 ? usable_cpus() : num_threads;  // this asks the system, so only if it matters
-  return cpus < num_threads ? choose_split(net, steps, rows, cpus, alone) : plan;
+  if (cpus < num_threads) plan = choose_split(net, steps, rows, cpus, alone);
+  return plan;
 }
 
 template <class T>

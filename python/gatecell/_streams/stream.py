@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._base.arrays import Floats, adjacent, cast, check_out, float32_or_float64
-from .._core import Stream32, Stream64, step
+from .._core import Stream32, Stream64, step, step_first
 from .rows import rows_of_flags, rows_of_numbers
 from .streamable import Streamable
 
@@ -37,8 +37,26 @@ class Stream:
         Raises ValueError and TypeError for arrays that do not fit, RuntimeError while another thread uses the stream.
         After an error the state has not changed.
         """
-        result: Any = step(self._core, x, out)
-        return self._step(x, out) if result is NotImplemented else result
+        net = self._net
+        array = float32_or_float64(x, net.dtype, "input")
+        expected = (self.batch_size, net.input_size)
+        if array.shape != expected and (self.batch_size > 1 or array.shape != expected[1:]):
+            one = f" or ({net.input_size},)" if self.batch_size == 1 else ""
+            raise ValueError(f"expected input {expected}{one}, got {array.shape}")
+        if array is not x:
+            result: Any = step(self._core, array, out)
+            if result is not NotImplemented:
+                return result  # type: ignore[no-any-return]
+        array = adjacent(cast(array, net.dtype))
+        if out is not None:
+            check_out(out, net.dtype, (*array.shape[:-1], net._spec.output_size), [array])
+        lead = (None,) * (3 - array.ndim)  # the axis T, and B if x has none
+        with self._core:
+            y = self._core.run(array[lead], None if out is None else out[lead], False)
+        return out if out is not None else y[(0,) * len(lead)]
+
+    if not TYPE_CHECKING:
+        step = step_first(step)  # plain arrays go straight to the core, without the Python code above
 
     def run(self, x: ArrayLike) -> tuple[Floats, Any]:
         """Compute T time steps. x and the results y, h_n or y, (h_n, c_n) are those of a call of the network.
@@ -112,29 +130,6 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"Stream({self._net!r}, batch_size={self.batch_size})"
-
-    def _step(self, x: ArrayLike, out: Floats | None) -> Floats:
-        """A step that does not take the fast path, for example one with a list as x.
-
-        Here arguments that do not fit, and a stream in use, cause an error.
-        """
-        net = self._net
-        array = float32_or_float64(x, net.dtype, "input")
-        expected = (self.batch_size, net.input_size)
-        if array.shape != expected and (self.batch_size > 1 or array.shape != expected[1:]):
-            one = f" or ({net.input_size},)" if self.batch_size == 1 else ""
-            raise ValueError(f"expected input {expected}{one}, got {array.shape}")
-        if array is not x:
-            result: Any = step(self._core, array, out)
-            if result is not NotImplemented:
-                return result  # type: ignore[no-any-return]
-        array = adjacent(cast(array, net.dtype))
-        if out is not None:
-            check_out(out, net.dtype, (*array.shape[:-1], net._spec.output_size), [array])
-        target = None if out is None else out[None] if out.ndim == 2 else out[None, None]
-        with self._core:
-            y = self._core.run(array[None] if array.ndim == 2 else array[None, None], target, False)
-        return out if out is not None else y[0] if array.ndim == 2 else y[0, 0]
 
 
 def check_count(name: str, value: Any) -> int:
