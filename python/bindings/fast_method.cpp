@@ -18,7 +18,7 @@ struct Method {
 
 Method* as_method(PyObject* object) { return reinterpret_cast<Method*>(object); }
 
-PyObject* call(PyObject* object, PyObject* const* arguments, std::size_t flags, PyObject* keywords) {
+PyObject* call_method(PyObject* object, PyObject* const* arguments, std::size_t flags, PyObject* keywords) {
   const Method* method = as_method(object);
   const Py_ssize_t given = PyVectorcall_NARGS(flags), by_name = keywords ? PyTuple_GET_SIZE(keywords) : 0;
   const bool is_known = by_name == 0 || (given == 2 && by_name == 1 && PyTuple_GET_ITEM(keywords, 0) == method->keyword);
@@ -113,7 +113,7 @@ py::object make(Function fast, const char* keyword, const py::handle& function) 
   if (!type) throw py::error_already_set();
   auto* method = PyObject_GC_New(Method, reinterpret_cast<PyTypeObject*>(type));
   if (!method) throw py::error_already_set();
-  method->vectorcall = call;
+  method->vectorcall = call_method;
   method->fast = fast;
   method->keyword = PyUnicode_InternFromString(keyword);
   method->function = function.inc_ref().ptr();
