@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <limits>
 #include <new>
+#include <type_traits>
 
+#include "fast_method.h"
 #include "gatecell/network.h"
 #include "plain_array.h"
 #include "register.h"
@@ -38,35 +40,35 @@ constexpr Py_intptr_t kHugePageElements = 4'000'000 / sizeof(T);
 template <class T>
 struct Values {
   const T* data = nullptr;  // null if the object is not plain
-  Py_intptr_t shape[3] = {};
+  const Py_intptr_t* shape = nullptr;
 };
+
+template <class T>
+Values<T> values_of_tensor(PyObject* object, const tensor::Table& table) {
+  tensor::View view;
+  if (!std::is_same_v<Py_intptr_t, std::int64_t> || !tensor::view<T>(table, object, view)) return {};
+  return {static_cast<const T*>(view.data), reinterpret_cast<const Py_intptr_t*>(view.shape)};
+}
 
 // Reads a tensor if there is a table, otherwise an array.
 template <class T>
-Values<T> values_of(PyObject* object, const tensor::Table* table) {
-  Values<T> values;
-  if (!table) {
-    const Py_intptr_t* shape = plain::shape<T>(object, 3);
-    if (shape) std::copy_n(shape, 3, values.shape);
-    if (shape) values.data = plain::data<T>(object);
-  } else if (tensor::View view; tensor::view<T>(*table, object, view)) {
-    std::copy_n(view.shape, 3, values.shape);
-    values.data = static_cast<const T*>(view.data);
-  }
-  return values;
+inline Values<T> values_of(PyObject* object, const tensor::Table* table) {
+  if (table) return values_of_tensor<T>(object, *table);
+  const Py_intptr_t* shape = plain::shape<T>(object, 3);
+  return {shape ? plain::data<T>(object) : nullptr, shape};
 }
 
 // The values of a state; null if it has another shape or is not plain.
 template <class T>
-const T* state_of(PyObject* object, const tensor::Table* table, const Py_intptr_t (&expected)[3]) {
+inline const T* state_of(PyObject* object, const tensor::Table* table, const Py_intptr_t (&expected)[3]) {
   const Values<T> state = values_of<T>(object, table);
-  return std::equal(expected, expected + 3, state.shape) ? state.data : nullptr;
+  return state.data && std::equal(expected, expected + 3, state.shape) ? state.data : nullptr;
 }
 
 // A new tensor if there is a table, otherwise a new array. Sets `data` to the address of its values. Returns null with
 // an error set if there is no memory.
 template <class T>
-py::object new_output(const tensor::Table* table, const Py_intptr_t (&shape)[3], T*& data) {
+inline py::object new_output(const tensor::Table* table, const Py_intptr_t (&shape)[3], T*& data) {
   if (table) return py::reinterpret_steal<py::object>(tensor::make<T>(*table, shape, data));
   py::object array = plain::new_array<T>(3, shape);
   if (array) data = plain::data<T>(array.ptr());
@@ -74,30 +76,28 @@ py::object new_output(const tensor::Table* table, const Py_intptr_t (&shape)[3],
 }
 
 template <class T>
-PyObject* call(PyObject* network, PyObject* input, PyObject* hx, bool batch_first, int num_threads,
+PyObject* call(const Network<T>& net, PyObject* input, PyObject* hx, bool batch_first, int num_threads,
                const tensor::Table* table) {
-  const auto* value = plain::cpp_object<const Network<T>>(network);
-  if (!value) return not_implemented();
-  const Network<T>& net = *value;
   const Spec& spec = net.spec();
   const bool lstm = spec.cell == Cell::lstm;
+  const std::int64_t input_size = spec.input_size, output_size = spec.output_size(), state_size = spec.state_size();
   const Values<T> x = values_of<T>(input, table);
-  const Py_intptr_t(&shape)[3] = x.shape;
-  if (!x.data || shape[2] != spec.input_size) return not_implemented();
+  if (!x.data || x.shape[2] != input_size) return not_implemented();
 
   const int time = batch_first ? 1 : 0;
-  const Py_intptr_t direction_runs = spec.num_layers * spec.num_directions(), rows = shape[1 - time];
-  const Py_intptr_t y_shape[3] = {shape[0], shape[1], spec.output_size()};
-  const Py_intptr_t h_shape[3] = {direction_runs, rows, spec.state_size()},
-                    c_shape[3] = {direction_runs, rows, spec.hidden_size};
+  const Py_intptr_t direction_runs = spec.num_layers * spec.num_directions();
+  const Py_intptr_t rows = x.shape[1 - time], steps = x.shape[time];
+  const Py_intptr_t y_shape[3] = {x.shape[0], x.shape[1], output_size};
+  const Py_intptr_t h_shape[3] = {direction_runs, rows, state_size}, c_shape[3] = {direction_runs, rows, spec.hidden_size};
+  const std::int64_t row = batch_first ? steps : 1, step = batch_first ? 1 : rows;
   Call<T> call;
-  call.steps = shape[time];
+  call.steps = steps;
   call.rows = rows;
   call.x = x.data;
-  call.x_step = batch_first ? spec.input_size : rows * spec.input_size;
-  call.x_row = batch_first ? call.steps * spec.input_size : spec.input_size;
-  call.y_step = batch_first ? spec.output_size() : rows * spec.output_size();
-  call.y_row = batch_first ? call.steps * spec.output_size() : spec.output_size();
+  call.x_step = step * input_size;
+  call.x_row = row * input_size;
+  call.y_step = step * output_size;
+  call.y_row = row * output_size;
   if (hx != Py_None) {
     const bool pair = lstm && PyTuple_CheckExact(hx) && PyTuple_GET_SIZE(hx) == 2;
     if (pair != lstm) return not_implemented();
@@ -110,10 +110,10 @@ PyObject* call(PyObject* network, PyObject* input, PyObject* hx, bool batch_firs
   if (!y) return nullptr;
   const py::object h_n = new_output(table, h_shape, call.h_n);
   if (!h_n) return nullptr;
-  const py::object c_n = lstm ? new_output(table, c_shape, call.c_n) : py::none();
-  if (!c_n) return nullptr;
+  const py::object c_n = lstm ? new_output(table, c_shape, call.c_n) : py::object();
+  if (lstm && !c_n) return nullptr;
   try {
-    run_call(net, call, num_threads);
+    run_call(net.prepare(call, num_threads));
   } catch (const std::bad_alloc&) {
     return PyErr_NoMemory();
   } catch (const std::exception& error) {
@@ -123,6 +123,19 @@ PyObject* call(PyObject* network, PyObject* input, PyObject* hx, bool batch_firs
   if (!lstm) return PyTuple_Pack(2, y.ptr(), h_n.ptr());
   const py::object state = py::reinterpret_steal<py::object>(PyTuple_Pack(2, h_n.ptr(), c_n.ptr()));
   return state ? PyTuple_Pack(2, y.ptr(), state.ptr()) : nullptr;
+}
+
+PyObject* call(PyObject* network, PyObject* input, PyObject* hx, bool batch_first, int num_threads,
+               const tensor::Table* table) {
+  if (Py_TYPE(network) == network_type<float>) {
+    const auto* net = plain::cpp_object<const Network<float>>(network);
+    return net ? call(*net, input, hx, batch_first, num_threads, table) : not_implemented();
+  }
+  if (Py_TYPE(network) == network_type<double>) {
+    const auto* net = plain::cpp_object<const Network<double>>(network);
+    return net ? call(*net, input, hx, batch_first, num_threads, table) : not_implemented();
+  }
+  return not_implemented();
 }
 
 PyObject* fast_call(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
@@ -140,13 +153,19 @@ PyObject* fast_call(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   }
   const auto threads = static_cast<int>(num_threads);
   const tensor::Table* table = count == 6 ? tensor::table(arguments[5]) : nullptr;
-  if (Py_TYPE(arguments[0]) == network_type<float>) {
-    return call<float>(arguments[0], arguments[1], arguments[2], batch_first, threads, table);
-  }
-  if (Py_TYPE(arguments[0]) == network_type<double>) {
-    return call<double>(arguments[0], arguments[1], arguments[2], batch_first, threads, table);
-  }
-  return not_implemented();
+  return call(arguments[0], arguments[1], arguments[2], batch_first, threads, table);
+}
+
+PyObject *core_name = nullptr, *batch_first_name = nullptr, *num_threads_name = nullptr;
+
+// The call of a layer, whose attributes are the other arguments of call().
+PyObject* call_layer(PyObject* layer, PyObject* x, PyObject* hx) {
+  const py::object core = fast_method::attribute(layer, core_name);
+  const py::object batch_first = fast_method::attribute(layer, batch_first_name);
+  const py::object num_threads = fast_method::attribute(layer, num_threads_name);
+  if (!core || !batch_first || !num_threads) return not_implemented();
+  PyObject* const arguments[] = {core.ptr(), x, hx, batch_first.ptr(), num_threads.ptr()};
+  return fast_call(nullptr, arguments, 5);
 }
 
 PyMethodDef methods[] = {
@@ -162,5 +181,13 @@ void register_fast_call(py::module_& m) {
   plain::look_up();
   network_type<float> = reinterpret_cast<PyTypeObject*>(py::type::of<Network<float>>().release().ptr());
   network_type<double> = reinterpret_cast<PyTypeObject*>(py::type::of<Network<double>>().release().ptr());
+  core_name = PyUnicode_InternFromString("_core");
+  batch_first_name = PyUnicode_InternFromString("batch_first");
+  num_threads_name = PyUnicode_InternFromString("num_threads");
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
+  m.def(
+      "call_first", [](const py::object& function) { return fast_method::make(call_layer, "hx", function); },
+      py::arg("function"),
+      "A method of a layer: tries call() with the layer's attributes, and calls function(self, x, hx=None, ...) if the "
+      "result is NotImplemented, or if there are other arguments.");
 }

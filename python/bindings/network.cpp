@@ -109,7 +109,7 @@ Result<T> forward(const Network<T>& net, const Array<T>& x, const std::optional<
   call.y_step = stride("out", y, time);
   call.y_row = stride("out", y, batch);
   state_arrays::State<T> state = set_call_state(spec, h_0, c_0, call);
-  run_call(net, call, num_threads);
+  run_call(net.prepare(call, num_threads));
   return {std::move(y), std::move(state.h), std::move(state.c)};
 }
 
@@ -132,7 +132,7 @@ Result<T> forward_packed(const Network<T>& net, const Array<T>& data, const std:
   if (state_rows) call.state_rows = contiguous("state_rows", *state_rows, {call.rows});
   call.state_capacity = call.rows;
   state_arrays::State<T> state = set_call_state(spec, h_0, c_0, call);
-  run_call(net, call, num_threads);
+  run_call(net.prepare(call, num_threads));
   return {std::move(y), std::move(state.h), std::move(state.c)};
 }
 
@@ -192,7 +192,8 @@ void register_network(py::module_& m, const char* class_name, const char* doc) {
       .def(
           "discard_weights", [](Network<T>& net) { weights(net).clear(); },
           "Frees the arrays of the constructor. weights() is then an empty list.")
-      .def("plan", &plan<T>, "steps"_a, "rows"_a, "num_threads"_a, "What a call of this shape will do, as a dict.")
+      .def("plan", &plan<T>, "steps"_a, "rows"_a, "num_threads"_a,
+           "What a call of this shape will do if it does not come in a loop of calls, as a dict.")
       .def_property_readonly("nbytes", &Network<T>::nbytes,
                              "The memory of the packed weights, in bytes, without the arrays of the constructor.")
       .def_property_readonly("isa", [](const Network<T>& net) { return std::string(gatecell::name(net.isa())); });

@@ -111,7 +111,8 @@ pybind11::object convert_to_plain(PyObject* array, std::int64_t rows, std::int64
 template <class S>
 S* cpp_object(PyObject* object) {
   auto* instance = reinterpret_cast<pybind11::detail::instance*>(object);
-  return static_cast<S*>(instance->get_value_and_holder().value_ptr());
+  return static_cast<S*>(instance->simple_layout ? instance->simple_value_holder[0]
+                                                 : instance->get_value_and_holder().value_ptr());
 }
 
 }  // namespace plain

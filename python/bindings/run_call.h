@@ -1,4 +1,4 @@
-// Runs a call. A long call releases the GIL.
+// Runs calls. A long call releases the GIL.
 #pragma once
 
 #include <Python.h>
@@ -32,9 +32,13 @@ void without_gil(const F& f) {
   if (error) std::rethrow_exception(error);
 }
 
+// Runs f(), which is predicted to take this time.
+template <class F>
+void run_for(double seconds, const F& f) {
+  seconds < kReleaseGil ? f() : without_gil(f);
+}
+
 template <class T>
-void run_call(const gatecell::Network<T>& net, const gatecell::Call<T>& call, int num_threads) {
-  const gatecell::Plan plan = call.lengths ? net.plan(call, num_threads) : net.plan(call.steps, call.rows, num_threads);
-  if (plan.seconds < kReleaseGil) return net.forward(call, plan);
-  without_gil([&] { net.forward(call, plan); });
+void run_call(const gatecell::PreparedCall<T>& call) {
+  run_for(call.plan().seconds, [&] { call.run(); });
 }

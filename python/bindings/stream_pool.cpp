@@ -6,7 +6,6 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <algorithm>
 #include <new>
 #include <numeric>
 #include <optional>
@@ -29,10 +28,9 @@ namespace gatecell {
 template <class T>
 struct PoolSession {
   PoolSession(const Network<T>& network, std::int64_t capacity, int threads)
-      : pool(network, capacity), net(network), spec(network.spec()), num_threads(threads) {}
+      : pool(network, capacity), spec(network.spec()), num_threads(threads) {}
 
   StreamPool<T> pool;
-  Network<T> net;
   Spec spec;
   int num_threads;
   std::vector<std::int64_t> ids;  // of the last step; kept so that steps need not allocate
@@ -74,10 +72,7 @@ Array<T> run(PoolSession<T>& s, const Indices& ids, const Indices& lengths, cons
   const std::int64_t steps = std::accumulate(first, first + n, std::int64_t{0});
   const T* const from = checks::contiguous("x", x, {steps, s.spec.input_size});
   Array<T> y({steps, s.spec.output_size()});
-  T* const to = y.mutable_data();
-  const auto advance = [&] { s.pool.run(first_id, n, first, from, to, s.num_threads); };
-  const std::int64_t longest = n ? *std::max_element(first, first + n) : 0;
-  longest >= 0 && s.net.plan(longest, n, 1).seconds < kReleaseGil ? advance() : without_gil(advance);
+  run_call(s.pool.prepare(first_id, n, first, from, y.mutable_data(), s.num_threads));
   return y;
 }
 
@@ -125,10 +120,8 @@ PyObject* step(PyObject* object, PyObject* ids_object, PyObject* x) {
   const py::object y = plain::new_array<T>(2, y_shape);
   if (!y) return nullptr;
   const T* const from = plain::data<T>(x);  // the caller or `converted` owns it
-  T* const to = plain::data<T>(y.ptr());
-  const auto advance = [&] { s.pool.step(s.ids.data(), n, from, to, s.num_threads); };
   const session::BusyGuard guard(s.busy);
-  s.net.plan(1, n, 1).seconds < kReleaseGil ? advance() : without_gil(advance);
+  run_call(s.pool.prepare(s.ids.data(), n, nullptr, from, plain::data<T>(y.ptr()), s.num_threads));
   return y.inc_ref().ptr();
 }
 

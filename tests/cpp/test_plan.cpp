@@ -2,15 +2,19 @@
 // regime of the cost model.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 
+#include "execution.h"
 #include "pack/packed.h"
 #include "problems.h"
 #include "runtime/cpu_count.h"
 #include "runtime/dispatch.h"
-#include "schedule/forward.h"
+#include "runtime/test_hooks.h"
 #include "schedule/plan.h"
 #include "schedule/round_trip.h"
+#include "schedule/thread_pool.h"
 
 using namespace problems;
 using gatecell::ExecutionStats;
@@ -30,7 +34,7 @@ ExecutionStats stats_of_call(const PackedNetwork<T>& net, const Problem<T>& prob
   const Call<T> call = dense_call(problem, output);
   for (;;) {
     ExecutionStats stats;
-    gatecell::forward(net, call, plan, &stats);
+    execute(net, call, plan, &stats);
     if (stats.joined_at == 0 && stats.threads == plan.threads()) return stats;
   }
 }
@@ -158,4 +162,98 @@ TEST_CASE("a forecast of a plan that is not valid") {
   plan = {};
   plan.layer_parts = 3;
   CHECK_THROWS_WITH_AS(net.forecast(10, 1, plan), doctest::Contains("B=1, got row_parts=1, "), std::invalid_argument);
+}
+
+namespace {
+
+bool operator==(const Plan& a, const Plan& b) {
+  return a.row_parts == b.row_parts && a.direction_parts == b.direction_parts && a.layer_parts == b.layer_parts &&
+         a.hidden_parts == b.hidden_parts && a.chunk == b.chunk && a.group_rows == b.group_rows && a.fused == b.fused &&
+         a.seconds == b.seconds;
+}
+
+// A call for which it matters whether calls come in a loop.
+struct LoopCall {
+  LoopCall() : problem(random_problem<float>(Spec{Cell::lstm, 64, 64, 1}, 4, 16)) {
+    while (net.plan(problem.steps, problem.rows, 2, true).threads() < 2) {
+      problem = random_problem<float>(problem.spec, problem.steps + 1, problem.rows);
+    }
+    call = dense_call(problem, output);
+  }
+
+  Problem<float> problem;
+  Network<float> net = network(problem, gatecell::available_isas().front());
+  Output<float> output;
+  Call<float> call;
+};
+
+// Runs f() in a thread that has made no calls, while the workers sleep.
+template <class F>
+void in_new_thread(const F& f) {
+  while (gatecell::thread_pool_is_awake()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::thread(f).join();
+}
+
+}  // namespace
+
+TEST_CASE("a plan depends on in_loop, and not on the calls or plans before it") {
+  gatecell::pretend_cpus(2);
+  {
+    LoopCall loop;
+    const auto& [steps, rows] = std::pair(loop.call.steps, loop.call.rows);
+    const Plan apart = loop.net.plan(steps, rows, 2), in_loop = loop.net.plan(steps, rows, 2, true);
+    CHECK(apart.threads() == 1);
+    CHECK(in_loop.threads() == 2);
+    CHECK(in_loop.seconds < apart.seconds);
+    CHECK(loop.net.plan(steps, rows, 1, true) == apart);  // one thread has nobody to share with
+    for (int i = 0; i < 1000; ++i) {
+      loop.net.forward(loop.call, 2);
+      CHECK(loop.net.plan(steps, rows, 2) == apart);
+      CHECK(loop.net.plan(loop.call, 2) == apart);
+      CHECK(loop.net.plan(loop.call, 2, true).threads() == 2);
+    }
+  }
+  gatecell::pretend_cpus(0);
+}
+
+TEST_CASE("only calls that run are a loop of calls") {
+  gatecell::pretend_cpus(2);
+  {
+    LoopCall loop;
+    in_new_thread([&] {
+      const Plan apart = loop.net.plan(loop.call, 2);
+      for (int i = 0; i < 1000; ++i) {  // predicted to take far longer than a loop needs
+        loop.net.plan(loop.call, 2);
+        loop.net.plan(loop.call, 2, true);
+        CHECK(loop.net.prepare(loop.call, 2).plan() == apart);
+      }
+      // On a busy machine the system may interrupt the loop a large number of times.
+      int calls = 0;
+      while (loop.net.prepare(loop.call, 2).plan().threads() < 2) {
+        loop.net.prepare(loop.call, 2).run();
+        ++calls;
+      }
+      CHECK(calls > 1);
+      CHECK(calls * apart.seconds > 500e-6);
+    });
+  }
+  gatecell::pretend_cpus(0);
+}
+
+TEST_CASE("a prepared call runs like a call") {
+  for (const Regime& regime : regimes) {
+    const auto problem = random_problem<float>(regime.spec, std::min<std::int64_t>(regime.steps, 40), regime.rows);
+    CAPTURE(regime.name);
+    const auto net = network(problem, gatecell::available_isas().front());
+    Output<float> output;
+    const Call<float> call = dense_call(problem, output);
+    const auto prepared = net.prepare(call, 1);
+    CHECK(prepared.plan() == net.plan(call, 1));
+    prepared.run();
+    CHECK(same_bits(output, run(net, problem, Plan{1, 1, 1, 1, 7, 3})));
+  }
+  const auto net = network(random_problem<float>(Spec{Cell::gru, 5, 19, 2}, 1, 1), gatecell::available_isas().front());
+  Call<float> call;
+  call.steps = call.rows = 1;
+  CHECK_THROWS_WITH_AS(net.prepare(call, 1), "expected x, y and h_n, got null for x", std::invalid_argument);
 }

@@ -8,11 +8,11 @@
 #include <random>
 #include <stdexcept>
 
+#include "execution.h"
 #include "pack/packed.h"
 #include "problems.h"
 #include "runtime/cpu_count.h"
 #include "runtime/test_hooks.h"
-#include "schedule/forward.h"
 #include "schedule/plan.h"
 #include "schedule/ragged.h"
 #include "schedule/timeline.h"
@@ -246,9 +246,9 @@ TEST_CASE("a call computes no step behind the end of a row") {
   Output<float> output;
   Call<float> call = dense_call(problem, output);
   call.lengths = lengths.data();
-  for (const Plan& plan : {gatecell::make_plan(net, call, 1), Plan{1, 1, 1, 1, 4, 4}}) {
+  for (const Plan& plan : {gatecell::make_plan(net, call, gatecell::extent(call), 1), Plan{1, 1, 1, 1, 4, 4}}) {
     ExecutionStats stats;
-    gatecell::forward(net, call, plan, &stats);
+    execute(net, call, plan, &stats);
     CHECK(stats.row_steps == 2 * 2 * (30 + 3 + 17 + 0 + 30 + 8));
     CHECK(stats.fused_steps + stats.projected_steps >= 2 * 2 * 30);
   }
@@ -347,7 +347,7 @@ TEST_CASE("whether a chunk is fused depends on the rows that are left") {
   Call<float> call = dense_call(problem, output);
   call.lengths = lengths.data();
   ExecutionStats stats;
-  gatecell::forward(net, call, Plan{1, 1, 1, 1, 1, 20}, &stats);
+  execute(net, call, Plan{1, 1, 1, 1, 1, 20}, &stats);
   CHECK(stats.fused_steps == 10);
   CHECK(stats.projected_steps == 30);
   CHECK(stats.most_rows == 20);
@@ -363,11 +363,11 @@ TEST_CASE("a plan suits the average number of active rows") {
   Lengths lengths(60, 1);
   lengths[5] = 500;
   call.lengths = lengths.data();
-  const Plan alone = gatecell::make_plan(net, call, 1);
+  const Plan alone = gatecell::make_plan(net, call, gatecell::extent(call), 1);
   CHECK(alone.seconds < 0.1 * gatecell::make_plan(net, 500, 60, 1).seconds);
   CHECK(alone.group_rows == 30);
   gatecell::pretend_cpus(7);
-  CHECK(gatecell::make_plan(net, call, 5).layer_parts == 1);  // layers can only be split if there is one group of rows
+  CHECK(gatecell::make_plan(net, call, gatecell::extent(call), 5).layer_parts == 1);  // layers can only be split if there is one group of rows
   gatecell::pretend_cpus(0);
 }
 

@@ -8,12 +8,12 @@
 #include <thread>
 #include <vector>
 
+#include "execution.h"
 #include "pack/packed.h"
 #include "problems.h"
 #include "runtime/cpu_count.h"
 #include "runtime/test_hooks.h"
 #include "runtime/wait_counter.h"
-#include "schedule/forward.h"
 #include "schedule/worker_lease.h"
 
 using namespace problems;
@@ -176,13 +176,13 @@ TEST_CASE("workers that sleep join a call that has begun") {
         const auto isa = gatecell::available_isas().front();
         const gatecell::PackedNetwork<float> net(spec, reference::views(problem), isa);
         Output<float> alone, output;
-        gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 1, 16, 48});
+        execute(net, dense_call(problem, alone), {1, 1, 1, 1, 16, 48});
         for (const gatecell::Plan& plan : {gatecell::Plan{rows > 1 ? 2 : 1, 1, 1, rows > 1 ? 1 : 2, 16, 20},
                                            gatecell::Plan{1, 1, 1, 2, 16, 20, true},
                                            gatecell::Plan{1, 1, spec.num_layers > 1 ? 2 : 1, 1, 8, rows, true}}) {
           std::this_thread::sleep_for(std::chrono::milliseconds(2));
           gatecell::ExecutionStats stats;
-          gatecell::forward(net, dense_call(problem, output), plan, &stats);
+          execute(net, dense_call(problem, output), plan, &stats);
           CHECK(same_bits(output, alone));
           joined |= stats.joined_at > 0 && stats.joined_at < problem.steps;
         }
@@ -212,11 +212,11 @@ TEST_CASE("more than two threads, also on machines with two CPUs") {
     const auto isa = gatecell::available_isas().front();
     const gatecell::PackedNetwork<float> net(problem.spec, reference::views(problem), isa);
     Output<float> alone, output;
-    gatecell::forward(net, dense_call(problem, alone), {1, 1, 1, 1, 30, shape.rows});
+    execute(net, dense_call(problem, alone), {1, 1, 1, 1, 30, shape.rows});
     int as_planned = 0;
     while (as_planned < 2) {
       gatecell::ExecutionStats stats;
-      gatecell::forward(net, dense_call(problem, output), shape.plan, &stats);
+      execute(net, dense_call(problem, output), shape.plan, &stats);
       CHECK(same_bits(output, alone));
       as_planned += stats.threads == shape.plan.threads();  // false if the call ended before all workers were awake
     }
@@ -246,11 +246,11 @@ TEST_CASE("rows of different lengths, with every split") {
     const auto isa = gatecell::available_isas().front();
     const gatecell::PackedNetwork<float> net(spec, reference::views(problem), isa);
     Output<float> alone, shared;
-    gatecell::forward(net, ragged_call(problem, alone), {1, 1, 1, 1, 4, 7});
+    execute(net, ragged_call(problem, alone), {1, 1, 1, 1, 4, 7});
     int as_planned = 0;
     while (as_planned < 5) {
       gatecell::ExecutionStats stats;
-      gatecell::forward(net, ragged_call(problem, shared), plan, &stats);
+      execute(net, ragged_call(problem, shared), plan, &stats);
       CHECK(same_bits(shared, alone));
       as_planned += stats.threads == plan.threads();
     }
@@ -278,7 +278,7 @@ TEST_CASE("a call that updates its state in place never begins on the calling th
     Call<float> call = dense_call(problem, output);
     const bool in_place = round % 2;
     if (in_place) call.h_n = problem.h_0.data();
-    gatecell::forward(net, call, plan, &stats);
+    execute(net, call, plan, &stats);
     if (in_place) {
       CHECK(stats.joined_at == 0);
     } else {

@@ -71,6 +71,11 @@ struct Call {
   std::int64_t state_capacity = 0;
 };
 
+// The numbers of steps of a call with lengths.
+struct Extent {
+  std::int64_t longest = 0, total = 0;  // of the longest row, of all rows together
+};
+
 // What a call of one shape will do. forward() does exactly this, or uses fewer threads if the thread pool is busy.
 // There are two exceptions. While the threads still sleep, a call of one direction may begin on the calling thread
 // alone. As rows of different lengths end, a chunk takes more steps, so that the active rows of all its steps together
@@ -104,9 +109,44 @@ std::size_t packed_nbytes(const Spec& spec, Isa isa);
 template <class T>
 struct PackedNetwork;
 template <class T>
+struct StateArrays;
+template <class T>
+class Network;
+template <class T>
 class Stream;
 
-// Immutable after construction. Several threads may call forward() at the same time. T is float or double.
+// A call that is checked and planned, and runs once. It belongs to the thread that prepares it. It refers to the network
+// and to the arrays of the call, which must outlive it and must not change before it runs.
+template <class T>
+class PreparedCall {
+ public:
+  PreparedCall(const PreparedCall&) = delete;
+  PreparedCall& operator=(const PreparedCall&) = delete;
+
+  // How the call will run. Uses fewer threads if the thread pool is busy.
+  const Plan& plan() const { return plan_; }
+
+  // If the call must allocate scratch memory, it does so before the first step; if the threads sleep, before the first
+  // step that they take part in. After that there is no allocation, lock or exception. Throws std::bad_alloc if there is
+  // no memory for scratch; what the call has written until then is not a result.
+  void run() const;
+
+ private:
+  friend class Network<T>;
+  friend class Stream<T>;
+  // The caller sets the floating-point mode. `states` replaces the state arrays of the call; null: the call has them.
+  PreparedCall(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, int num_threads);
+  void execute() const;  // run() without the floating-point mode
+
+  const PackedNetwork<T>& net_;
+  const Call<T> call_;
+  const StateArrays<T>* const states_;  // [layer]
+  const Extent extent_;
+  double loop_seconds_ = 0;  // see plan_next_call() in schedule/plan.h
+  const Plan plan_;
+};
+
+// Immutable after construction. Several threads may call it at the same time. T is float or double.
 template <class T>
 class Network {
  public:
@@ -124,15 +164,18 @@ class Network {
   Isa isa() const;
   std::size_t nbytes() const;  // memory of the packed weights, which is all that a network keeps
 
-  Plan plan(std::int64_t steps, std::int64_t rows, int num_threads) const;
-  Plan plan(const Call<T>& call, int num_threads) const;  // considers the lengths of the call
+  // The fastest plan for a call of this shape. A question that changes nothing: a call records that it runs, a plan does
+  // not. in_loop: whether calls follow each other closely, so that the other threads are awake. Such a call uses them
+  // from about 5 us on, another one from about 100 us on, because waking a thread takes up to 90 us. prepare() finds out
+  // which of the two it is.
+  Plan plan(std::int64_t steps, std::int64_t rows, int num_threads, bool in_loop = false) const;
+  Plan plan(const Call<T>& call, int num_threads, bool in_loop = false) const;  // considers the lengths of the call
   Forecast forecast(std::int64_t steps, std::int64_t rows, const Plan& plan) const;
 
-  // If a call must allocate scratch memory, it does so before the first step; if the threads sleep, before the first
-  // step that they take part in. After that there is no allocation, lock or exception. Throws std::invalid_argument for
-  // negative sizes, lengths or state rows out of range, packed lengths that grow, and, unless no row has a step, a null
-  // x, y or h_n. Throws std::bad_alloc if there is no memory for scratch; what the call has written until then is not a
-  // result.
+  // Checks and plans a call. Throws std::invalid_argument for negative sizes, lengths or state rows out of range, packed
+  // lengths that grow, and, unless no row has a step, a null x, y or h_n.
+  PreparedCall<T> prepare(const Call<T>& call, int num_threads) const;
+  // prepare() and run(), with the errors of both.
   void forward(const Call<T>& call, int num_threads) const;
   // Follows the plan, or uses fewer threads if the thread pool is busy. Also throws std::invalid_argument for a plan
   // that is not valid for this network and call.

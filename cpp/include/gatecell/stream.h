@@ -26,6 +26,15 @@ class Stream {
   // and do not overlap. Allocates nothing, locks nothing, throws nothing.
   void step(const T* x, T* y) noexcept;
 
+  // Takes several time steps, on up to num_threads threads: x (steps, rows, input_size) gives y (steps, rows,
+  // output_size). Both are contiguous and do not overlap. The state is updated in place. Throws std::invalid_argument
+  // for negative steps and a null x or y, std::bad_alloc if there is no memory for scratch; then the state has not
+  // changed.
+  void run(std::int64_t steps, const T* x, T* y, int num_threads);
+  // The same with any strides: uses only steps, x, y and their strides of the call. The stream must not be moved or used
+  // before the prepared call has run.
+  PreparedCall<T> prepare(const Call<T>& call, int num_threads);
+
   // The state is h (layers, rows, state size) and, for an LSTM, c (layers, rows, hidden_size), contiguous. A null h or
   // c sets zeros, or is not returned.
   void set_state(const T* h, const T* c) noexcept;

@@ -39,6 +39,9 @@ class StreamPool {
   // Stream i takes lengths[i] >= 0 steps. x and y have the steps of stream 0, then the steps of stream 1, ... Throws
   // the same exceptions as step(), and then changes no state.
   void run(const std::int64_t* ids, std::int64_t n, const std::int64_t* lengths, const T* x, T* y, int num_threads);
+  // What step() (null lengths) or run() then runs. The pool must not be moved or used before the prepared call has run.
+  PreparedCall<T> prepare(const std::int64_t* ids, std::int64_t n, const std::int64_t* lengths, const T* x, T* y,
+                          int num_threads);
 
   // The state is h (layers, n, state size) and, for an LSTM, c (layers, n, hidden_size), contiguous. For a null h or
   // c set_state sets zeros, and get_state returns no array.

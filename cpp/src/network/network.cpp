@@ -1,4 +1,4 @@
-// The public class: packed weights behind a pointer.
+// The public classes: packed weights behind a pointer, and calls of them.
 #include "gatecell/network.h"
 
 #include <algorithm>
@@ -33,17 +33,22 @@ void check_lengths(const Call<T>& call) {
   }
 }
 
+// Returns the extent of a call with lengths. has_state: whether the call needs no h_n, because its state is elsewhere.
 template <class T>
-void check_call(const Call<T>& call) {
+inline Extent check_call(const Call<T>& call, bool has_state = false) {
   if (call.steps < 0 || call.rows < 0) {
     throw std::invalid_argument("expected steps and rows of at least 0, got " + std::to_string(call.steps) + " and " +
                                 std::to_string(call.rows));
   }
-  if (call.lengths) check_lengths(call);
+  Extent found;
+  if (call.lengths) {
+    check_lengths(call);
+    found = extent(call);
+  }
   if (call.state_rows) check_rows("state_rows", call.state_rows, call.rows, call.state_capacity - 1);
-  if (call.x && call.y && call.h_n) return;
-  const bool empty = call.lengths ? extent(call).total == 0 : call.steps == 0 || call.rows == 0;
-  if (empty) return;
+  if (call.x && call.y && (call.h_n || has_state)) return found;
+  const bool empty = call.lengths ? found.total == 0 : call.steps == 0 || call.rows == 0;
+  if (empty) return found;
   throw std::invalid_argument(std::string("expected x, y and h_n, got null for ") + (!call.x   ? "x"
                                                                                      : !call.y ? "y"
                                                                                                : "h_n"));
@@ -79,6 +84,27 @@ void check_plan(const Spec& spec, std::int64_t rows, const Plan& plan) {
 }  // namespace
 
 template <class T>
+PreparedCall<T>::PreparedCall(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states,
+                              int num_threads)
+    : net_(net),
+      call_(call),
+      states_(states),
+      extent_(check_call(call, states != nullptr)),
+      plan_(plan_next_call(net, call, extent_, num_threads, loop_seconds_)) {}
+
+template <class T>
+void PreparedCall<T>::run() const {
+  const FpMode mode;
+  execute();
+}
+
+template <class T>
+void PreparedCall<T>::execute() const {
+  if (loop_seconds_ > 0) record_call(loop_seconds_);
+  gatecell::forward(net_, call_, extent_, states_, plan_);
+}
+
+template <class T>
 Network<T>::Network(const Spec& spec, const std::vector<DirectionWeights<T>>& weights, Isa isa) {
   validate(spec);
   parse_isa(name(isa));  // throws if this machine cannot run it
@@ -112,16 +138,16 @@ std::size_t Network<T>::nbytes() const {
 }
 
 template <class T>
-Plan Network<T>::plan(std::int64_t steps, std::int64_t rows, int num_threads) const {
-  const FpMode mode;
-  return make_plan(*packed_, steps, rows, num_threads);
+Plan Network<T>::plan(std::int64_t steps, std::int64_t rows, int num_threads, bool in_loop) const {
+  const FpMode mode;  // the cost model must not trap and must not leave sticky flags
+  return make_plan(*packed_, steps, rows, num_threads, in_loop);
 }
 
 template <class T>
-Plan Network<T>::plan(const Call<T>& call, int num_threads) const {
-  check_call(call);
+Plan Network<T>::plan(const Call<T>& call, int num_threads, bool in_loop) const {
+  const Extent found = check_call(call);
   const FpMode mode;
-  return make_plan(*packed_, call, num_threads);
+  return make_plan(*packed_, call, found, num_threads, in_loop);
 }
 
 template <class T>
@@ -132,23 +158,30 @@ Forecast Network<T>::forecast(std::int64_t steps, std::int64_t rows, const Plan&
 }
 
 template <class T>
+PreparedCall<T> Network<T>::prepare(const Call<T>& call, int num_threads) const {
+  const FpMode mode;
+  return PreparedCall<T>(*packed_, call, nullptr, num_threads);
+}
+
+template <class T>
 void Network<T>::forward(const Call<T>& call, int num_threads) const {
-  check_call(call);
-  const FpMode mode;  // also for the cost model, which must not trap and must not leave sticky flags
-  gatecell::forward(*packed_, call, make_plan(*packed_, call, num_threads));
+  const FpMode mode;
+  PreparedCall<T>(*packed_, call, nullptr, num_threads).execute();
 }
 
 template <class T>
 void Network<T>::forward(const Call<T>& call, const Plan& plan) const {
-  check_call(call);
+  const Extent found = check_call(call);
   check_plan(spec(), call.rows, plan);
   Plan bounded = plan;
   bounded.chunk = std::min(plan.chunk, std::max<std::int64_t>(call.steps, 1));
   bounded.group_rows = std::min(plan.group_rows, std::max<std::int64_t>(call.rows, 1));
   const FpMode mode;
-  gatecell::forward(*packed_, call, bounded);
+  gatecell::forward<T>(*packed_, call, found, nullptr, bounded);
 }
 
+template class PreparedCall<float>;
+template class PreparedCall<double>;
 template class Network<float>;
 template class Network<double>;
 

@@ -9,19 +9,20 @@
 #include "pack/packed.h"
 #include "runtime/fp_mode.h"
 #include "runtime/memory.h"
-#include "schedule/direction_run.h"
+#include "schedule/forward.h"
+#include "schedule/layer_runs.h"
 
 namespace gatecell {
 
-// The state and the outputs of layers, in one allocation. Each step is fused, because there are no other steps to
+// The direction runs, which have the state, in one allocation. Each step is fused, because there are no other steps to
 // project the input with.
 template <class T>
 struct Stream<T>::Impl {
-  Impl(std::shared_ptr<const PackedNetwork<T>> packed, std::int64_t rows_) : net(std::move(packed)), rows(1) {
+  Impl(std::shared_ptr<const PackedNetwork<T>> packed, std::int64_t rows_)
+      : net(std::move(packed)), rows(rows_), runs(*net, rows_, 1) {
     BumpAllocator one_row;
-    lay_out(one_row);
-    if (one_row.used() > static_cast<std::size_t>(PTRDIFF_MAX / rows_)) throw std::bad_alloc();
-    rows = rows_;
+    LayerRuns<T>(*net, 1, 1).lay_out(one_row, true);
+    if (one_row.used() > static_cast<std::size_t>(PTRDIFF_MAX / rows)) throw std::bad_alloc();
     BumpAllocator measure;
     lay_out(measure);
     memory = allocate_memory(measure.used());
@@ -30,25 +31,15 @@ struct Stream<T>::Impl {
   }
 
   void lay_out(BumpAllocator& allocator) {
-    const Spec& spec = net->spec;
-    runs = allocator.allocate<DirectionRun<T>>(spec.num_layers);
-    for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
-      if (runs) {
-        new (&runs[layer]) DirectionRun<T>(*net, layer, 0, rows, allocator);
-      } else {
-        DirectionRun<T>(*net, layer, 0, rows, allocator);  // only measures
-      }
-    }
-    for (T*& buffer : layer_outputs)
-      buffer = allocator.allocate<T>(spec.num_layers > 1 ? rows * spec.output_size() : 0);
+    states = allocator.allocate<StateArrays<T>>(net->spec.num_layers);
+    runs.lay_out(allocator, true);
   }
 
   std::shared_ptr<const PackedNetwork<T>> net;
   std::int64_t rows;
   Allocation memory;
-  DirectionRun<T>* runs = nullptr;  // [layer]
-  T* layer_outputs[2] = {};         // of layers but the last, in turn
-  ThreadContext<T> context{nullptr, Barrier(nullptr, 0, 1), {}};
+  LayerRuns<T> runs;
+  StateArrays<T>* states = nullptr;  // [layer], of a prepared call
 };
 
 template <class T>
@@ -72,13 +63,39 @@ void Stream<T>::step(const T* x, T* y) noexcept {
   const FpMode mode;
   Impl& s = *impl_;
   const Spec& spec = s.net->spec;
-  View<const T> in = {x, 0, static_cast<std::ptrdiff_t>(spec.input_size)};
-  for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
-    T* const to = layer + 1 == spec.num_layers ? y : s.layer_outputs[layer % 2];
-    const View<T> out = {to, 0, static_cast<std::ptrdiff_t>(spec.output_size())};
-    s.runs[layer].advance(in, out, 1, true, s.context);
-    in = {out.data, out.step, out.row};
-  }
+  s.runs.advance({x, 0, static_cast<std::ptrdiff_t>(spec.input_size)},
+                 {y, 0, static_cast<std::ptrdiff_t>(spec.output_size())}, 1, true, nullptr);
+}
+
+template <class T>
+void Stream<T>::run(std::int64_t steps, const T* x, T* y, int num_threads) {
+  const Spec& spec = impl_->net->spec;
+  Call<T> call;
+  call.steps = steps;
+  call.x = x;
+  call.x_row = spec.input_size;
+  call.x_step = impl_->rows * call.x_row;
+  call.y = y;
+  call.y_row = spec.output_size();
+  call.y_step = impl_->rows * call.y_row;
+  prepare(call, num_threads).run();
+}
+
+template <class T>
+PreparedCall<T> Stream<T>::prepare(const Call<T>& call, int num_threads) {
+  Impl& s = *impl_;
+  for (std::int64_t layer = 0; layer < s.net->spec.num_layers; ++layer) s.states[layer] = s.runs[layer].state();
+  Call<T> own;
+  own.steps = call.steps;
+  own.rows = s.rows;
+  own.x = call.x;
+  own.x_step = call.x_step;
+  own.x_row = call.x_row;
+  own.y = call.y;
+  own.y_step = call.y_step;
+  own.y_row = call.y_row;
+  const FpMode mode;
+  return PreparedCall<T>(*s.net, own, s.states, num_threads);
 }
 
 template <class T>
@@ -88,7 +105,7 @@ void Stream<T>::set_state(const T* h, const T* c) noexcept {
   for (std::int64_t layer = 0; layer < spec.num_layers; ++layer) {
     const T* const layer_h = h ? h + layer * rows * spec.state_size() : nullptr;
     const T* const layer_c = c ? c + layer * rows * spec.hidden_size : nullptr;
-    impl_->runs[layer].begin({layer_h, layer_c, nullptr, nullptr}, rows);
+    impl_->runs[layer].begin({layer_h, layer_c, nullptr, nullptr, spec.state_size(), spec.hidden_size}, rows);
   }
 }
 

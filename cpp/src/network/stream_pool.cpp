@@ -89,22 +89,6 @@ struct StreamPool<T>::Impl {
     });
   }
 
-  // A call that takes one step of the streams in `rows`. run() then gives it lengths and more steps.
-  Call<T> call(const T* x, T* y) const {
-    Call<T> result;
-    result.rows = static_cast<std::int64_t>(rows.size());
-    result.steps = 1;
-    result.x = x;
-    result.x_row = result.x_step = spec.input_size;
-    result.y = y;
-    result.y_row = result.y_step = spec.output_size();
-    result.h_0 = result.h_n = h;
-    result.c_0 = result.c_n = c;
-    result.state_rows = rows.data();
-    result.state_capacity = capacity;
-    return result;
-  }
-
   Network<T> net;
   Spec spec;
   std::int64_t capacity, lookups = 0;
@@ -179,20 +163,35 @@ std::size_t StreamPool<T>::nbytes() const {
 }
 
 template <class T>
+PreparedCall<T> StreamPool<T>::prepare(const std::int64_t* ids, std::int64_t n, const std::int64_t* lengths, const T* x,
+                                       T* y, int num_threads) {
+  Impl& p = *impl_;
+  p.look_up(ids, n);
+  Call<T> call;
+  call.rows = n;
+  call.steps = !lengths ? 1 : n ? *std::max_element(lengths, lengths + n) : 0;
+  call.x = x;
+  call.x_row = call.x_step = p.spec.input_size;
+  call.y = y;
+  call.y_row = call.y_step = p.spec.output_size();
+  call.h_0 = call.h_n = p.h;
+  call.c_0 = call.c_n = p.c;
+  call.lengths = lengths;
+  call.layout = Layout::jagged;
+  call.state_rows = p.rows.data();
+  call.state_capacity = p.capacity;
+  return p.net.prepare(call, num_threads);
+}
+
+template <class T>
 void StreamPool<T>::step(const std::int64_t* ids, std::int64_t n, const T* x, T* y, int num_threads) {
-  impl_->look_up(ids, n);
-  impl_->net.forward(impl_->call(x, y), num_threads);
+  prepare(ids, n, nullptr, x, y, num_threads).run();
 }
 
 template <class T>
 void StreamPool<T>::run(const std::int64_t* ids, std::int64_t n, const std::int64_t* lengths, const T* x, T* y,
                         int num_threads) {
-  impl_->look_up(ids, n);
-  Call<T> call = impl_->call(x, y);
-  call.lengths = lengths;
-  call.layout = Layout::jagged;
-  call.steps = n ? *std::max_element(lengths, lengths + n) : 0;
-  impl_->net.forward(call, num_threads);
+  prepare(ids, n, lengths, x, y, num_threads).run();
 }
 
 template <class T>

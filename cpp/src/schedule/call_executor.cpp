@@ -8,7 +8,7 @@ template <class T>
 void CallExecutor<T>::run_share(int index) const {
   const Share<T>& share = shares_[index];
   const ShareIndex& own = share.index;
-  ThreadContext<T> context = {share.projected, Barrier(share.hidden_counters, own.hidden, plan_.hidden_parts), {}};
+  ThreadContext<T> context = {share.projected, Barrier(share.hidden_counters, own.hidden, plan_.hidden_parts), share.stats};
   Barrier directions(share.direction_counters, own.direction * plan_.hidden_parts + own.hidden,
                      plan_.direction_parts * plan_.hidden_parts);
   const std::ptrdiff_t first = first_row(call_.rows, plan_.row_parts, own.rows);
@@ -22,9 +22,10 @@ void CallExecutor<T>::run_share(int index) const {
       chunk_by_chunk(share, group, context);
     }
   }
-  context.stats.threads = 1;
-  context.stats.barriers = context.barrier.rounds();
-  *share.stats = context.stats;
+  if (share.stats) {
+    share.stats->threads = 1;
+    share.stats->barriers = context.barrier.rounds();
+  }
 }
 
 template <class T>

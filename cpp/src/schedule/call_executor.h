@@ -42,7 +42,7 @@ struct Share {
   WaitCounter* direction_counters;  // [direction share * hidden share], for the barrier at the end of a layer
   WaitCounter* hidden_counters;     // [hidden share], for the barrier after each step
   WaitCounter* layer_counters;      // [layer]: the number of chunks that are done
-  ExecutionStats* stats;
+  ExecutionStats* stats;            // null: nobody asks
   // Only a call with lengths sets the four pointers below.
   std::ptrdiff_t *offsets, *chunk_starts;  // of the timeline
   std::ptrdiff_t *x_index, *y_index;       // where each row of each step of a chunk begins
@@ -57,9 +57,11 @@ struct RowGroup {
 template <class T>
 class CallExecutor {
  public:
-  // `ragged` is null for a call without lengths.
-  CallExecutor(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan, const Ragged* ragged)
-      : net_(net), spec_(net.spec), call_(call), plan_(plan), ragged_(ragged) {}
+  // `ragged` is null for a call without lengths, `states` for a call that has its state arrays itself. counts: whether
+  // the threads count what they do.
+  CallExecutor(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
+               const Ragged* ragged, bool counts)
+      : net_(net), spec_(net.spec), call_(call), states_(states), plan_(plan), ragged_(ragged), counts_(counts) {}
 
   // Lays out all scratch memory. If the allocator is too small, this only measures.
   void lay_out(BumpAllocator& allocator);
@@ -79,6 +81,7 @@ class CallExecutor {
   }
 
   // call_layout.cpp
+  inline ExecutionStats* allocate_stats(BumpAllocator& allocator) const;
   inline WaitCounter* allocate_counters(BumpAllocator& allocator, std::int64_t count) const;
   inline DirectionRun<T>* allocate_runs(BumpAllocator& allocator, int first_direction) const;
   inline DirectionRun<T>* allocate_runs_of_share(const DirectionRun<T>* runs, int hidden,
@@ -116,8 +119,10 @@ class CallExecutor {
   const PackedNetwork<T>& net_;
   const Spec& spec_;
   const Call<T>& call_;
+  const StateArrays<T>* states_;  // [layer]
   const Plan& plan_;
   const Ragged* ragged_;
+  bool counts_;
   Share<T>* shares_ = nullptr;
 };
 

@@ -30,13 +30,19 @@ void CallExecutor<T>::lay_out(BumpAllocator& allocator) {
           share.projected =
               fused ? nullptr
                     : allocator.allocate<T>(DirectionRun<T>::pre_activations_size(net_, chunk(), group_rows()));
-          share.stats = allocator.allocate<ExecutionStats>(1);
+          if (counts_) share.stats = allocate_stats(allocator);
           if (ragged_) allocate_for_lengths(share, allocator);
           if (shares_) shares_[index++] = share;
         }
       }
     }
   }
+}
+
+template <class T>
+inline ExecutionStats* CallExecutor<T>::allocate_stats(BumpAllocator& allocator) const {
+  ExecutionStats* stats = allocator.allocate<ExecutionStats>(1);
+  return stats ? new (stats) ExecutionStats() : nullptr;
 }
 
 // One counter per thread or layer. One thread alone needs none: null.

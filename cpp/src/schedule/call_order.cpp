@@ -110,19 +110,13 @@ inline bool CallExecutor<T>::is_fused(const RowGroup& group, std::ptrdiff_t t, s
   return ragged_ ? choose_fused(net_, steps, group.time.active_rows(t), plan_.hidden_parts) : plan_.fused;
 }
 
-// The state arrays are (layers*directions, state rows, size). Returns those of one direction run, beginning with the
-// first row of the group.
+// The state arrays of one direction run, beginning with the first row of the group.
 template <class T>
 inline StateArrays<T> CallExecutor<T>::state_arrays(std::int64_t layer, int direction, const RowGroup& group) const {
-  const std::ptrdiff_t direction_index = layer * spec_.num_directions() + direction;
-  const std::ptrdiff_t state_rows = call_.state_rows ? call_.state_capacity : call_.rows;
-  const std::int64_t* const index = ragged_            ? ragged_->state_rows(group.first)
-                                    : call_.state_rows ? call_.state_rows + group.first
-                                                       : nullptr;
-  const std::ptrdiff_t row = direction_index * state_rows + (index ? 0 : group.first);
-  const auto at = [&](auto* array, std::ptrdiff_t size) { return array ? array + row * size : nullptr; };
-  return {at(call_.h_0, spec_.state_size()), at(call_.c_0, spec_.hidden_size), at(call_.h_n, spec_.state_size()),
-          at(call_.c_n, spec_.hidden_size), index};
+  if (states_) return states_[layer].from_row(group.first);
+  StateArrays<T> arrays = gatecell::state_arrays(spec_, call_, layer * spec_.num_directions() + direction);
+  if (ragged_) arrays.index = ragged_->state_rows(0);
+  return arrays.from_row(group.first);
 }
 
 // `steps` steps of the group's rows in x or y, from step t on. With lengths, fills `index` with where the rows begin.

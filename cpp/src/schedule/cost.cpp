@@ -28,10 +28,8 @@ double overlap(double a, double b) { return std::max(a, b) + (1 - kOverlap) * st
 // A counter and then the new h must reach the other core. Threads also do not arrive at the same moment.
 double barrier_seconds() { return 1.25 * counter_round_trip() + 40e-9; }
 
-}  // namespace
-
 template <class T>
-Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
+inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
   const Spec& spec = net.spec;
   const Rates& rate = info(net.isa).rates;
   const PackedDirection<T>& direction = net.directions.front();
@@ -44,7 +42,7 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
   const std::int64_t share_rows = plan.row_parts == 1 ? rows : (rows - 1) / plan.row_parts + 1;
   const double passes = share_rows <= kGroupRows ? 1 : std::ceil(static_cast<double>(share_rows) / kGroupRows);
   const auto input = static_cast<double>(net.input_weights) / direction_runs;
-  const auto recurrent = static_cast<double>(direction.step_weights() + direction.projection.size());
+  const double recurrent = static_cast<double>(net.recurrent_weights) / direction_runs;
 
   // One step of one direction run, averaged over the layers.
   const double flop = rate.flop * sizeof(T) / sizeof(float) * share * static_cast<double>(share_rows);
@@ -81,7 +79,21 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
   return total;
 }
 
+}  // namespace
+
+template <class T>
+Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
+  return compute_cost(net, steps, rows, plan);
+}
+
+template <class T>
+double predict_seconds(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
+  return compute_cost(net, steps, rows, plan).seconds;  // inline, so that the compiler drops the other results
+}
+
 template Cost cost<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, const Plan&);
 template Cost cost<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, const Plan&);
+template double predict_seconds<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, const Plan&);
+template double predict_seconds<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, const Plan&);
 
 }  // namespace gatecell

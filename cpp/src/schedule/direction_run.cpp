@@ -12,8 +12,10 @@ template <class T>
 void copy_units(const T* from, std::ptrdiff_t n, std::ptrdiff_t first, std::ptrdiff_t count, T* to,
                 std::ptrdiff_t stride) {
   const std::ptrdiff_t end = first + count;
+  T* const zeros = to + (from ? end : first);
+  T* const zeros_end = to + (end == n ? stride : end);
   if (from) std::copy_n(from + first, count, to + first);
-  std::fill(to + (from ? end : first), to + (end == n ? stride : end), T(0));
+  if (zeros < zeros_end) std::fill(zeros, zeros_end, T(0));
 }
 
 }  // namespace
@@ -27,16 +29,19 @@ DirectionRun<T>::DirectionRun(const PackedNetwork<T>& net, std::int64_t layer, i
       hidden_range_(range_of(weights_->recurrent, {})),
       state_range_(range_of(weights_->state(), {})) {
   const PackedDirection<T>& w = *weights_;
-  const auto state = [&] { return allocator.allocate<T>(group_rows * w.state_stride()); };
-  const auto hidden = [&] { return allocator.allocate<T>(group_rows * w.hidden_stride()); };
+  const std::ptrdiff_t state_row = w.state_stride(), hidden_row = w.hidden_stride();
+  BumpAllocator own = allocator;  // a local copy stays in registers
+  const auto state = [&] { return own.allocate<T>(group_rows * state_row); };
+  const auto hidden = [&] { return own.allocate<T>(group_rows * hidden_row); };
   const std::ptrdiff_t pre_activations = pre_activations_size(net, 1, 1);
   h_ = state();
   h_next_ = state();
   c_ = net.spec.cell == Cell::lstm ? hidden() : nullptr;
   c_next_ = w.peephole.units ? hidden() : c_;
-  args_.sums = net.is_extended ? allocator.allocate<T>(group_rows * pre_activations) : nullptr;
+  args_.sums = net.is_extended ? own.allocate<T>(group_rows * pre_activations) : nullptr;
   args_.reset_h = w.candidate.units ? hidden() : nullptr;
   hidden_ = w.projection.units ? hidden() : nullptr;
+  allocator = own;
 
   args_.panels = w.recurrent_panels;
   args_.recurrent_bias = w.recurrent_bias;
@@ -47,12 +52,13 @@ DirectionRun<T>::DirectionRun(const PackedNetwork<T>& net, std::int64_t layer, i
   args_.input_panels = w.input_panels;
   args_.bias = w.bias;
   args_.input_depth = w.input.depth;
-  args_.h_row = w.state_stride();
-  args_.h_next_row = w.hidden_stride();
-  args_.c_row = c_ ? w.hidden_stride() : 0;
+  args_.h_row = state_row;
+  args_.h_next_row = hidden_row;
+  args_.c_row = c_ ? hidden_row : 0;
   args_.units = w.recurrent.units;
   args_.relu = net.spec.cell == Cell::rnn_relu;
   args_.extended = &w.extended;
+  args_.backwards = false;
 }
 
 template <class T>
@@ -86,6 +92,32 @@ typename DirectionRun<T>::Range DirectionRun<T>::range_of(const PanelShape& shap
 }
 
 template <class T>
+inline void DirectionRun<T>::load_state(const StateArrays<T>& from, std::ptrdiff_t first, std::ptrdiff_t last) {
+  const Range &s = state_range_, &u = hidden_range_;
+  const std::ptrdiff_t state_size = weights_->state().units, hidden_size = weights_->recurrent.units;
+  for (std::ptrdiff_t r = first; r < last; ++r) {
+    const std::ptrdiff_t i = from.index ? from.index[r] : r;
+    copy_units(from.h_0 ? from.h_0 + i * from.h_row : nullptr, state_size, s.first_unit, s.units,
+               h_ + r * weights_->state_stride(), weights_->state_stride());
+    if (!c_) continue;
+    copy_units(from.c_0 ? from.c_0 + i * from.c_row : nullptr, hidden_size, u.first_unit, u.units,
+               c_ + r * weights_->hidden_stride(), weights_->hidden_stride());
+  }
+}
+
+template <class T>
+inline void DirectionRun<T>::store_state(const StateArrays<T>& to, std::ptrdiff_t first, std::ptrdiff_t last) const {
+  const Range &s = state_range_, &u = hidden_range_;
+  for (std::ptrdiff_t r = first; r < last; ++r) {
+    const std::ptrdiff_t i = to.index ? to.index[r] : r;
+    const std::ptrdiff_t h = r * weights_->state_stride() + s.first_unit;
+    const std::ptrdiff_t c = r * weights_->hidden_stride() + u.first_unit;
+    if (to.h_n) std::copy_n(h_ + h, s.units, to.h_n + i * to.h_row + s.first_unit);
+    if (c_ && to.c_n) std::copy_n(c_ + c, u.units, to.c_n + i * to.c_row + u.first_unit);
+  }
+}
+
+template <class T>
 void DirectionRun<T>::begin(const StateArrays<T>& state, std::ptrdiff_t rows) {
   state_ = state;
   active_rows_ = 0;
@@ -99,44 +131,54 @@ void DirectionRun<T>::set_active_rows(std::ptrdiff_t rows) {
 }
 
 template <class T>
-void DirectionRun<T>::load_state(const StateArrays<T>& from, std::ptrdiff_t first, std::ptrdiff_t last) {
-  const Range &s = state_range_, &u = hidden_range_;
-  const std::ptrdiff_t state_size = weights_->state().units, hidden_size = weights_->recurrent.units;
-  for (std::ptrdiff_t r = first; r < last; ++r) {
-    const std::ptrdiff_t i = from.index ? from.index[r] : r;
-    copy_units(from.h_0 ? from.h_0 + i * state_size : nullptr, state_size, s.first_unit, s.units,
-               h_ + r * weights_->state_stride(), weights_->state_stride());
-    if (!c_) continue;
-    copy_units(from.c_0 ? from.c_0 + i * hidden_size : nullptr, hidden_size, u.first_unit, u.units,
-               c_ + r * weights_->hidden_stride(), weights_->hidden_stride());
-  }
+void DirectionRun<T>::get_state(T* h, T* c) const {
+  store_state({nullptr, nullptr, h, c, weights_->state().units, weights_->recurrent.units}, 0, active_rows_);
 }
 
 template <class T>
-void DirectionRun<T>::store_state(const StateArrays<T>& to, std::ptrdiff_t first, std::ptrdiff_t last) const {
-  const Range &s = state_range_, &u = hidden_range_;
-  const std::ptrdiff_t state_size = weights_->state().units, hidden_size = weights_->recurrent.units;
-  for (std::ptrdiff_t r = first; r < last; ++r) {
-    const std::ptrdiff_t i = to.index ? to.index[r] : r;
-    const std::ptrdiff_t h = r * weights_->state_stride() + s.first_unit;
-    const std::ptrdiff_t c = r * weights_->hidden_stride() + u.first_unit;
-    if (to.h_n) std::copy_n(h_ + h, s.units, to.h_n + i * state_size + s.first_unit);
-    if (c_ && to.c_n) std::copy_n(c_ + c, u.units, to.c_n + i * hidden_size + u.first_unit);
+void DirectionRun<T>::reset(std::ptrdiff_t row) {
+  load_state({}, row, row + 1);
+}
+
+// The other shares read the state of rows that join, so they wait until it is loaded.
+template <class T>
+inline void DirectionRun<T>::update_active_rows(std::ptrdiff_t rows, Barrier& barrier) {
+  const bool join = rows > active_rows_;
+  if (rows != active_rows_) set_active_rows(rows);
+  if (join) barrier.arrive_and_wait();
+}
+
+// Takes the step whose rows, x and projected pre-activations args_ has. y begins with this step.
+template <class T>
+inline void DirectionRun<T>::step(View<T> y, Barrier& barrier) {
+  args_.h = h_;
+  args_.h_next = hidden_ ? hidden_ : h_next_;
+  args_.y = hidden_ ? nullptr : y.data;
+  args_.y_index = y.index;
+  args_.c = c_;
+  args_.c_next = c_next_;
+  if (net_->cell.reset) {
+    net_->cell.reset(args_);
+    barrier.arrive_and_wait();
   }
+  net_->cell.step(args_);
+  barrier.arrive_and_wait();
+  if (hidden_) project_hidden(y, barrier);
+  std::swap(h_, h_next_);
+  std::swap(c_, c_next_);
+  args_.backwards = !args_.backwards;  // the blocks that this step read last are still in a near cache
 }
 
 template <class T>
-void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, bool fused, ThreadContext<T>& context) {
+void DirectionRun<T>::advance(const View<const T>& x, const View<T>& y, std::ptrdiff_t steps, bool fused,
+                              ThreadContext<T>& context) {
   if (!fused) project(x, steps, context.projected);
   args_.x_row = x.row;
   args_.y_row = y.row;
-  std::ptrdiff_t row_steps = 0, most_rows = 0;
   for (std::ptrdiff_t i = 0; i < steps; ++i) {
     const std::ptrdiff_t t = reverse_ ? steps - 1 - i : i;
     if (x.offsets) update_active_rows(x.rows_before(t + 1) - x.rows_before(t), context.barrier);
     args_.rows = active_rows_;
-    row_steps += active_rows_;
-    most_rows = std::max(most_rows, active_rows_);
     const std::ptrdiff_t before = x.offsets ? x.rows_before(t) : t * active_rows_;
     args_.projected = fused ? nullptr : context.projected + before * args_.projected_row;
     const View<const T> now = x.from_step(t);
@@ -144,19 +186,11 @@ void DirectionRun<T>::advance(View<const T> x, View<T> y, std::ptrdiff_t steps, 
     args_.x_index = now.index;
     step(y.from_step(t), context.barrier);
   }
-  add_stats(steps, row_steps, most_rows, fused, context.stats);
-}
-
-// The other shares read the state of rows that join, so they wait until it is loaded.
-template <class T>
-void DirectionRun<T>::update_active_rows(std::ptrdiff_t rows, Barrier& barrier) {
-  const bool join = rows > active_rows_;
-  if (rows != active_rows_) set_active_rows(rows);
-  if (join) barrier.arrive_and_wait();
+  if (context.stats) add_stats(x.offsets, steps, fused, *context.stats);
 }
 
 template <class T>
-void DirectionRun<T>::add_stats(std::ptrdiff_t steps, std::ptrdiff_t row_steps, std::ptrdiff_t most_rows, bool fused,
+void DirectionRun<T>::add_stats(const std::ptrdiff_t* offsets, std::ptrdiff_t steps, bool fused,
                                 ExecutionStats& stats) const {
   const auto panels_size = [](const PanelShape& shape, const Range& range) {
     return (range.last - range.first) * shape.lanes * shape.num_gates * shape.depth;
@@ -164,8 +198,11 @@ void DirectionRun<T>::add_stats(std::ptrdiff_t steps, std::ptrdiff_t row_steps, 
   ExecutionStats done;
   (fused ? done.fused_steps : done.projected_steps) = steps;
   done.most_steps = steps;
-  done.most_rows = most_rows;
-  done.row_steps = row_steps;
+  for (std::ptrdiff_t t = 0; t < steps; ++t) {
+    const std::ptrdiff_t rows = offsets ? offsets[t + 1] - offsets[t] : active_rows_;
+    done.most_rows = std::max<std::int64_t>(done.most_rows, rows);
+    done.row_steps += rows;
+  }
   done.tasks = 1;
   done.weights_read =
       panels_size(weights_->input, hidden_range_) * (fused ? steps : 1) +
@@ -177,7 +214,7 @@ void DirectionRun<T>::add_stats(std::ptrdiff_t steps, std::ptrdiff_t row_steps, 
 // Projects all (t, row) of a chunk in one call where one stride reaches them. Otherwise makes one call per step or one
 // per row, so that each call has as much to do as possible.
 template <class T>
-void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* projected) const {
+void DirectionRun<T>::project(const View<const T>& x, std::ptrdiff_t steps, T* projected) const {
   const std::ptrdiff_t projected_row = args_.projected_row;
   ProjectArgs<T> args{};
   args.panels = weights_->input_panels;
@@ -211,27 +248,6 @@ void DirectionRun<T>::project(View<const T> x, std::ptrdiff_t steps, T* projecte
       project_rows(x.at(0, r), x.step, steps, projected + r * projected_row, active_rows_ * projected_row);
     }
   }
-}
-
-// Takes the step whose rows, x and projected pre-activations args_ has. y begins with this step.
-template <class T>
-void DirectionRun<T>::step(View<T> y, Barrier& barrier) {
-  args_.h = h_;
-  args_.h_next = hidden_ ? hidden_ : h_next_;
-  args_.y = hidden_ ? nullptr : y.data;
-  args_.y_index = y.index;
-  args_.c = c_;
-  args_.c_next = c_next_;
-  if (net_->cell.reset) {
-    net_->cell.reset(args_);
-    barrier.arrive_and_wait();
-  }
-  net_->cell.step(args_);
-  barrier.arrive_and_wait();
-  if (hidden_) project_hidden(y, barrier);
-  std::swap(h_, h_next_);
-  std::swap(c_, c_next_);
-  args_.backwards = !args_.backwards;  // the blocks that this step read last are still in a near cache
 }
 
 template <class T>

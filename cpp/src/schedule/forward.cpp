@@ -6,6 +6,7 @@
 
 #include "runtime/scratch.h"
 #include "schedule/call_executor.h"
+#include "schedule/layer_runs.h"
 #include "schedule/plan.h"
 #include "schedule/ragged.h"
 #include "schedule/round_trip.h"
@@ -15,14 +16,42 @@ namespace gatecell {
 namespace {
 
 template <class T>
-void execute(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan, WorkerLease& lease,
-             ExecutionStats* stats, const Ragged* ragged = nullptr) {
-  CallExecutor<T> executor(net, call, plan, ragged);
+void execute(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
+             WorkerLease& lease, ExecutionStats* stats, const Ragged* ragged = nullptr) {
+  CallExecutor<T> executor(net, call, states, plan, ragged, stats != nullptr);
   const Scratch scratch([&](BumpAllocator& allocator) { executor.lay_out(allocator); });
   lease.run(plan.threads(), [](void* e, int share) { static_cast<CallExecutor<T>*>(e)->run_share(share); }, &executor);
   if (stats) executor.add_stats(*stats);
   if (plan.hidden_parts > 1 || plan.layer_parts > 1)
     refresh_counter_round_trip(lease);  // for the plan of the next call
+}
+
+// Whether one thread takes all rows through one chunk, as in a call of one step.
+template <class T>
+bool is_one_chunk(const Call<T>& call, const Plan& plan) {
+  return plan.threads() == 1 && plan.chunk >= call.steps && plan.group_rows >= call.rows;
+}
+
+template <class T>
+inline void execute_chunk(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, bool fused,
+                   ExecutionStats* stats) {
+  LayerRuns<T> runs(net, call.rows, call.steps);
+  const Scratch scratch([&](BumpAllocator& allocator) { runs.lay_out(allocator, fused); });
+  const auto direction_runs = static_cast<std::ptrdiff_t>(net.directions.size());
+  for (std::ptrdiff_t i = 0; i < direction_runs; ++i) {
+    runs[i].begin(states ? states[i] : state_arrays(net.spec, call, i), call.rows);
+  }
+  runs.advance({call.x, call.x_step, call.x_row}, {call.y, call.y_step, call.y_row}, call.steps, fused, stats);
+  for (std::ptrdiff_t i = 0; i < direction_runs; ++i) runs[i].set_active_rows(0);
+  if (stats) ++stats->threads;
+}
+
+// A call without lengths.
+template <class T>
+inline void execute_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
+                   WorkerLease& lease, ExecutionStats* stats) {
+  is_one_chunk(call, plan) ? execute_chunk(net, call, states, plan.fused, stats)
+                           : execute(net, call, states, plan, lease, stats);
 }
 
 // The workers sleep, and take 10 to 90 us to wake. Until then the calling thread takes the first steps, a few at a
@@ -41,7 +70,7 @@ Call<T> start_alone(const PackedNetwork<T>& net, const Call<T>& call, WorkerLeas
   lease.wake();
   while (rest.steps > 0 && !lease.has_woken()) {
     piece.steps = std::min(piece.steps, rest.steps);
-    execute(net, piece, plan, lease, nullptr);
+    execute_equal<T>(net, piece, nullptr, plan, lease, nullptr);
     rest.steps -= piece.steps;
     rest.x = piece.x += piece.steps * call.x_step;
     rest.y = piece.y += piece.steps * call.y_step;
@@ -85,48 +114,65 @@ Call<T> without_lengths(Call<T> call, std::int64_t steps) {
   return call;
 }
 
+// Whether the calling thread begins alone, on a call for several threads.
 template <class T>
-void forward_equal(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan, WorkerLease& lease,
-                   ExecutionStats* stats) {
-  const bool stores_state = net.spec.cell != Cell::lstm || call.c_n;
-  const bool one_direction = !net.spec.bidirectional;  // the reverse direction begins with the last step
+bool begins_alone(const Spec& spec, const Call<T>& call, const WorkerLease& lease) {
+  const bool stores_state = spec.cell != Cell::lstm || call.c_n;
+  const bool one_direction = !spec.bidirectional;  // the reverse direction begins with the last step
   // A call that updates its state in place must not begin alone: if there were no memory for its second half, the old
   // state would no longer exist.
   const bool in_place = call.h_0 == call.h_n;
-  const bool begins_alone = plan.threads() > 1 && one_direction && stores_state && !in_place && !lease.is_awake();
-  if (!begins_alone) return execute(net, call, plan, lease, stats);
-  const Call<T> rest = start_alone(net, call, lease, stats);
-  if (rest.steps > 0) execute(net, rest, plan, lease, stats);
+  return one_direction && stores_state && !in_place && !lease.is_awake();
 }
 
 template <class T>
-void forward_ragged(const PackedNetwork<T>& net, const Call<T>& call, const Plan& plan, WorkerLease& lease,
-                    ExecutionStats* stats) {
-  const Extent e = extent(call);
+inline void forward_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
+                   WorkerLease& lease, ExecutionStats* stats) {
+  if (plan.threads() == 1 || !begins_alone(net.spec, call, lease)) {
+    return execute_equal(net, call, states, plan, lease, stats);
+  }
+  const Call<T> rest = start_alone(net, call, lease, stats);
+  if (rest.steps > 0) execute_equal<T>(net, rest, nullptr, plan, lease, stats);
+}
+
+template <class T>
+void forward_ragged(const PackedNetwork<T>& net, const Call<T>& call, const Extent& e, const Plan& plan,
+                    WorkerLease& lease, ExecutionStats* stats) {
   if (e.total < e.longest * call.rows) {
     const Ragged ragged(call, e.longest, plan.row_parts);
-    return execute(net, call, plan, lease, stats, &ragged);
+    return execute<T>(net, call, nullptr, plan, lease, stats, &ragged);
   }
   for (std::int64_t row = 0; call.layout == Layout::padded && row < call.rows; ++row) {
     fill_padding(call, net.spec.output_size(), row);
   }
   if (e.total == 0) return copy_state(net.spec, call);
-  forward_equal(net, without_lengths(call, e.longest), plan, lease, stats);
+  forward_equal<T>(net, without_lengths(call, e.longest), nullptr, plan, lease, stats);
+}
+
+template <class T>
+inline void forward_with(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent, const StateArrays<T>* states,
+                  const Plan& plan, WorkerLease& lease, ExecutionStats* stats) {
+  call.lengths ? forward_ragged(net, call, extent, plan, lease, stats)
+               : forward_equal(net, call, states, plan, lease, stats);
 }
 
 }  // namespace
 
 template <class T>
-void forward(const PackedNetwork<T>& net, const Call<T>& call, const Plan& wanted, ExecutionStats* stats) {
+void forward(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent, const StateArrays<T>* states,
+             const Plan& wanted, ExecutionStats* stats) {
   if (call.steps == 0 || call.rows == 0) return copy_state(net.spec, call);
   WorkerLease lease(wanted.threads() - 1);
-  const bool busy = lease.size() + 1 < wanted.threads();
-  const Plan fewer = busy ? make_plan(net, call, lease.size() + 1) : Plan{};
-  const Plan& plan = busy ? fewer : wanted;
-  call.lengths ? forward_ragged(net, call, plan, lease, stats) : forward_equal(net, call, plan, lease, stats);
+  if (lease.size() + 1 == wanted.threads()) {
+    return forward_with(net, call, extent, states, wanted, lease, stats);
+  }
+  const Plan fewer = make_plan(net, call, extent, lease.size() + 1, true);
+  forward_with(net, call, extent, states, fewer, lease, stats);
 }
 
-template void forward<float>(const PackedNetwork<float>&, const Call<float>&, const Plan&, ExecutionStats*);
-template void forward<double>(const PackedNetwork<double>&, const Call<double>&, const Plan&, ExecutionStats*);
+template void forward<float>(const PackedNetwork<float>&, const Call<float>&, const Extent&, const StateArrays<float>*,
+                             const Plan&, ExecutionStats*);
+template void forward<double>(const PackedNetwork<double>&, const Call<double>&, const Extent&,
+                              const StateArrays<double>*, const Plan&, ExecutionStats*);
 
 }  // namespace gatecell

@@ -5,7 +5,6 @@
 
 #include "runtime/cpu_count.h"
 #include "schedule/cost.h"
-#include "schedule/ragged.h"
 #include "schedule/thread_pool.h"
 
 namespace gatecell {
@@ -46,30 +45,40 @@ void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64
 
 // Completes a plan that has its splits: adds the blocking, the step kernel and the prediction.
 template <class T>
-Plan complete_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, Plan plan) {
+void complete_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, Plan& plan) {
   choose_blocking(net, steps, rows, plan);
   plan.fused = choose_fused(net, steps, plan.group_rows, plan.hidden_parts);
-  plan.seconds = cost(net, steps, rows, plan).seconds;
-  return plan;
+  plan.seconds = predict_seconds(net, steps, rows, plan);
 }
 
-// Whether this thread makes a long series of calls, one right after the other. Waking a worker does not pay for one
-// short call. It pays for a series, because the worker stays awake between the calls. Sums the seconds of the series.
-bool is_in_loop(double seconds) {
+// The calls that a thread makes one right after the other. Waking a worker does not pay for one short call. It pays for
+// a long series, because the worker stays awake between the calls.
+class CallSeries {
+ public:
+  // Whether the next call continues a long series, if it begins now.
+  bool is_long() const { return seconds_ + last_seconds_ > kLong && goes_on(Clock::now()); }
+  void record(double seconds) {
+    const Clock::time_point now = Clock::now();
+    seconds_ = goes_on(now) ? seconds_ + last_seconds_ : 0;
+    last_ = now;
+    last_seconds_ = seconds;
+  }
+
+ private:
   using Clock = std::chrono::steady_clock;
-  constexpr double kGap = 20e-6, kLong = 500e-6;  // a worker sleeps after 30 us
-  thread_local Clock::time_point last;
-  thread_local double last_seconds = 0, series = 0;
-  const Clock::time_point now = Clock::now();
-  const double since = std::chrono::duration<double>(now - last).count();
-  series = since < 2 * last_seconds + kGap ? series + last_seconds : 0;
-  last = now;
-  last_seconds = seconds;
-  return series > kLong;
-}
+  static constexpr double kGap = 20e-6, kLong = 500e-6;  // a worker sleeps after 30 us
 
-bool is_worth_threads(double seconds) {
-  return seconds > kWorthThreads || (seconds > kWorthAwake && (is_in_loop(seconds) || thread_pool_is_awake()));
+  bool goes_on(Clock::time_point now) const {
+    return std::chrono::duration<double>(now - last_).count() < 2 * last_seconds_ + kGap;
+  }
+
+  Clock::time_point last_;                 // when the last call began
+  double last_seconds_ = 0, seconds_ = 0;  // of the last call, and of the series without it
+};
+
+CallSeries& series_of_thread() {
+  thread_local CallSeries series;
+  return series;
 }
 
 // The plan with the fastest split among at most `threads` threads, or `best` if no split is faster.
@@ -82,7 +91,7 @@ Plan choose_split(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
     plan.layer_parts = static_cast<int>(layers);
     plan.hidden_parts = static_cast<int>(hidden);
     if (plan.threads() == 1) return;
-    plan = complete_plan(net, steps, rows, plan);
+    complete_plan(net, steps, rows, plan);
     plan.seconds += kStartSeconds;
     const bool waits_often = hidden > 1 || layers > 1;
     if (plan.seconds * (waits_often ? kBarrierRisk : 1) < best.seconds) best = plan;
@@ -115,20 +124,22 @@ bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
 }
 
 template <class T>
-Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads) {
-  if (steps < 1 || rows < 1) return {};
-  const Plan alone = complete_plan(net, steps, rows, {});
-  if (num_threads < 2 || !is_worth_threads(alone.seconds)) return alone;
-  const Plan plan = choose_split(net, steps, rows, num_threads, alone);
+Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads, bool in_loop) {
+  Plan plan;
+  if (steps < 1 || rows < 1) return plan;
+  complete_plan(net, steps, rows, plan);
+  if (num_threads < 2 || plan.seconds <= (in_loop ? kWorthAwake : kWorthThreads)) return plan;
+  const Plan alone = plan;
+  plan = choose_split(net, steps, rows, num_threads, alone);
   const int cpus = plan.threads() > 1 ? usable_cpus() : num_threads;  // this asks the system, so only if it matters
-  return cpus < num_threads ? choose_split(net, steps, rows, cpus, alone) : plan;
+  if (cpus < num_threads) plan = choose_split(net, steps, rows, cpus, alone);
+  return plan;
 }
 
 template <class T>
-Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, int num_threads) {
-  if (!call.lengths) return make_plan(net, call.steps, call.rows, num_threads);
+Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, const Extent& e, int num_threads, bool in_loop) {
+  if (!call.lengths) return make_plan(net, call.steps, call.rows, num_threads, in_loop);
   constexpr double kZeroByte = 1 / 10e9;
-  const Extent e = extent(call);
   const bool padded = call.layout == Layout::padded;
   const double zeros = padded ? static_cast<double>((call.steps * call.rows - e.total) * net.spec.output_size()) : 0;
   const double padding_seconds = zeros * sizeof(T) * kZeroByte;
@@ -137,14 +148,28 @@ Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, int num_threads
     plan.seconds = padding_seconds;
     return plan;
   }
-  Plan plan = make_plan(net, e.longest, (e.total + e.longest / 2) / e.longest, num_threads);
+  Plan plan = make_plan(net, e.longest, (e.total + e.longest / 2) / e.longest, num_threads, in_loop);
   if (plan.layer_parts > 1 && call.rows > kGroupRows) {  // layers can only be split if all rows are one group
-    plan = make_plan(net, e.longest, kGroupRows + 1, num_threads);
+    plan = make_plan(net, e.longest, kGroupRows + 1, num_threads, in_loop);
   }
   choose_blocking(net, e.longest, call.rows, plan);
   plan.seconds += padding_seconds;
   return plan;
 }
+
+template <class T>
+Plan plan_next_call(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent, int num_threads,
+                    double& loop_seconds) {
+  Plan plan = make_plan(net, call, extent, num_threads, false);
+  loop_seconds = 0;
+  if (num_threads > 1 && plan.threads() == 1 && plan.seconds > kWorthAwake && plan.seconds <= kWorthThreads) {
+    loop_seconds = plan.seconds;
+    if (series_of_thread().is_long() || thread_pool_is_awake()) plan = make_plan(net, call, extent, num_threads, true);
+  }
+  return plan;
+}
+
+void record_call(double seconds) { series_of_thread().record(seconds); }
 
 template <class T>
 Forecast forecast(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
@@ -171,10 +196,12 @@ Forecast forecast(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
   return result;
 }
 
-template Plan make_plan<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, int);
-template Plan make_plan<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, int);
-template Plan make_plan<float>(const PackedNetwork<float>&, const Call<float>&, int);
-template Plan make_plan<double>(const PackedNetwork<double>&, const Call<double>&, int);
+template Plan make_plan<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, int, bool);
+template Plan make_plan<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, int, bool);
+template Plan make_plan<float>(const PackedNetwork<float>&, const Call<float>&, const Extent&, int, bool);
+template Plan make_plan<double>(const PackedNetwork<double>&, const Call<double>&, const Extent&, int, bool);
+template Plan plan_next_call<float>(const PackedNetwork<float>&, const Call<float>&, const Extent&, int, double&);
+template Plan plan_next_call<double>(const PackedNetwork<double>&, const Call<double>&, const Extent&, int, double&);
 template bool choose_fused<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, int);
 template bool choose_fused<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, int);
 template Forecast forecast<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, const Plan&);

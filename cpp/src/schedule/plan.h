@@ -9,14 +9,25 @@
 
 namespace gatecell {
 
-// The fastest plan with at most num_threads threads.
+// The fastest plan with at most num_threads threads. in_loop is explained at Network::plan().
 template <class T>
-Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads);
+Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads,
+               bool in_loop = false);
 
 // The fastest plan for a call that may have lengths. The splits suit the average number of active rows; the groups have
-// room for all rows.
+// room for all rows. Without lengths the extent is not used.
 template <class T>
-Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, int num_threads);
+Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent, int num_threads,
+               bool in_loop = false);
+
+// The plan of a call that this thread is about to make. Finds out whether the call is in a loop. If that matters for
+// calls of this duration, sets loop_seconds, which record_call() needs when the call runs; otherwise 0.
+template <class T>
+Plan plan_next_call(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent, int num_threads,
+                    double& loop_seconds);
+
+// Records that this thread makes a call now, of this duration on one thread.
+void record_call(double seconds);
 
 // Whether the step kernel should be fused, for a chunk of these numbers of steps and rows.
 template <class T>

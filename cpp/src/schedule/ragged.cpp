@@ -9,7 +9,7 @@ namespace gatecell {
 
 template <class T>
 Extent extent(const Call<T>& call) {
-  if (!call.lengths || call.rows == 0) return {call.steps, call.steps * call.rows};
+  if (!call.lengths || call.rows == 0) return {};
   const std::int64_t* const end = call.lengths + call.rows;
   return {*std::max_element(call.lengths, end), std::accumulate(call.lengths, end, std::int64_t{0})};
 }

@@ -12,10 +12,7 @@
 
 namespace gatecell {
 
-// The numbers of steps of a call.
-struct Extent {
-  std::int64_t longest = 0, total = 0;  // of the longest row, of all rows together
-};
+// The extent of a call with lengths. Without lengths it is zero.
 template <class T>
 Extent extent(const Call<T>& call);
 

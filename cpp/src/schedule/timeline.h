@@ -11,7 +11,7 @@ class Timeline {
  public:
   // For rows of equal length.
   Timeline(std::ptrdiff_t rows, std::ptrdiff_t steps, std::ptrdiff_t chunk)
-      : rows_(rows), steps_(steps), chunk_(chunk), chunks_((steps - 1) / chunk + 1) {}
+      : rows_(rows), steps_(steps), chunk_(chunk), chunks_(steps <= chunk ? 1 : (steps - 1) / chunk + 1) {}
 
   // For rows of different lengths: the `rows` rows from place `first` on, longest first. As rows end, a chunk takes
   // more steps: the active rows of all its steps together are at most chunk * rows. offsets and chunk_starts are arrays

@@ -4,11 +4,9 @@
 
 namespace gatecell {
 
-WorkerLease::WorkerLease(int wanted) {
-  if (wanted > 0) size_ = ThreadPool::instance().lease(wanted, first_);
-}
+void WorkerLease::lease(int wanted) { size_ = ThreadPool::instance().lease(wanted, first_); }
 
-WorkerLease::~WorkerLease() {
+void WorkerLease::release() {
   for (Worker* worker = first_; worker;) {
     Worker* const next = worker->next();  // read first: after release() another caller may lease the worker
     worker->release();

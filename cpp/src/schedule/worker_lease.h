@@ -13,8 +13,12 @@ class WorkerLease {
  public:
   // Leases up to `wanted` idle workers. If these are too few, starts threads, as long as there are more usable CPUs
   // than threads.
-  explicit WorkerLease(int wanted);
-  ~WorkerLease();
+  explicit WorkerLease(int wanted) {
+    if (wanted > 0) lease(wanted);
+  }
+  ~WorkerLease() {
+    if (first_) release();
+  }
   WorkerLease(const WorkerLease&) = delete;
   WorkerLease& operator=(const WorkerLease&) = delete;
 
@@ -32,6 +36,8 @@ class WorkerLease {
   void run(int shares, void (*job)(void* context, int share), void* context);
 
  private:
+  void lease(int wanted);
+  void release();
   template <class F>
   bool all_of_workers(const F& f) const;
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._base.arrays import Floats, cast, check_out, contiguous
 from .._base.checks import check_bool, check_int
 from .._base.spec import Spec
-from .._core import call
+from .._core import call_first
 from .._streams.stream import Stream
 from .._streams.streamable import Streamable
 from .network import Network
@@ -79,11 +79,7 @@ class Layer(Network, Streamable, Generic[State]):
         If T or B is 0, y is empty and the state does not change.
         Raises ValueError and TypeError for arrays that do not fit, RuntimeError without weights.
         """
-        core = self._core if self._core is not None else self._loaded()
-        if out is None and lengths is None:
-            result: Any = call(core, x, hx, self.batch_first, self.num_threads)
-            if result is not NotImplemented:
-                return result  # type: ignore[no-any-return]
+        core = self._loaded()
         if is_packed(x):
             if out is not None or lengths is not None:
                 raise TypeError(f"a packed sequence takes no {'out' if lengths is None else 'lengths'}")
@@ -112,6 +108,8 @@ class Layer(Network, Streamable, Generic[State]):
             y, h_n, c_n = y[:, 0], h_n[:, 0], None if c_n is None else c_n[:, 0]
         return y if out is None else out, self._hidden(h_n, c_n)
 
+    if not TYPE_CHECKING:
+        __call__ = call_first(__call__)  # plain arrays go straight to the core, without the Python code above
     forward = __call__
 
     def _packed(self, core: Any, x: PackedSequence, hx: Any) -> tuple[PackedSequence, State]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._base.arrays import Floats, cast, check_out, float32_or_float64
-from .._core import Stream32, Stream64, step
+from .._base.arrays import Floats, adjacent, cast, check_out, float32_or_float64
+from .._core import Stream32, Stream64, step, step_first
 from .rows import rows_of_flags, rows_of_numbers
 from .streamable import Streamable
 
@@ -33,13 +33,30 @@ class Stream:
         """Compute one time step. x is (B, input_size), or (input_size) for one row. y has the same number of axes.
 
         out: an array for y that does not overlap x. The step writes y into it and returns it. Then no other array is
-        made, unless x is not a C-contiguous array of the network's dtype, out is not C-contiguous, or the step is so
-        long (50 us) that it is split among threads.
+        made, unless x is not a C-contiguous array of the network's dtype, or out is not C-contiguous.
         Raises ValueError and TypeError for arrays that do not fit, RuntimeError while another thread uses the stream.
         After an error the state has not changed.
         """
-        result: Any = step(self._core, x, out)
-        return self._step(x, out) if result is NotImplemented else result
+        net = self._net
+        array = float32_or_float64(x, net.dtype, "input")
+        expected = (self.batch_size, net.input_size)
+        if array.shape != expected and (self.batch_size > 1 or array.shape != expected[1:]):
+            one = f" or ({net.input_size},)" if self.batch_size == 1 else ""
+            raise ValueError(f"expected input {expected}{one}, got {array.shape}")
+        if array is not x:
+            result: Any = step(self._core, array, out)
+            if result is not NotImplemented:
+                return result  # type: ignore[no-any-return]
+        array = adjacent(cast(array, net.dtype))
+        if out is not None:
+            check_out(out, net.dtype, (*array.shape[:-1], net._spec.output_size), [array])
+        lead = (None,) * (3 - array.ndim)  # the axis T, and B if x has none
+        with self._core:
+            y = self._core.run(array[lead], None if out is None else out[lead], False)
+        return out if out is not None else y[(0,) * len(lead)]
+
+    if not TYPE_CHECKING:
+        step = step_first(step)  # plain arrays go straight to the core, without the Python code above
 
     def run(self, x: ArrayLike) -> tuple[Floats, Any]:
         """Compute T time steps. x and the results y, h_n or y, (h_n, c_n) are those of a call of the network.
@@ -47,12 +64,18 @@ class Stream:
         Raises the errors of the network and of `step`. After an error the state has not changed.
         """
         array = self._net._input(x)
-        rows = array.shape[self._net._axes.index("B")] if array.ndim == 3 else 1
+        batched = array.ndim == 3
+        rows = array.shape[self._net._axes.index("B")] if batched else 1
         if rows != self.batch_size:
             raise ValueError(
                 f"expected input for {self.batch_size} rows, got {rows} in an array of shape {array.shape}"
             )
-        return self._advance(array, None)
+        with self._core:
+            y = self._core.run(array if batched else array[:, None], None, batched and self._net.batch_first)
+            h, c = self._core.get_state()
+        if not batched:
+            y, h, c = y[:, 0], h[:, 0], None if c is None else c[:, 0]
+        return y, h if c is None else (h, c)
 
     def reset(self, rows: Any = None, *, done: Any = None) -> None:
         """Set the state of some rows to zeros, or that of all rows if neither argument is passed.
@@ -81,7 +104,8 @@ class Stream:
         It may be assigned. For one row the arrays need no axis B.
         """
         with self._core:
-            return self._state()
+            h, c = self._core.get_state()
+        return h if c is None else (h, c)
 
     @state.setter
     def state(self, hx: Any) -> None:
@@ -106,46 +130,6 @@ class Stream:
 
     def __repr__(self) -> str:
         return f"Stream({self._net!r}, batch_size={self.batch_size})"
-
-    def _step(self, x: ArrayLike, out: Floats | None) -> Floats:
-        """A step that does not take the fast path, for example a long step, or one with a list as x.
-
-        Here arguments that do not fit, and a stream in use, cause an error.
-        """
-        net = self._net
-        array = float32_or_float64(x, net.dtype, "input")
-        expected = (self.batch_size, net.input_size)
-        if array.shape != expected and (self.batch_size > 1 or array.shape != expected[1:]):
-            one = f" or ({net.input_size},)" if self.batch_size == 1 else ""
-            raise ValueError(f"expected input {expected}{one}, got {array.shape}")
-        if array is not x:
-            result: Any = step(self._core, array, out)
-            if result is not NotImplemented:
-                return result  # type: ignore[no-any-return]
-        array = cast(array, net.dtype)
-        time = 1 if net.batch_first and array.ndim == 2 else 0
-        if out is not None:
-            check_out(out, net.dtype, (*array.shape[:-1], net._spec.output_size), [array])
-        y, _ = self._advance(np.expand_dims(array, time), None if out is None else np.expand_dims(out, time))
-        return y.squeeze(time) if out is None else out
-
-    def _advance(self, x: Floats, out: Floats | None) -> tuple[Floats, Any]:
-        """Call the network with the current state, and store its final state. Returns the results of the call."""
-        with self._core:
-            hx = self._state()
-            if x.ndim == 2:
-                hx = tuple(array[:, 0] for array in hx) if isinstance(hx, tuple) else hx[:, 0]
-            y, hidden = self._net(x, hx, out=out)
-            h, c = hidden if isinstance(hidden, tuple) else (hidden, None)
-            if x.ndim == 2:
-                h, c = h[:, None], None if c is None else c[:, None]
-            self._core.set_state(h, c)
-        return y, hidden
-
-    def _state(self) -> Any:
-        """A copy of the state. The caller is inside `with self._core`."""
-        h, c = self._core.get_state()
-        return h if c is None else (h, c)
 
 
 def check_count(name: str, value: Any) -> int:

@@ -6,10 +6,15 @@ counts right.
 
 from __future__ import annotations
 
+import copy
 import ctypes
+import inspect
+import pickle
+import pydoc
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,7 +91,8 @@ def test_reference_counts_stay_the_same() -> None:
     hx = (h, h)
 
     def counts() -> list[int]:
-        return [sys.getrefcount(value) for value in (np.dtype(np.float32), x, h, hx, net._core)]
+        values = (np.dtype(np.float32), x, h, hx, net._core, net, gatecell.LSTM.__call__, NotImplemented)
+        return [sys.getrefcount(value) for value in values]
 
     before = counts()
     for _ in range(1000):
@@ -94,7 +100,86 @@ def test_reference_counts_stay_the_same() -> None:
         _core.call(net._core, x, None, False, 1)
         _core.call(net._core, x, h, False, 1)
         _core.call(net._core, x[:, ::2], None, False, 1)
+        net(x, hx)
+        net(x, hx=hx)
+        net.forward(x)
+        net(x[:, ::2])
     assert counts() == before
+
+
+METHODS = [gatecell.LSTM.__call__, gatecell.LSTM.forward, gatecell.Stream.step]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=["call", "forward", "step"])
+def test_methods_that_the_core_tries_first_look_like_functions(method: Any) -> None:
+    function = method.__wrapped__
+    assert inspect.isfunction(function)
+    for name in ("__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__"):
+        assert getattr(method, name) == getattr(function, name)
+    assert inspect.signature(method) == inspect.signature(function)
+    assert inspect.getsource(method) == inspect.getsource(function)
+    assert inspect.isroutine(method)
+    assert function.__doc__.split("\n")[0] in pydoc.render_doc(method)
+    assert pickle.loads(pickle.dumps(method)) is copy.deepcopy(method) is method
+    with pytest.raises(AttributeError, match="nothing"):
+        method.nothing  # noqa: B018
+    with pytest.raises(TypeError):
+        type(method)()
+
+
+def test_all_ways_to_call_a_layer_are_the_same() -> None:
+    net, x, h = lstm()
+    hx = (h, h)
+    wanted = leaves(_core.call(net._core, x, hx, False, 1))
+
+    class Child(gatecell.LSTM):
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            return super().forward(*args, **kwargs)
+
+    child = Child(4, 8)
+    child.load_state_dict(net.state_dict())
+    assert str(inspect.signature(net)).startswith("(x: 'ArrayLike | PackedSequence', hx: 'Any' = None, *, lengths")
+    assert inspect.signature(net.forward) == inspect.signature(net)
+    bound = pickle.loads(pickle.dumps(net.forward))
+    calls = [net, net.forward, net.__call__, bound, child, child.forward, partial(gatecell.LSTM.__call__, net)]
+    for call in calls:
+        for result in (call(x, hx), call(x, hx=hx), call(x=x, hx=hx), call(*[x, hx], **{}), call(x, list(hx))):
+            for got, expected in zip(leaves(result), wanted, strict=True):
+                np.testing.assert_array_equal(got, expected)
+        for result in (call(x), call(x, None), call(x.tolist())):
+            np.testing.assert_array_equal(leaves(result)[0], net(x, lengths=[3, 3])[0])
+        for wrong in ((), (x, hx, None)):
+            with pytest.raises(TypeError, match="positional argument"):
+                call(*wrong)
+        with pytest.raises(TypeError, match="unexpected keyword argument 'h'"):
+            call(x, h=hx)
+    with pytest.raises(AttributeError, match="'int' object has no attribute"):
+        gatecell.LSTM.__call__(5, x)  # type: ignore[call-overload]
+    with pytest.raises(RuntimeError, match="LSTM has no weights yet"):
+        gatecell.LSTM(4, 8)(x)
+    net.num_threads = 2**40  # the core takes no such number
+    with pytest.raises(TypeError):
+        net(x)
+
+
+def test_all_ways_to_take_a_step_are_the_same() -> None:
+    net, x, _ = lstm()
+    wanted = net(x)[0][0]
+    out = np.empty_like(wanted)
+    for take in (
+        lambda stream: stream.step(x[0]),
+        lambda stream: stream.step(x[0], None),
+        lambda stream: stream.step(x[0], out),
+        lambda stream: stream.step(x[0], out=out),
+        lambda stream: stream.step(x=x[0], out=out),
+        lambda stream: gatecell.Stream.step(stream, x[0]),
+        lambda stream: pickle.loads(pickle.dumps(stream.step))(x[0]),
+        lambda stream: stream.step(x[0].tolist(), out),
+    ):
+        np.testing.assert_array_equal(take(net.stream(2)), wanted)
+    assert net.stream(2).step(x[0], out=out) is out
+    with pytest.raises(TypeError, match="unexpected keyword argument 'o'"):
+        net.stream(2).step(x[0], o=out)  # type: ignore[call-arg]
 
 
 def test_tensors_take_the_fast_path() -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import gatecell
+from helpers.fresh_process import run_script
 from helpers.stream_cases import NETWORKS, assert_same, inputs, network, start_inside, states, whole
 
 
@@ -53,13 +54,21 @@ def test_one_row_may_come_without_its_axis(name: str, batch_first: bool, isa: st
 
 
 @pytest.mark.usefixtures("two_cpus")
-def test_long_steps_use_threads_and_keep_the_bits() -> None:
-    net = gatecell.from_torch(torch.nn.GRU(256, 512), num_threads=2)
-    assert net.plan(1, 64).seconds > 50e-6
-    x = inputs(net, 64, 3)
-    stream = net.stream(64)
-    y = np.stack([stream.step(step) for step in x])
-    np.testing.assert_array_equal(y, net(x)[0], strict=True)
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize(("kind", "layers"), [(torch.nn.GRU, 1), (torch.nn.LSTM, 2)])
+def test_long_steps_and_chunks_use_threads_and_keep_the_bits(kind: Any, layers: int, batch_first: bool) -> None:
+    net = gatecell.from_torch(kind(256, 512, layers, batch_first=batch_first), num_threads=2)
+    assert net.plan(1, 64).threads == 2
+    x, hx = inputs(net, 64, 6), states(net, 64)
+    time = int(batch_first)
+    y, hidden = net(x.swapaxes(0, time), hx)
+    stream = net.stream(64, hx)
+    fed = [stream.step(x[0]), stream.step(x[1], out=np.empty_like(x[1], shape=(64, 512)))]
+    chunk, after = stream.run(x[2:].swapaxes(0, time))
+    assert chunk.flags.c_contiguous
+    np.testing.assert_array_equal(np.stack([*fed, *chunk.swapaxes(0, time)]), y.swapaxes(0, time), strict=True)
+    assert_same(after, hidden)
+    assert_same(stream.state, hidden)
 
 
 def test_state_is_a_copy_and_can_be_set() -> None:
@@ -138,11 +147,12 @@ def test_nan_stays_in_its_row() -> None:
         np.testing.assert_array_equal(y[[0, 2]], expected[[0, 2]])
 
 
-@pytest.mark.parametrize("hidden_size", [256, 1024])  # a short step, and a step that releases the GIL
-def test_a_step_into_out_makes_no_array(hidden_size: int) -> None:
-    net = gatecell.from_torch(torch.nn.LSTM(5, hidden_size), num_threads=1)
-    x, out = inputs(net, 1)[0], np.empty((1, hidden_size), np.float32)
-    stream = net.stream()
+# A short step, a step that releases the GIL, and a step that is worth two threads.
+@pytest.mark.parametrize(("hidden_size", "rows", "num_threads"), [(256, 1, 1), (1024, 1, 1), (512, 64, 2)])
+def test_a_step_into_out_makes_no_array(hidden_size: int, rows: int, num_threads: int) -> None:
+    net = gatecell.from_torch(torch.nn.LSTM(5, hidden_size), num_threads=num_threads)
+    x, out = inputs(net, rows)[0], np.empty((rows, hidden_size), np.float32)
+    stream = net.stream(rows)
     stream.step(x, out)
     tracemalloc.start()
     try:
@@ -235,6 +245,34 @@ def test_a_class_with_its_own_forward_cannot_stream() -> None:
     plain.load_state_dict({**net.state_dict(), "h0": np.ones(7)})
     x = inputs(plain, 1)
     np.testing.assert_array_equal(np.stack([plain.stream().step(x[0])]), plain(x[:1])[0])
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_out_of_memory_leaves_the_state(num_threads: int) -> None:
+    """The scratch memory of a chunk, 4 MB of pre-activations for each thread, does not fit."""
+    run_script(f"""
+import resource, numpy as np, gatecell
+net = gatecell.LSTM(1024, 1024, num_threads={num_threads})
+net.load_state_dict({{name: np.full(shape, 1e-3, "float32") for name, shape in net._shapes().items()}})
+hx = tuple(np.full((1, 96, 1024), value, "float32") for value in (0.25, 0.5))
+stream = net.stream(96, hx)
+x, out = np.ones((8, 96, 1024), "float32"), np.empty((8, 96, 1024), "float32")
+used = int(open("/proc/self/statm").read().split()[0]) * 4096
+limit = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (used + (3 << 20), limit[1]))
+try:
+    stream._core.run(x, out, False)
+except MemoryError:
+    failed = True
+resource.setrlimit(resource.RLIMIT_AS, limit)
+assert failed
+for part, wanted in zip(stream.state, hx):
+    assert np.array_equal(part, wanted)
+y, after = stream.run(x)
+wanted, hidden = net(x, hx)
+assert np.array_equal(y, wanted)
+assert np.array_equal(after[1], hidden[1])
+""")
 
 
 def test_two_threads_in_one_stream_is_an_error() -> None:
