@@ -6,11 +6,8 @@
 
 #include <exception>
 
+#include "constants.h"
 #include "gatecell/network.h"
-
-// A predicted duration in seconds. Only longer calls release the GIL, because getting it back can take 5 ms if another
-// Python thread is busy.
-constexpr double kReleaseGil = 50e-6;
 
 // Runs f() without the GIL. While the interpreter shuts down, PyEval_RestoreThread ends the thread by unwinding (before
 // Python 3.14). Unwinding would run destructors that drop references without the GIL. So the thread stops here instead,
@@ -35,7 +32,7 @@ void without_gil(const F& f) {
 // Runs f(), which is predicted to take this time.
 template <class F>
 void run_for(double seconds, const F& f) {
-  seconds < kReleaseGil ? f() : without_gil(f);
+  seconds < gatecell::kReleaseGil ? f() : without_gil(f);
 }
 
 template <class T>

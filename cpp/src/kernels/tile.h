@@ -5,6 +5,7 @@
 // the FMA units (4 cycles latency each) enough independent chains.
 #pragma once
 
+#include "constants.h"
 #include "weight.h"
 
 namespace gatecell {
@@ -67,8 +68,7 @@ struct TileIndex {
   std::ptrdiff_t tile, tiles, blocks;
 };
 
-// The number of tiles that prefetch the next panel, and the weights that each of them prefetches per k.
-constexpr std::ptrdiff_t kFetchingTiles = 4;
+// The weights that each of the fetching tiles prefetches per k.
 template <class T, int J, int G>
 constexpr std::ptrdiff_t kAheadStep = J * G * kLanes<T> / kFetchingTiles;
 
@@ -98,13 +98,12 @@ GATECELL_INLINE void accumulate(const typename Weight::Storage* panels, std::ptr
 
 // Adds the products of one block of a matrix, by accumulate(). The first tile of rows reads a panel from any cache or
 // from memory; the next tiles find it in the L2 cache. If the matrix is far larger than the L2 cache, the first tiles
-// together prefetch the next panel, so that no tile waits for it. This saves 8 % at H = 1024 with 32 rows. With few
-// tiles or a small matrix it would cost as much as it saves.
+// together prefetch the next panel, so that no tile waits for it.
 template <class Weight, class T, int J, int G, int R>
 GATECELL_INLINE void accumulate_block(const Panels& matrix, std::ptrdiff_t depth, std::ptrdiff_t block, TileIndex tile,
                                       const RowPointers<T, R>& x, Packet<T> (&sum)[J][G][R]) {
   using Storage = typename Weight::Storage;
-  constexpr std::ptrdiff_t far_size = (std::ptrdiff_t{8} << 20) / sizeof(Storage);
+  constexpr std::ptrdiff_t far_size = kFarMatrixBytes / static_cast<std::ptrdiff_t>(sizeof(Storage));
   const std::ptrdiff_t stride = depth * G * kLanes<T>;
   const Storage* panels = static_cast<const Storage*>(matrix.weights) + block * stride;
   if constexpr (R > 2) {

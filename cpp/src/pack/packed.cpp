@@ -146,6 +146,7 @@ PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeight
       is_extended(extended(s)),
       barriers_per_step(gatecell::barriers_per_step(s)),
       isa(i),
+      rates(info(i).rates),
       weight_type(type),
       kernels(select_kernels<T>(i).weight_types[static_cast<int>(type)]),
       cell(kernels.cells[static_cast<int>(cell_kernel(s))]) {

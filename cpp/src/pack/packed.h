@@ -4,6 +4,7 @@
 #include "gatecell/network.h"
 #include "kernels/table.h"
 #include "pack/panels.h"
+#include "runtime/instruction_sets.h"
 #include "runtime/memory.h"
 
 namespace gatecell {
@@ -59,6 +60,7 @@ struct PackedNetwork {
   bool is_extended;
   int barriers_per_step;
   Isa isa;
+  const Rates& rates;  // of the instruction set
   WeightType weight_type;
   const WeightKernels<T>& kernels;
   CellKernels<T> cell;

@@ -7,13 +7,10 @@
 #include <memory>
 #include <new>
 
+#include "constants.h"
 #include "runtime/system.h"
 
 namespace gatecell {
-
-constexpr std::size_t kCacheLine = 64;
-constexpr std::size_t kPage = 4096;
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 // Frees an allocation: memory of the heap, or a mapping.
 struct AllocationDeleter {

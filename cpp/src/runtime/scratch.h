@@ -37,7 +37,6 @@ class Scratch {
     thread_local ThreadMemory kept;
     return kept;
   }
-  static constexpr std::size_t kLargestKept = std::size_t{8} << 20;
   Allocation own_;
 };
 

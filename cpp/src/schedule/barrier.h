@@ -3,11 +3,12 @@
 
 #include <chrono>
 
+#include "constants.h"
 #include "runtime/wait_counter.h"
 
 namespace gatecell {
 
-inline constexpr std::chrono::microseconds kBarrierSpin{50};
+inline constexpr std::chrono::microseconds kBarrierSpin{kBarrierSpinMicroseconds};
 
 class Barrier {
  public:

@@ -3,35 +3,25 @@
 #include <algorithm>
 #include <cmath>
 
-#include "runtime/instruction_sets.h"
 #include "schedule/round_trip.h"
 
 namespace gatecell {
 namespace {
 
-constexpr double kMemoryByte = 1 / 30e9;  // from memory
-// The bytes of weights that stay in caches of 48 KB, 1 MB and 32 MB while each step reads them again.
-constexpr double kL1 = 40 * 1024, kL2 = 768 * 1024, kL3 = 28e6;
-constexpr double kOverlap = 0.7;            // the fraction of the shorter time that is hidden behind the longer one
-constexpr double kFlopsPerActivation = 40;  // for the activation of a gate and its use in the new state
-constexpr double kStepSeconds = 30e-9;      // for the calls of a step
-constexpr double kLayerSeconds = 1e-6;      // for the barrier of two threads at the end of a layer
-constexpr double kTaskSeconds = 300e-9;     // for the first step of a chunk, when the weights are in no near cache
-
 double read_seconds(const Rates& rate, double bytes, bool in_caches) {
-  const double l1 = std::min(bytes, kL1), l2 = std::min(bytes, kL2) - l1, rest = bytes - l2 - l1;
-  return l1 * rate.l1_byte + l2 * rate.l2_byte + rest * (in_caches ? rate.l3_byte : kMemoryByte);
+  const double l1 = std::min(bytes, kL1Bytes), l2 = std::min(bytes, kL2Bytes) - l1, rest = bytes - l2 - l1;
+  return l1 * rate.l1_byte + l2 * rate.l2_byte + rest * (in_caches ? rate.l3_byte : kMemoryByteSeconds);
 }
 
 double overlap(double a, double b) { return std::max(a, b) + (1 - kOverlap) * std::min(a, b); }
 
 // A counter and then the new h must reach the other core. Threads also do not arrive at the same moment.
-double barrier_seconds() { return 1.25 * counter_round_trip() + 40e-9; }
+double barrier_seconds() { return kRoundTripsPerBarrier * counter_round_trip() + kBarrierSeconds; }
 
 template <class T>
 inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
   const Spec& spec = net.spec;
-  const Rates& rate = info(net.isa).rates;
+  const Rates& rate = net.rates;
   const PackedDirection<T>& direction = net.directions.front();
   const auto direction_runs = static_cast<double>(net.directions.size());
   double share = 1;  // the largest share of the hidden units
@@ -50,7 +40,7 @@ inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps, std::i
   const double projecting = 2 * input * flop, stepping = (2 * recurrent + kFlopsPerActivation * pre_activations) * flop;
   const double step_weights = plan.fused ? input + recurrent : recurrent;
   const double total_bytes = step_weights * net.weight_bytes(), bytes = total_bytes * share;
-  const double reading = passes * read_seconds(rate, bytes, total_bytes <= kL3);
+  const double reading = passes * read_seconds(rate, bytes, total_bytes <= kL3Bytes);
   const double pre_activation_traffic =
       plan.fused ? 0 : 2 * pre_activations * share * static_cast<double>(share_rows) * sizeof(T) * rate.l2_byte;
   const double computed = plan.fused ? overlap(projecting + stepping, reading)
@@ -58,7 +48,10 @@ inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps, std::i
   const double waiting = plan.hidden_parts > 1 ? net.barriers_per_step * barrier_seconds() : 0;
 
   Cost total;
-  total.level = total_bytes > kL3 ? Limit::memory : bytes > kL2 ? Limit::l3 : bytes > kL1 ? Limit::l2 : Limit::l1;
+  total.level = total_bytes > kL3Bytes ? Limit::memory
+                : bytes > kL2Bytes     ? Limit::l3
+                : bytes > kL1Bytes     ? Limit::l2
+                                       : Limit::l1;
   double times = static_cast<double>(steps) * direction_runs;
   if (plan.direction_parts > 1) {
     times /= plan.direction_parts;

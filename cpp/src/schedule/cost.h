@@ -10,6 +10,7 @@
 //            per layer and chunk, and idle threads at the first and the last chunks.
 #pragma once
 
+#include "constants.h"
 #include "gatecell/network.h"
 #include "pack/packed.h"
 
@@ -29,9 +30,6 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
 // Cost::seconds alone, in fewer instructions. Every call needs it.
 template <class T>
 double predict_seconds(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan);
-
-// The largest group of rows. With more rows, each step passes over the weights once per group.
-constexpr std::int64_t kGroupRows = 48;
 
 // The cache lines that the hidden units of one row take. Hidden units are split in whole cache lines.
 template <class T>

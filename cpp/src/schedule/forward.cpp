@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "constants.h"
 #include "runtime/scratch.h"
 #include "schedule/call_executor.h"
 #include "schedule/layer_runs.h"
@@ -34,7 +35,7 @@ bool is_one_chunk(const Call<T>& call, const Plan& plan) {
 
 template <class T>
 inline void execute_chunk(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, bool fused,
-                   ExecutionStats* stats) {
+                          ExecutionStats* stats) {
   LayerRuns<T> runs(net, call.rows, call.steps);
   const Scratch scratch([&](BumpAllocator& allocator) { runs.lay_out(allocator, fused); });
   const auto direction_runs = static_cast<std::ptrdiff_t>(net.directions.size());
@@ -48,18 +49,17 @@ inline void execute_chunk(const PackedNetwork<T>& net, const Call<T>& call, cons
 
 // A call without lengths.
 template <class T>
-inline void execute_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
-                   WorkerLease& lease, ExecutionStats* stats) {
+inline void execute_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states,
+                          const Plan& plan, WorkerLease& lease, ExecutionStats* stats) {
   is_one_chunk(call, plan) ? execute_chunk(net, call, states, plan.fused, stats)
                            : execute(net, call, states, plan, lease, stats);
 }
 
 // The workers sleep, and take 10 to 90 us to wake. Until then the calling thread takes the first steps, a few at a
-// time, with the state in h_n and c_n. If one step takes more than 30 us, it takes none. Returns the call that is left
+// time, with the state in h_n and c_n. If one step is long, it takes none. Returns the call that is left
 // to do. The results have the same bits.
 template <class T>
 Call<T> start_alone(const PackedNetwork<T>& net, const Call<T>& call, WorkerLease& lease, ExecutionStats* stats) {
-  constexpr double kPieceSeconds = 10e-6, kLongStep = 30e-6;
   const Plan alone = make_plan(net, call.steps, call.rows, 1);
   const double step = alone.seconds / static_cast<double>(call.steps);
   Call<T> rest = call;
@@ -126,8 +126,8 @@ bool begins_alone(const Spec& spec, const Call<T>& call, const WorkerLease& leas
 }
 
 template <class T>
-inline void forward_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
-                   WorkerLease& lease, ExecutionStats* stats) {
+inline void forward_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states,
+                          const Plan& plan, WorkerLease& lease, ExecutionStats* stats) {
   if (plan.threads() == 1 || !begins_alone(net.spec, call, lease)) {
     return execute_equal(net, call, states, plan, lease, stats);
   }
@@ -150,8 +150,8 @@ void forward_ragged(const PackedNetwork<T>& net, const Call<T>& call, const Exte
 }
 
 template <class T>
-inline void forward_with(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent, const StateArrays<T>* states,
-                  const Plan& plan, WorkerLease& lease, ExecutionStats* stats) {
+inline void forward_with(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent,
+                         const StateArrays<T>* states, const Plan& plan, WorkerLease& lease, ExecutionStats* stats) {
   call.lengths ? forward_ragged(net, call, extent, plan, lease, stats)
                : forward_equal(net, call, states, plan, lease, stats);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "constants.h"
 #include "runtime/cpu_count.h"
 #include "schedule/cost.h"
 #include "schedule/thread_pool.h"
@@ -10,25 +11,11 @@
 namespace gatecell {
 namespace {
 
-constexpr double kStartSeconds = 1e-6;  // to give a job to a worker that is awake, and to wait for it
-// For a shorter call, waking a worker (up to 90 us) costs more than it saves.
-constexpr double kWorthThreads = 100e-6;
-constexpr double kWorthAwake = 5e-6;  // the same for workers that are awake
-// If threads wait for each other often and the system interrupts one of them, all of them lose time.
-constexpr double kBarrierRisk = 1.03;
-
 std::int64_t divide_up(std::int64_t n, std::int64_t size) { return (n - 1) / size + 1; }  // n >= 1
 
-// The chunk if layers are split: few steps, so that every thread soon has a layer to work on, but enough steps for full
-// tiles of `project`.
-constexpr std::int64_t kLayerChunk = 8;
-
-// Chooses group_rows and chunk. Groups have nearly equal sizes, and so have chunks. The projected pre-activations of
-// one chunk and one group stay in the L2 cache until the steps have used them. If the input weights are too large for
-// the L2 cache, a longer chunk is better, because it reads them fewer times.
+// Chooses group_rows and chunk. Groups have nearly equal sizes, and so have chunks.
 template <class T>
 void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, Plan& plan) {
-  constexpr std::int64_t kPreActivationBytes = 192 * 1024, kWeightBytesPerPreActivationByte = 4, kFewestSteps = 24;
   const std::int64_t share_rows = plan.row_parts == 1 ? rows : divide_up(rows, plan.row_parts);
   plan.group_rows = share_rows <= kGroupRows ? share_rows : divide_up(share_rows, divide_up(share_rows, kGroupRows));
   if (plan.layer_parts > 1) {
@@ -38,7 +25,7 @@ void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64
     const auto row_bytes = static_cast<std::int64_t>(sizeof(T)) * shape.padded_units() * shape.num_gates;
     const std::int64_t pre_activation_bytes =
         std::max<std::int64_t>(kPreActivationBytes, shape.bytes() / kWeightBytesPerPreActivationByte);
-    const std::int64_t longest = std::max(pre_activation_bytes / row_bytes, kFewestSteps) / plan.group_rows;
+    const std::int64_t longest = std::max(pre_activation_bytes / row_bytes, kFewestChunkRows) / plan.group_rows;
     plan.chunk = divide_up(steps, divide_up(steps, std::max<std::int64_t>(longest, 1)));
   }
 }
@@ -56,7 +43,7 @@ void complete_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t
 class CallSeries {
  public:
   // Whether the next call continues a long series, if it begins now.
-  bool is_long() const { return seconds_ + last_seconds_ > kLong && goes_on(Clock::now()); }
+  bool is_long() const { return seconds_ + last_seconds_ > kLoopSeconds && goes_on(Clock::now()); }
   void record(double seconds) {
     const Clock::time_point now = Clock::now();
     seconds_ = goes_on(now) ? seconds_ + last_seconds_ : 0;
@@ -66,10 +53,9 @@ class CallSeries {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr double kGap = 20e-6, kLong = 500e-6;  // a worker sleeps after 30 us
 
   bool goes_on(Clock::time_point now) const {
-    return std::chrono::duration<double>(now - last_).count() < 2 * last_seconds_ + kGap;
+    return std::chrono::duration<double>(now - last_).count() < 2 * last_seconds_ + kLoopGap;
   }
 
   Clock::time_point last_;                 // when the last call began
@@ -108,19 +94,17 @@ Plan choose_split(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
 
 }  // namespace
 
-// A fused step does not write and read projected pre-activations, which saves 1 to 3 %. But every fused step reads W_ih
-// as well as W_hh. So fused steps are faster if both matrices stay in the L2 cache, or if at least 16 rows use what is
-// read from the L3 cache. One or two rows fill no tile: projecting several steps at once is faster for them. A single
-// step has no other steps to be projected with, so it is always fused.
+// A fused step does not write and read projected pre-activations. But every fused step reads W_ih as well as W_hh. So
+// fused steps are faster if both matrices stay in the L2 cache, or if enough rows use what is read from the L3 cache.
+// One or two rows fill no tile: projecting several steps at once is faster for them. A single step has no other steps
+// to be projected with, so it is always fused.
 template <class T>
 bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int hidden_parts) {
-  constexpr double kNearBytes = 768 * 1024, kSharedBytes = 20e6;
-  constexpr std::int64_t kFewestRows = 3, kManyRows = 16;
   if (steps == 1) return true;
-  if (rows < kFewestRows) return false;
+  if (rows < kFewestFusedRows) return false;
   const auto bytes = static_cast<double>(net.input_weights + net.recurrent_weights) * net.weight_bytes() /
                      static_cast<double>(net.directions.size());
-  return bytes / hidden_parts < kNearBytes || (rows >= kManyRows && bytes < kSharedBytes);
+  return bytes / hidden_parts < kNearWeightBytes || (rows >= kFewestSharedRows && bytes < kSharedWeightBytes);
 }
 
 template <class T>
@@ -139,10 +123,9 @@ Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t row
 template <class T>
 Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, const Extent& e, int num_threads, bool in_loop) {
   if (!call.lengths) return make_plan(net, call.steps, call.rows, num_threads, in_loop);
-  constexpr double kZeroByte = 1 / 10e9;
   const bool padded = call.layout == Layout::padded;
   const double zeros = padded ? static_cast<double>((call.steps * call.rows - e.total) * net.spec.output_size()) : 0;
-  const double padding_seconds = zeros * sizeof(T) * kZeroByte;
+  const double padding_seconds = zeros * sizeof(T) * kZeroByteSeconds;
   if (e.total == 0) {
     Plan plan;
     plan.seconds = padding_seconds;

@@ -23,7 +23,7 @@ void refresh_counter_round_trip(WorkerLease& lease) {
         // In the first batch the worker only gets its job. The fastest of the other batches counts.
         constexpr std::uint32_t batches = 5, rounds = 8, last = batches * rounds;
         // A short disturbance is over after this time. If not, the other CPU is busy with something else.
-        constexpr std::chrono::microseconds patience{200};
+        constexpr std::chrono::microseconds patience{kRoundTripPatienceMicroseconds};
         Clock::time_point begin;
         for (std::uint32_t batch = 0, i = 1; batch < batches; ++batch) {
           const Clock::time_point start = Clock::now();
@@ -45,7 +45,7 @@ void refresh_counter_round_trip(WorkerLease& lease) {
 
 double counter_round_trip() {
   const ThreadPool* pool = ThreadPool::find();
-  return pool && pool->round_trip().is_known() ? pool->round_trip().seconds() : RoundTrip::kDefaultSeconds;
+  return pool && pool->round_trip().is_known() ? pool->round_trip().seconds() : kDefaultRoundTrip;
 }
 
 }  // namespace gatecell

@@ -9,6 +9,8 @@
 #include <atomic>
 #include <chrono>
 
+#include "constants.h"
+
 namespace gatecell {
 
 class WorkerLease;
@@ -16,18 +18,16 @@ class WorkerLease;
 // The last measurement.
 class RoundTrip {
  public:
-  static constexpr double kDefaultSeconds = 150e-9;
-
   bool is_known() const { return Clock::now().time_since_epoch().count() < valid_until_.load(); }
   double seconds() const { return seconds_.load(std::memory_order_relaxed); }
   void set_seconds(double seconds) {
     seconds_.store(seconds, std::memory_order_relaxed);
-    valid_until_.store((Clock::now() + std::chrono::seconds{1}).time_since_epoch().count());
+    valid_until_.store((Clock::now() + std::chrono::seconds{kRoundTripValidSeconds}).time_since_epoch().count());
   }
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::atomic<double> seconds_{kDefaultSeconds};
+  std::atomic<double> seconds_{kDefaultRoundTrip};
   std::atomic<Clock::rep> valid_until_{Clock::time_point::min().time_since_epoch().count()};
 };
 

@@ -4,15 +4,14 @@
 #include <atomic>
 #include <chrono>
 
+#include "constants.h"
 #include "runtime/fp_mode.h"
 #include "runtime/wait_counter.h"
 
 namespace gatecell {
 
-// In a loop, calls follow each other within microseconds. A worker that spins this long for its next job saves the
-// 11 us of waking it. It must sleep within 50 us of a call's return, because an idle pool must cost nothing.
-inline constexpr std::chrono::microseconds kSpinForJob{30};
-inline constexpr std::chrono::microseconds kSpinForWorker{50};
+inline constexpr std::chrono::microseconds kSpinForJob{kSpinForJobMicroseconds};
+inline constexpr std::chrono::microseconds kSpinForWorker{kSpinForWorkerMicroseconds};
 
 class Worker {
  public:
