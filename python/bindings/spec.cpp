@@ -85,8 +85,8 @@ Values options_of(const Spec& spec) {
 // All fields by name: what the constructor takes.
 Values fields(const Spec& spec) {
   Values values("cell"_a = gatecell::info(spec.cell).name, "input_size"_a = spec.input_size,
-                  "hidden_size"_a = spec.hidden_size, "num_layers"_a = spec.num_layers, "bias"_a = spec.bias,
-                  "bidirectional"_a = spec.bidirectional, "proj_size"_a = spec.proj_size);
+                "hidden_size"_a = spec.hidden_size, "num_layers"_a = spec.num_layers, "bias"_a = spec.bias,
+                "bidirectional"_a = spec.bidirectional, "proj_size"_a = spec.proj_size);
   values.attr("update")(options_of(spec));
   return values;
 }
@@ -120,7 +120,8 @@ py::typing::Dict<std::string, Values> describe_cells() {
         if (owner == cell.cell) names.append(option.name);
       }
     }
-    found[cell.name] = py::dict("with_article"_a = cell.with_article, "gates"_a = cell.gates, "options"_a = py::tuple(names));
+    found[cell.name] =
+        py::dict("with_article"_a = cell.with_article, "gates"_a = cell.gates, "options"_a = py::tuple(names));
   }
   return found;
 }
@@ -151,7 +152,8 @@ std::vector<std::string> weight_names() {
 }  // namespace
 
 void register_spec(py::module_& m) {
-  py::class_<Spec>(m, "Spec", "The cell, the sizes and the options of a network, and what follows from them. Immutable.")
+  py::class_<Spec>(m, "Spec",
+                   "The cell, the sizes and the options of a network, and what follows from them. Immutable.")
       .def(py::init(&make_spec), "cell"_a, "input_size"_a, "hidden_size"_a, "num_layers"_a = 1, "bias"_a = true,
            "bidirectional"_a = false, "proj_size"_a = 0,
            "The keywords that follow are options; options() has their names and values. Raises ValueError for unknown "
@@ -188,11 +190,10 @@ void register_spec(py::module_& m) {
            "The memory of the packed weights in bytes, for \"float32\" or \"float64\" and an instruction set of this "
            "machine.")
       .def(py::pickle(&fields, [](const Values& values) { return py::type::of<Spec>()(**values).cast<Spec>(); }))
-      .def(
-          "__eq__",
-          [](const Spec& a, const py::object& b) {
-            return py::isinstance<Spec>(b) && fields(a).equal(fields(b.cast<const Spec&>()));
-          })
+      .def("__eq__",
+           [](const Spec& a, const py::object& b) {
+             return py::isinstance<Spec>(b) && fields(a).equal(fields(b.cast<const Spec&>()));
+           })
       .def("__hash__", [](const Spec& s) { return py::hash(py::tuple(fields(s).attr("values")())); })
       .def("__repr__", [](const Spec& s) {
         std::string text;
