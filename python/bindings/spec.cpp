@@ -142,6 +142,12 @@ py::typing::Dict<std::string, Values> describe_options() {
   return found;
 }
 
+std::vector<std::string> weight_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, member] : gatecell::DirectionWeights<float>().members()) names.push_back(name);
+  return names;
+}
+
 }  // namespace
 
 void register_spec(py::module_& m) {
@@ -195,6 +201,7 @@ void register_spec(py::module_& m) {
         }
         return "Spec(" + text + ")";
       });
+  m.def("weight_names", &weight_names, "The names of all weights of a direction of a layer, without their suffix.");
   m.def("cells", &describe_cells, "The cells by name: with_article, gates (without options) and options (names).");
   m.def("options", &describe_options,
         "The options by name: values (empty for a bound), default, and removes (the gate that a value removes).");

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network32', 'Network64', 'Pool32', 'Pool64', 'Spec', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'cells', 'options', 'pack_count', 'plain_tensors', 'pool_step', 'step', 'thread_pool_size', 'unchanged']
+__all__: list[str] = ['Network32', 'Network64', 'Pool32', 'Pool64', 'Spec', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'cells', 'options', 'pack_count', 'plain_tensors', 'pool_step', 'step', 'thread_pool_size', 'unchanged', 'weight_names']
 class Spec:
     """
     The cell, the sizes and the options of a network, and what follows from them. Immutable.
@@ -326,4 +326,8 @@ def thread_pool_size() -> int:
 def unchanged(parameters: typing.Any, names: typing.Any, weights: typing.Any, key: typing.Any, bits: int, table: typing.Any) -> bool:
     """
     Whether the named tensors are the given weights, contiguous, with the addresses, versions and shapes in the key. False also if that is not known.
+    """
+def weight_names() -> list[str]:
+    """
+    The names of all weights of a direction of a layer, without their suffix.
     """

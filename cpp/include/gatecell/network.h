@@ -16,7 +16,7 @@
 namespace gatecell {
 
 // The weights of one direction of one layer, row-major, in PyTorch's layout. A weight that the network does not have is
-// null: biases if spec.bias is false, weight_peephole without peepholes, weight_hr without a projection.
+// null; weight_shapes(spec, layer) names those that it has.
 template <class T>
 struct DirectionWeights {
   const T* weight_ih = nullptr;        // (gates*H, layer input)
@@ -26,12 +26,15 @@ struct DirectionWeights {
   const T* weight_hr = nullptr;        // (proj_size, H)
   const T* weight_peephole = nullptr;  // (3*H), full (3*H, H), of i f o; with coupled gates (2*H), (2*H, H), of i o
 
+  // All members with their names.
+  std::vector<std::pair<std::string, const T**>> members() {
+    return {{"weight_ih", &weight_ih}, {"weight_hh", &weight_hh}, {"bias_ih", &bias_ih},
+            {"bias_hh", &bias_hh},     {"weight_hr", &weight_hr}, {"weight_peephole", &weight_peephole}};
+  }
+
   // The member with this name; null for another name.
   const T** find(const std::string& name) {
-    const std::pair<const char*, const T**> members[] = {
-        {"weight_ih", &weight_ih}, {"weight_hh", &weight_hh}, {"bias_ih", &bias_ih},
-        {"bias_hh", &bias_hh},     {"weight_hr", &weight_hr}, {"weight_peephole", &weight_peephole}};
-    for (const auto& [known, member] : members) {
+    for (const auto& [known, member] : members()) {
       if (name == known) return member;
     }
     return nullptr;

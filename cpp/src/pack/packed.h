@@ -14,7 +14,7 @@ struct PackedDirection {
   PanelShape input;       // W_ih
   PanelShape recurrent;   // W_hh, without W_hn where that is packed as `candidate`
   PanelShape candidate;   // GRU's W_hn; units 0 where it is part of `recurrent`
-  PanelShape peephole;    // the matrix of one gate; units 0 without full peepholes
+  PanelShape peephole;    // the matrix of one gate; units 0 if weight_peephole is no matrix
   PanelShape projection;  // W_hr, as one gate; units 0 without a projection
   const T* input_panels;
   const T* recurrent_panels;
@@ -32,7 +32,7 @@ struct PackedDirection {
   // to whole cache lines.
   std::ptrdiff_t hidden_stride() const { return stride(recurrent.padded_units()); }
   std::ptrdiff_t state_stride() const { return stride(state().padded_units()); }
-  // The number of scalars in the panels that multiply h and, for full peepholes, c. Every step reads all of them.
+  // The number of scalars in the panels that multiply h and c. Every step reads all of them.
   std::ptrdiff_t step_weights() const {
     std::ptrdiff_t matrices = 0;
     for (const T* panels : extended.peephole_panels) matrices += panels ? 1 : 0;

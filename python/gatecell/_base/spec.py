@@ -9,41 +9,27 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._core import Spec, cells, options
 from .checks import check_bool, check_int
 
-__all__ = ["CELLS", "OPTIONS", "Option", "Spec", "class_name", "listed", "make_spec", "options_of"]
-
+__all__ = ["CELLS", "DEFAULTS", "VALUES", "Spec", "class_name", "listed", "make_spec", "options_of"]
 
 CELLS = cells()
-_OPTIONS_OF_CORE = options()
-
-
-class Option(NamedTuple):
-    """An option of a cell that torch lacks. The values are in the form for users."""
-
-    values: tuple[Any, ...]  # all values; empty for a bound
-    default: Any
-    removed_gates: str  # the gates that the cell lacks with some value
+_OPTIONS = options()
 
 
 def _for_users(name: str, value: Any) -> Any:
     """The form for users of a value that the core has."""
-    facts = _OPTIONS_OF_CORE[name]
+    facts = _OPTIONS[name]
     is_absent = value == facts["default"] and (value == "none" or not facts["values"])
     return None if is_absent else value
 
 
-OPTIONS = {
-    name: Option(
-        tuple(_for_users(name, value) for value in facts["values"]),
-        _for_users(name, facts["default"]),
-        "".join(facts["removes"].values()),
-    )
-    for name, facts in _OPTIONS_OF_CORE.items()
-}
+# The values of each option, none for a bound, and its default, both in the form for users.
+VALUES = {name: tuple(_for_users(name, value) for value in facts["values"]) for name, facts in _OPTIONS.items()}
+DEFAULTS = {name: _for_users(name, facts["default"]) for name, facts in _OPTIONS.items()}
 
 
 def class_name(cell: str) -> str:
@@ -70,7 +56,7 @@ def make_spec(
 ) -> Spec:
     """A Spec from the arguments of a user. Raises ValueError and TypeError that say what was expected.
 
-    cell is "lstm", "gru", "rnn_tanh" or "rnn_relu". Sizes are numbers of features. options are those in OPTIONS.
+    cell is "lstm", "gru", "rnn_tanh" or "rnn_relu". Sizes are numbers of features. options are those in VALUES.
     """
     sizes = {
         "input_size": input_size,
@@ -90,7 +76,7 @@ def make_spec(
 
 def _for_core(name: str, value: Any) -> Any:
     """The form in the core of a user's value. Raises ValueError and TypeError for a value that the option lacks."""
-    values = OPTIONS[name].values
+    values = VALUES[name]
     if not values:
         return _bound(name, value)
     if values == (False, True):

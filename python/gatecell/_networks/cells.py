@@ -9,7 +9,17 @@ from numpy.typing import ArrayLike
 from .._base.arrays import Floats
 from .._base.spec import make_spec
 from .network import Network
-from .options import GRUOptions, LSTMOptions, RNNOptions, known, rnn_cell, with_options
+from .options import (
+    GRUAttributes,
+    GRUOptions,
+    LSTMAttributes,
+    LSTMOptions,
+    RNNAttributes,
+    RNNOptions,
+    known,
+    rnn_cell,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -63,7 +73,7 @@ class Cell(Network, Generic[State]):
 
 
 @with_options("lstm", LSTMOptions)
-class LSTMCell(Cell[tuple[Floats, Floats]]):
+class LSTMCell(Cell[tuple[Floats, Floats]], LSTMAttributes):
     """torch.nn.LSTMCell for inference: h, c = cell(x, (h, c)). Equations and other arguments are those of LSTM."""
 
     def __init__(
@@ -83,7 +93,7 @@ class LSTMCell(Cell[tuple[Floats, Floats]]):
 
 
 @with_options("gru", GRUOptions)
-class GRUCell(Cell[Floats]):
+class GRUCell(Cell[Floats], GRUAttributes):
     """torch.nn.GRUCell for inference: h = cell(x, h). Equations and other arguments are those of GRU."""
 
     def __init__(
@@ -103,7 +113,7 @@ class GRUCell(Cell[Floats]):
 
 
 @with_options("rnn_tanh", RNNOptions)
-class RNNCell(Cell[Floats]):
+class RNNCell(Cell[Floats], RNNAttributes):
     """torch.nn.RNNCell for inference: h = cell(x, h). Equations and other arguments are those of RNN."""
 
     def __init__(

@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING, Any
 from .._base.arrays import Floats
 from .._base.spec import make_spec
 from .layer_base import Layer
-from .options import GRUOptions, LSTMOptions, RNNOptions, known, rnn_cell, with_options
+from .options import (
+    GRUAttributes,
+    GRUOptions,
+    LSTMAttributes,
+    LSTMOptions,
+    RNNAttributes,
+    RNNOptions,
+    known,
+    rnn_cell,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
 @with_options("lstm", LSTMOptions)
-class LSTM(Layer[tuple[Floats, Floats]]):
+class LSTM(Layer[tuple[Floats, Floats]], LSTMAttributes):
     """torch.nn.LSTM for inference: y, (h_n, c_n) = lstm(x, (h_0, c_0)).
 
     i = s(W_ii x + b_ii + W_hi h + b_hi), f and o in the same way, g = tanh(W_ig x + b_ig + W_hg h + b_hg),
@@ -48,7 +58,7 @@ class LSTM(Layer[tuple[Floats, Floats]]):
 
 
 @with_options("gru", GRUOptions)
-class GRU(Layer[Floats]):
+class GRU(Layer[Floats], GRUAttributes):
     """torch.nn.GRU for inference: y, h_n = gru(x, h_0).
 
     r = s(W_ir x + b_ir + W_hr h + b_hr), z in the same way, n = tanh(W_in x + b_in + r*(W_hn h + b_hn)),
@@ -79,7 +89,7 @@ class GRU(Layer[Floats]):
 
 
 @with_options("rnn_tanh", RNNOptions)
-class RNN(Layer[Floats]):
+class RNN(Layer[Floats], RNNAttributes):
     """torch.nn.RNN for inference: y, h_n = rnn(x, h_0).
 
     h' = tanh(W_ih x + b_ih + W_hh h + b_hh), with nonlinearity="relu" relu in place of tanh. Equation and argument

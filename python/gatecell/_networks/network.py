@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from .._base import defaults
 from .._base.arrays import Floats, adjacent, cast, contiguous, floats, initial_state
-from .._base.spec import OPTIONS, Spec, options_of
+from .._base.spec import DEFAULTS, Spec, options_of
 from .._core import Network32, Network64
 from .._files import read
 from .._modules.module import Module
 from .._modules.parameter import Unloaded
 from .._modules.weights import assign, matched
 from .._state_dict.layer_keys import SAVED_OPTIONS, IncompatibleKeys, LayerKeys, negate_z
-from .old_pickles import FIELDS_OF_0_1
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -283,7 +282,7 @@ class Network(Module):
 
     def extra_repr(self) -> str:
         values = options_of(self._spec)
-        own = [f"{name}={value!r}" for name, value in values.items() if value != OPTIONS[name].default]
+        own = [f"{name}={value!r}" for name, value in values.items() if value != DEFAULTS[name]]
         options = [*self._repr_options(), *own, f"isa={self.isa!r}", f"num_threads={self.num_threads}"]
         return f"{self.input_size}, {self.hidden_size}, {', '.join(options)}"
 
@@ -305,6 +304,8 @@ class Network(Module):
         vars(self).update(state)
         spec: Any = self._spec
         if isinstance(spec, tuple):
+            from .old_pickles import FIELDS_OF_0_1
+
             spec = dict(zip(FIELDS_OF_0_1, spec, strict=True))
         if isinstance(spec, dict):  # an earlier version pickled the Spec itself
             self._spec = Spec(**spec)

@@ -1,4 +1,4 @@
-"""The options of cells that PyTorch lacks, as keyword arguments of the constructors: their types and documentation.
+"""The options of cells that PyTorch lacks: types and documentation of keyword arguments and attributes.
 
 Their names, values and defaults are in the table of the core. A layer and its cell have the same options.
 """
@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from .._base.spec import CELLS, OPTIONS
+from .._base.spec import CELLS, DEFAULTS
 
 if TYPE_CHECKING:
     from .network import Network
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="type[Network]")
 
 
+# For type checkers each option stands twice: as a keyword argument, and as an attribute of the network.
 class RNNOptions(TypedDict, total=False):
+    gate_clip: float | None
+
+
+class RNNAttributes:
     gate_clip: float | None
 
 
@@ -25,7 +30,17 @@ class GRUOptions(RNNOptions, total=False):
     reset: str
 
 
+class GRUAttributes(RNNAttributes):
+    reset: str
+
+
 class LSTMOptions(RNNOptions, total=False):
+    peepholes: str | None
+    coupled_gates: bool
+    cell_clip: float | None
+
+
+class LSTMAttributes(RNNAttributes):
     peepholes: str | None
     coupled_gates: bool
     cell_clip: float | None
@@ -72,7 +87,7 @@ def with_options(cell: str, arguments: Any) -> Callable[[C], C]:
         *parameters, options = signature.parameters.values()
         types = {name: arguments.__annotations__[name].__forward_arg__ for name in CELLS[cell]["options"]}
         parameters += [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=OPTIONS[name].default, annotation=text)
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=text)
             for name, text in types.items()
         ]
         constructor.__signature__ = signature.replace(parameters=parameters)

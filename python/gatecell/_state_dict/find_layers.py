@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .._base.spec import CELLS, OPTIONS, class_name, make_spec
+from .._base.spec import CELLS, DEFAULTS, class_name, make_spec
 from .cures import frozen, quantised
 from .layer_keys import SAVED_OPTIONS, LayerKeys, first_lines
 from .names import ancestors, is_named_after_weight, names_without_values, recurrent_weights, scope_of
 from .variants import Variant, alike, count_gates, nearest, simplest, values_of, variants
 
 # The values of options in FoundLayer.flags that it does not mention.
-_DEFAULTS = {"batch_first": False, "nonlinearity": "tanh"} | {name: option.default for name, option in OPTIONS.items()}
+_DEFAULTS = {"batch_first": False, "nonlinearity": "tanh"} | DEFAULTS
 
 
 @dataclass(frozen=True)

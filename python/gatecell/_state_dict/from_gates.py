@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.arrays import Floats, cast, is_list_of_numbers, view
-from .._base.spec import CELLS, OPTIONS
+from .._core import cells, options
 
 # By a cell's name without its activation: the gates in the order of PyTorch's matrix rows, and those of them that an
 # option of the cell removes.
-_ORDERS = {cell.partition("_")[0]: facts["gates"] for cell, facts in CELLS.items()}
+_ORDERS = {cell.partition("_")[0]: facts["gates"] for cell, facts in cells().items()}
 _OPTIONAL = {
-    cell.partition("_")[0]: "".join(OPTIONS[name].removed_gates for name in facts["options"])
-    for cell, facts in CELLS.items()
+    cell.partition("_")[0]: {gate for name in facts["options"] for gate in options()[name]["removes"].values()}
+    for cell, facts in cells().items()
 }
 _ALIASES = {  # other names of gates
     "lstm": {"c": "g"},
@@ -35,9 +35,8 @@ def from_gates(cell: str, gates: Mapping[str, Any], columns: str = "hx") -> dict
     gates: (W, b), (W, None) or W by the gate's name. W is (H, H + I): a NumPy array, a torch tensor or a nested list.
     b: one bias, (H,) or (H, 1), or two biases, the input's and the recurrent one: a tuple (b_ih, b_hh) or an array
     (2, H) in Keras' order. The shape decides: if H is 2, (2, 1) is one bias and (2, 2) are two; if H is 1, (1, 1) is
-    one bias and (2, 1) are two. Gates may have different forms. Two biases are added, except in the candidate of a GRU
-    with reset="after" (PyTorch's GRU; Keras' reset_after): n = tanh(W_in x + b_ih + r (W_hn h + b_hh)). A single bias
-    is b_ih there.
+    one bias and (2, 1) are two. Gates may have different forms. Two biases are added, except in the candidate of
+    PyTorch's GRU (Keras' reset_after): n = tanh(W_in x + b_ih + r (W_hn h + b_hh)). A single bias is b_ih there.
     columns: "hx" if the first H columns of W multiply h(t-1), "xh" if the first I columns multiply x.
     Returns weight_ih_l0, weight_hh_l0 and, if any gate has a b, bias_ih_l0 (b or b_ih) and bias_hh_l0 (b_hh or zeros),
     as new arrays with the widest of the gates' dtypes. Lists of numbers have no dtype: lists alone give float32. Pass

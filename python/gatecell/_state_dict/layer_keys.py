@@ -26,13 +26,12 @@ from .names import (
     scope_of,
     with_dot,
 )
-from .variants import Shape, Variant, alike, in_words, options_of_weights, weight_names, weights_of_options
+from .variants import Shape, Variant, alike, in_words, options_of_weights, usual_weights, weights_of_options
 
 # Constructor arguments that tensors do not show, but a saved module has.
 SAVED_OPTIONS = ("batch_first", "nonlinearity")
 _MOST_LINES = 50  # how long a list of keys in an error may be
 _LAYER = re.compile(rf"(?:parametrizations\.)?(?:{KIND.pattern})_l(\d+)")
-_MATRICES = [name for name in weight_names() if name not in weights_of_options() and not name.startswith("bias_")]
 
 
 class IncompatibleKeys(NamedTuple):
@@ -73,7 +72,7 @@ class LayerKeys:
         misshaped = [
             f"{self.prefix}{name}_l0: expected a matrix, got {s}"
             for name, s in first.items()
-            if len(s) != 2 and name in _MATRICES
+            if len(s) != 2 and name in usual_weights()
         ]
         if missing or misshaped:
             raise self._error(missing, [], misshaped)
@@ -180,7 +179,7 @@ class LayerKeys:
 
     def first_layer(self) -> dict[str, Shape]:
         """The shapes of the first layer's matrices, and of any layer's weights of options, by their names in a cell."""
-        names = {name: kind for kind in _MATRICES for name in (kind + "_l0", kind)}
+        names = {name: kind for kind in usual_weights() for name in (kind + "_l0", kind)}
         for name in self.full_names:
             if (match := WEIGHT.fullmatch(name)) and match[1] in weights_of_options():
                 names[name] = match[1]
@@ -268,7 +267,7 @@ def first_lines(lines: list[str]) -> list[str]:
 def _first_layer(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """The first layer's weights without biases, by their names in a cell."""
     own = {name.removesuffix("_l0"): shape for name, shape in shapes.items()}
-    return {name: shape for name, shape in own.items() if name in _MATRICES or name in weights_of_options()}
+    return {name: own[name] for name in (*usual_weights(), *weights_of_options()) if name in own}
 
 
 def _are_same(found: list[Variant], expected: list[Variant]) -> bool:

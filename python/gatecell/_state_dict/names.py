@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .._core import weight_names
 from .cures import OUTSIDE, RECURRENT
-from .variants import weight_names
 
 KIND = re.compile(
     "|".join(sorted(weight_names(), key=len, reverse=True))

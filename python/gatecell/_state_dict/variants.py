@@ -8,29 +8,30 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from .._base.spec import CELLS, OPTIONS, class_name, listed, make_spec
+from .._base.spec import CELLS, DEFAULTS, VALUES, class_name, listed, make_spec
 
 Shape = tuple[int, ...]
 _HIDDEN = 2  # the hidden_size of the specs that show the shapes
 
 
-class Variant(NamedTuple):
+class Variant:
     """A cell with options that change its weights, without or with a projection."""
 
-    cell: str  # rnn_tanh stands for rnn_relu, too
-    options: dict[str, Any]  # all options that change the weights of this cell, in the form for users
-    gates: int  # weight_hh has a block of hidden_size matrix rows for each gate
-    axes: dict[str, int]  # the number of axes of each weight by its name in a cell, without biases
+    def __init__(self, cell: str, options: dict[str, Any], gates: int, axes: dict[str, int]) -> None:
+        self.cell = cell  # rnn_tanh stands for rnn_relu, too
+        self.options = options  # all options that change the weights of this cell, in the form for users
+        self.gates = gates  # weight_hh has a block of hidden_size matrix rows for each gate
+        self.axes = axes  # the number of axes of each weight by its name in a cell, without biases
 
     @property
     def unusual(self) -> dict[str, Any]:
         """The options with other values than PyTorch's."""
-        return {name: value for name, value in self.options.items() if value != OPTIONS[name].default}
+        return {name: value for name, value in self.options.items() if value != DEFAULTS[name]}
 
     def __str__(self) -> str:
-        """The variant in words: "an LSTM with coupled_gates=True"."""
+        """The variant in words: "an LSTM with OPTION=VALUE"."""
         return _in_words(self.cell, [f"{name}={value!r}" for name, value in self.unusual.items()])
 
 
@@ -49,7 +50,7 @@ def variants() -> list[Variant]:
 
 def _variants_of(cell: str) -> list[Variant]:
     plain = _shapes(cell, {})
-    values = {name: OPTIONS[name].values for name in CELLS[cell]["options"]}
+    values = {name: VALUES[name] for name in CELLS[cell]["options"]}
     changing = [name for name in values if any(_shapes(cell, {name: value}) != plain for value in values[name])]
     found = []
     for chosen in itertools.product(*(values[name] for name in changing)):
@@ -70,20 +71,16 @@ def _shapes(cell: str, options: dict[str, Any], proj_size: int = 0) -> dict[str,
     return {name.removesuffix("_l0"): shape for name, shape in spec.shapes().items()}
 
 
-def weight_names() -> list[str]:
-    """The names of all weights without layer and direction."""
-    biases = [name.removesuffix("_l0") for name in make_spec("lstm", 1, 1).shapes() if name.startswith("bias")]
-    return [*dict.fromkeys(name for variant in variants() for name in variant.axes), *biases]
+@functools.cache
+def usual_weights() -> list[str]:
+    """The names of the weights that PyTorch's cells have, without biases."""
+    return list(dict.fromkeys(name for variant in variants() if not variant.unusual for name in variant.axes))
 
 
 @functools.cache
 def weights_of_options() -> set[str]:
     """The names of the weights that a cell has only with some option."""
-    usual, unusual = (
-        {name for variant in variants() if bool(variant.unusual) == wanted for name in variant.axes}
-        for wanted in (False, True)
-    )
-    return unusual - usual
+    return {name for variant in variants() for name in variant.axes} - set(usual_weights())
 
 
 def count_gates(first_layer: Mapping[str, Shape]) -> float | None:
@@ -123,7 +120,7 @@ def _own_weights(cell: str) -> dict[str, list[tuple[Any, dict[str, int]]]]:
     """By option, for each value the weights that a cell has only with the option: their numbers of axes by name."""
     found = {}
     for option in CELLS[cell]["options"]:
-        shapes = [(value, _shapes(cell, {option: value})) for value in OPTIONS[option].values]
+        shapes = [(value, _shapes(cell, {option: value})) for value in VALUES[option]]
         own = [(value, {w: len(s) for w, s in given.items() if w in weights_of_options()}) for value, given in shapes]
         if any(weights for _, weights in own):
             found[option] = own
@@ -143,7 +140,7 @@ def not_shown(layer_class: str) -> dict[str, Any]:
     """The options that other cells of this class have, although their weights are as PyTorch's: PyTorch's values."""
     own = [variant for variant in variants() if class_name(variant.cell) == layer_class]
     same = [variant for variant in own if (variant.gates, variant.axes) == (own[0].gates, own[0].axes)]
-    return {name: OPTIONS[name].default for name, values in values_of(same).items() if len(values) > 1}
+    return {name: DEFAULTS[name] for name, values in values_of(same).items() if len(values) > 1}
 
 
 def simplest(found: list[Variant]) -> list[Variant]:
@@ -157,7 +154,7 @@ def simplest(found: list[Variant]) -> list[Variant]:
 
 
 def in_words(found: list[Variant], layer_class: str) -> str:
-    """The variants for an error of this class: "a GRU, or an LSTM with coupled_gates=True".
+    """The variants for an error of this class: "a GRU, or an LSTM with OPTION=VALUE".
 
     PyTorch's own cell has no options in words, but in an error of the same class they are what does not fit.
     """
@@ -165,6 +162,6 @@ def in_words(found: list[Variant], layer_class: str) -> str:
     words = []
     if any(not variant.unusual for variant in own):
         found = [variant for variant in found if variant not in own]
-        known = {name: v for name, v in values_of(own).items() if len(v) < len(OPTIONS[name].values)}
+        known = {name: v for name, v in values_of(own).items() if len(v) < len(VALUES[name])}
         words.append(_in_words(own[0].cell, [f"{name}={listed(values)}" for name, values in known.items()]))
     return ", or ".join(words + [str(variant) for variant in simplest(found)])

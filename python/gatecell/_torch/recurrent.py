@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from .._base.spec import CELLS, OPTIONS
+from .._base.spec import CELLS, DEFAULTS
 from .._networks.cells import GRUCell, LSTMCell, RNNCell
 from .._networks.layers import GRU, LSTM, RNN
 
@@ -32,5 +32,5 @@ def network_of(ours: type[Any], module: Any, weights: Mapping[str, Any], **how: 
     if ours is RNN:
         flags["nonlinearity"] = module.mode.removeprefix("RNN_").lower()  # torch's forward reads mode, not nonlinearity
     # torch's forward has none of the other options. A subclass may have parameters with the names of their weights.
-    flags |= {name: OPTIONS[name].default for name in CELLS[ours._cell]["options"]}
+    flags |= {name: DEFAULTS[name] for name in CELLS[ours._cell]["options"]}
     return ours.from_state_dict(weights, **flags, **how)

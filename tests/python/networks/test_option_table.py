@@ -26,7 +26,7 @@ CLASSES = {
     "rnn_tanh": (gatecell.RNN, gatecell.RNNCell),
     "rnn_relu": (gatecell.RNN, gatecell.RNNCell),
 }
-TYPES = {"lstm": "LSTMOptions", "gru": "GRUOptions", "rnn_tanh": "RNNOptions", "rnn_relu": "RNNOptions"}
+TYPES = {"lstm": "LSTM", "gru": "GRU", "rnn_tanh": "RNN", "rnn_relu": "RNN"}
 PLACES = [
     (owner, name)
     for cell, facts in _core.cells().items()
@@ -54,7 +54,9 @@ def zeros(net: Any) -> dict[str, Any]:
 
 def test_the_types_have_the_options_of_the_table() -> None:
     for cell, facts in _core.cells().items():
-        assert set(getattr(keyword_arguments, TYPES[cell]).__annotations__) == set(facts["options"])
+        arguments = typing.get_type_hints(getattr(keyword_arguments, f"{TYPES[cell]}Options"))
+        assert arguments == typing.get_type_hints(getattr(keyword_arguments, f"{TYPES[cell]}Attributes"))
+        assert arguments.keys() == set(facts["options"])
 
 
 @each_place
