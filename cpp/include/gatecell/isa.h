@@ -8,7 +8,7 @@ namespace gatecell {
 
 enum class Isa { sse2, avx2, avx512, neon };
 
-// "sse2", "avx2", "avx512", "neon".
+// "avx2" for Isa::avx2, and so on. The table in src/runtime/instruction_sets.cpp has the names.
 const char* name(Isa isa);
 
 // The instruction sets that are built in, supported by the CPU and enabled by the operating system. Best first, never

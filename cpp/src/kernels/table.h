@@ -109,11 +109,3 @@ struct KernelTable {
 };
 
 }  // namespace gatecell
-
-// Each ISA object defines one of these, and no other symbol.
-extern "C" {
-const gatecell::KernelTable* gatecell_kernels_sse2();
-const gatecell::KernelTable* gatecell_kernels_avx2();
-const gatecell::KernelTable* gatecell_kernels_avx512();
-const gatecell::KernelTable* gatecell_kernels_neon();
-}

@@ -15,8 +15,8 @@ constexpr const char* kCompiler = "GCC " __VERSION__;
 }  // namespace
 
 BuildInfo build_info() {
-  BuildInfo info{GATECELL_VERSION, GATECELL_COMMIT, kCompiler, kernel_table(built_isas[0]).eigen, {}};
-  for (const Isa isa : built_isas) info.isas.emplace_back(name(isa), kernel_table(isa).flags);
+  BuildInfo info{GATECELL_VERSION, GATECELL_COMMIT, kCompiler, kernel_table(built_isas().front()).eigen, {}};
+  for (const Isa isa : built_isas()) info.isas.emplace_back(name(isa), kernel_table(isa).flags);
   return info;
 }
 

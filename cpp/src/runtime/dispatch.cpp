@@ -2,62 +2,60 @@
 // the registers.
 #include "runtime/dispatch.h"
 
-#ifdef GATECELL_AVX
+#ifdef __x86_64__
 #include <cpuid.h>
 #endif
 
-#include <algorithm>
 #include <stdexcept>
+
+#include "runtime/instruction_sets.h"
 
 namespace gatecell {
 namespace {
 
-#ifdef GATECELL_AVX
-
-// Intel SDM vol. 1, 13.3 and vol. 2, CPUID: leaf 1 ecx, leaf 7 ebx. XCR0 says which registers the operating
-// system saves.
-constexpr unsigned kFma = 1u << 12, kOsxsave = 1u << 27, kAvx = 1u << 28;                     // leaf 1 ecx
-constexpr unsigned kAvx2 = 1u << 5;                                                           // leaf 7 ebx
-constexpr unsigned kAvx512 = (1u << 16) | (1u << 17) | (1u << 28) | (1u << 30) | (1u << 31);  // F DQ CD BW VL
-constexpr unsigned kSavesYmm = 0x6, kSavesZmm = 0xe6;                                         // XCR0
-
-std::vector<Isa> detect() {
-  unsigned a = 0, b = 0, c1 = 0, d = 0, b7 = 0, c = 0, xcr0 = 0;
-  __get_cpuid(1, &a, &b, &c1, &d);
-  __get_cpuid_count(7, 0, &a, &b7, &c, &d);
-  if (c1 & kOsxsave) asm("xgetbv" : "=a"(xcr0), "=d"(d) : "c"(0));
-
-  std::vector<Isa> found = {Isa::GATECELL_BASELINE};
-  const bool avx2 = (c1 & kFma) && (c1 & kAvx) && (b7 & kAvx2) && (xcr0 & kSavesYmm) == kSavesYmm;
-  if (avx2) found.insert(found.begin(), Isa::avx2);
-  if (avx2 && (b7 & kAvx512) == kAvx512 && (xcr0 & kSavesZmm) == kSavesZmm) found.insert(found.begin(), Isa::avx512);
+X86Features features_of_this_machine() {
+  X86Features found;
+#ifdef __x86_64__
+  constexpr unsigned osxsave = 1u << 27;  // the operating system uses XSAVE, so XCR0 exists
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  __get_cpuid(1, &a, &b, &found.leaf1_ecx, &d);
+  __get_cpuid_count(7, 0, &a, &found.leaf7_ebx, &c, &d);
+  if (found.leaf1_ecx & osxsave) asm("xgetbv" : "=a"(found.xcr0), "=d"(d) : "c"(0));
+#endif
   return found;
 }
 
-#else
+bool includes(unsigned found, unsigned needed) { return (found & needed) == needed; }
 
-std::vector<Isa> detect() { return {Isa::GATECELL_BASELINE}; }
-
-#endif
+bool has(const X86Features& found, const X86Features& needed) {
+  return includes(found.leaf1_ecx, needed.leaf1_ecx) && includes(found.leaf7_ebx, needed.leaf7_ebx) &&
+         includes(found.xcr0, needed.xcr0);
+}
 
 }  // namespace
 
-const char* name(Isa isa) {
-  switch (isa) {
-    case Isa::neon:
-      return "neon";
-    case Isa::avx512:
-      return "avx512";
-    case Isa::avx2:
-      return "avx2";
-    case Isa::sse2:
-      break;
-  }
-  return "sse2";
+const char* name(Isa isa) { return info(isa).name; }
+
+const std::vector<Isa>& built_isas() {
+  static const std::vector<Isa> isas = [] {
+    std::vector<Isa> built;
+    for (const InstructionSet& row : instruction_sets()) {
+      if (find_kernels(row.isa)) built.push_back(row.isa);
+    }
+    return built;
+  }();
+  return isas;
 }
 
 const std::vector<Isa>& available_isas() {
-  static const std::vector<Isa> isas = detect();
+  static const std::vector<Isa> isas = [] {
+    const X86Features machine = features_of_this_machine();
+    std::vector<Isa> available;
+    for (const Isa isa : built_isas()) {
+      if (has(machine, info(isa).x86)) available.push_back(isa);
+    }
+    return available;
+  }();
   return isas;
 }
 
@@ -70,15 +68,6 @@ Isa parse_isa(const std::string& wanted) {
   throw std::invalid_argument("expected an instruction set of this machine (" + list + "), got '" + wanted + "'");
 }
 
-#define GATECELL_JOIN(a, b) a##b
-#define GATECELL_KERNELS(isa) GATECELL_JOIN(gatecell_kernels_, isa)
-
-const KernelTable& kernel_table([[maybe_unused]] Isa isa) {
-#ifdef GATECELL_AVX
-  if (isa == Isa::avx512) return *gatecell_kernels_avx512();
-  if (isa == Isa::avx2) return *gatecell_kernels_avx2();
-#endif
-  return *GATECELL_KERNELS(GATECELL_BASELINE)();
-}
+const KernelTable& kernel_table(Isa isa) { return *find_kernels(isa); }
 
 }  // namespace gatecell

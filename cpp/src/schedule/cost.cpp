@@ -3,24 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/instruction_sets.h"
 #include "schedule/round_trip.h"
 
 namespace gatecell {
 namespace {
-
-// Rounded seconds per float32 operation and per byte from each cache, for one core. The x86 figures were measured on a
-// Zen 5; those for NEON are expected of a Neoverse N1. Other cores differ, but their ratios differ by a smaller factor.
-struct Rates {
-  double flop, l1_byte, l2_byte, l3_byte;
-};
-constexpr Rates kRates[] = {
-    {1 / 42e9, 1 / 110e9, 1 / 80e9, 1 / 80e9},     // sse2
-    {1 / 115e9, 1 / 230e9, 1 / 130e9, 1 / 95e9},   // avx2
-    {1 / 230e9, 1 / 450e9, 1 / 190e9, 1 / 115e9},  // avx512
-    {1 / 40e9, 1 / 80e9, 1 / 40e9, 1 / 20e9},      // neon
-};
-
-const Rates& rates(Isa isa) { return kRates[static_cast<int>(isa)]; }
 
 constexpr double kMemoryByte = 1 / 30e9;  // from memory
 // The bytes of weights that stay in caches of 48 KB, 1 MB and 32 MB while each step reads them again.
@@ -46,7 +33,7 @@ double barrier_seconds() { return 1.25 * counter_round_trip() + 40e-9; }
 template <class T>
 Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
   const Spec& spec = net.spec;
-  const Rates& rate = rates(net.isa);
+  const Rates& rate = info(net.isa).rates;
   const PackedDirection<T>& direction = net.directions.front();
   const auto direction_runs = static_cast<double>(net.directions.size());
   double share = 1;  // the largest share of the hidden units

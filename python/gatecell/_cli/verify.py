@@ -30,7 +30,6 @@ HELP = "check a file's checksums, and its recurrent layers against another imple
 STEPS, SEED = 20, 0
 CHAOTIC, USELESS = 1e-4, 0.1  # differences from which on the result is undecided; times max(1, the largest output)
 _OTHERS = {"float64": ("NumPy", run_numpy), "torch": ("PyTorch", run_torch)}
-_CHECKED = ("torch.save", "TorchScript", "npz")  # formats with checksums, which load has compared
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +52,7 @@ def execute(arguments: argparse.Namespace) -> int:
     facts = {
         "file": str(path),
         "format": weights.format,
-        "checksums": "right" if weights.format in _CHECKED else "none",
+        "checksums": "right" if weights.checked else "none",
         "against": arguments.against,
         "steps": STEPS,
         "seed": SEED,

@@ -6,6 +6,7 @@ The readers of the formats are imported when they are needed, so that `import ga
 from __future__ import annotations
 
 import errno
+import importlib
 import mmap
 import os
 import stat
@@ -17,10 +18,8 @@ from numpy.typing import NDArray
 
 from .._state_dict.cures import frozen
 from .._state_dict.names import with_dot
-from .content import Content
-from .formats import KINDS, kind_of, one_line
-
-_INVALID = {".safetensors": "not a valid safetensors file: ", ".npz": "not a valid .npz file: "}
+from .content import Content, Source
+from .formats import INDEX, KINDS, format_of, one_line
 
 
 class Weights(dict[str, NDArray[Any]]):
@@ -45,9 +44,11 @@ class Weights(dict[str, NDArray[Any]]):
 
     `format` is the format of the file: "torch.save", "torch.save, before its zip format", "TorchScript", "safetensors",
     "safetensors in shards" or "npz".
+
+    `checked` says whether `load` compared checksums: the format has them, and `load` was called with check=True.
     """
 
-    format = ""  # of a Weights from a pickle of an earlier version, which does not contain it
+    format, checked = "", False  # of a Weights from a pickle of an earlier version, which does not contain them
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Weights(dict[str, NDArray[Any]]):
         options: dict[str, dict[str, Any]] | None = None,
         outside: Sequence[str] = (),
         format: str = "",
+        checked: bool = False,
     ) -> None:
         super().__init__(arrays)
         self.skipped = skipped
@@ -64,6 +66,7 @@ class Weights(dict[str, NDArray[Any]]):
         self.options = options or {}
         self.outside = list(outside)
         self.format = format
+        self.checked = checked
 
 
 def load(path: str | os.PathLike[str], *, prefix: str = "", check: bool = False) -> Weights:
@@ -131,7 +134,15 @@ def _weights(path: Path, prefix: str, check: bool) -> Weights:
     content = _read(path, prefix, check)
     inside = {name: array for name, array in content.arrays.items() if array is not None}
     outside = [name for name, array in content.arrays.items() if array is None]
-    return Weights(inside, content.skipped, content.metadata, content.options, outside, content.format)
+    return Weights(
+        inside,
+        content.skipped,
+        content.metadata,
+        content.options,
+        outside,
+        content.format,
+        check and content.has_checksums,
+    )
 
 
 def _read(path: Path, prefix: str, check: bool, is_shard: bool = False) -> Content:
@@ -142,48 +153,20 @@ def _read(path: Path, prefix: str, check: bool, is_shard: bool = False) -> Conte
         raise ValueError(f"{path}: expected a file, got a device or a pipe")
     with path.open("rb") as file:
         start = file.read(512)
-        kind = kind_of(start, path)
-        if is_shard and kind == "index":
+        format = format_of(start, path)
+        if is_shard and format is INDEX:
             raise ValueError(f"{path}: expected a shard, got an index")
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if start else None
+
+    def read_beside(name: str) -> Content:
+        return _read(path.parent / name, prefix, check, is_shard=True)
+
     try:
         if content is None:
             raise ValueError("the file is empty")
-        if kind == ".safetensors":
-            from .safetensors import load_safetensors
-
-            arrays, metadata = load_safetensors(content, prefix)
-            return Content(arrays, {}, metadata, {}, "safetensors")
-        if kind == "torch":
-            from .torch_files import load_legacy
-
-            return load_legacy(content, prefix)._replace(format="torch.save, before its zip format")
-        if kind == "index":
-            from .shards import load_shards
-
-            return load_shards(content, prefix, lambda shard: _read(path.parent / shard, prefix, check, is_shard=True))
-        return _read_archive(content, prefix, check, kind)
+        module, _, function = format.reader.partition(".")
+        reader = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+        found: Content = reader(Source(content, prefix, check, path.suffix, read_beside))
+        return found
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: {_INVALID.get(kind, '')}{one_line(str(error))}") from error
-
-
-def _read_archive(content: mmap.mmap, prefix: str, check: bool, kind: str) -> Content:
-    from .zip import Archive
-
-    archive = Archive(content)
-    if check:
-        archive.check()
-    pickled = any(name.endswith("/data.pkl") for name in archive.members)
-    if not pickled and (kind == ".npz" or all(name.endswith(".npy") for name in archive.members)):
-        from .npz import load_npz
-
-        return Content(load_npz(archive, prefix), {}, {}, {}, "npz")
-    if not pickled:
-        from .archives import describe_zip
-
-        names = [name for name, member in archive.members.items() if member.size]
-        raise ValueError(f"this is {describe_zip(names)}; expected {KINDS}")
-    from .torch_files import load_zip
-
-    is_script = any(name.endswith("/constants.pkl") for name in archive.members)
-    return load_zip(archive, prefix)._replace(format="TorchScript" if is_script else "torch.save")
+        raise ValueError(f"{path}: {format.invalid}{one_line(str(error))}") from error

@@ -1,11 +1,58 @@
-"""Recognises the format of a file from its first bytes."""
+"""The table of formats. The first bytes of a file tell its format."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-KINDS = ".safetensors, its index .safetensors.index.json, .npz, or what torch.save or torch.jit.save writes"
+
+class Format(NamedTuple):
+    """A format that `load` reads."""
+
+    words: str  # for the list of formats in errors
+    matches: Callable[[bytes, str], bool]  # whether a file has the format, from its first bytes and its suffix
+    reader: str  # "module.function" in this folder, which is imported when a file needs it: Source -> Content
+    invalid: str = ""  # the first words of the reader's errors
+    suffix: str = ""  # if no first bytes match, a file with this suffix is a damaged file of this format
+
+
 _LEGACY = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")  # torch's magic number; the first pickle in a file has it
+
+
+def _is_safetensors(start: bytes, suffix: str) -> bool:
+    return start[4:9] == b"\0\0\0\0{"  # the upper half of the header's length, which is below 4 GB; then the header
+
+
+def _is_json(start: bytes, suffix: str) -> bool:
+    return start[:1] == b"{"
+
+
+def _is_npz(start: bytes, suffix: str) -> bool:
+    return _is_zip(start, suffix) and suffix == ".npz"
+
+
+def _is_zip(start: bytes, suffix: str) -> bool:
+    return start[:4] in (b"PK\3\4", b"PK\5\6")
+
+
+def _is_legacy(start: bytes, suffix: str) -> bool:
+    return start[:1] == b"\x80" and _LEGACY in start[:32]
+
+
+INDEX = Format("its index .safetensors.index.json", _is_json, "shards.read")
+# The first row that matches is the format.
+FORMATS = (
+    Format(
+        ".safetensors", _is_safetensors, "safetensors.read", "not a valid safetensors file: ", suffix=".safetensors"
+    ),
+    INDEX,
+    Format(".npz", _is_npz, "zip_contents.read", "not a valid .npz file: ", suffix=".npz"),
+    Format("", _is_legacy, "torch_files.read_legacy"),
+    Format("what torch.save or torch.jit.save writes", _is_zip, "zip_contents.read"),
+)
+_WORDS = [format.words for format in FORMATS if format.words]
+KINDS = f"{', '.join(_WORDS[:-1])}, or {_WORDS[-1]}"
 _PTMF = b"PTMF"  # at byte 4
 _GZIP = b"\x1f\x8b"
 _OTHERS = {
@@ -18,23 +65,14 @@ _OTHERS = {
 }
 
 
-def kind_of(start: bytes, path: Path) -> str:
-    """The kind of a file that begins with `start`: ".npz", "zip", "torch", ".safetensors" or "index".
-
-    A zip archive that is not named .npz is "zip"; "torch" is torch's format before zip; "index" is an index of shards.
-    Where the first bytes do not tell, the suffix decides which reader names the damage. Raises ValueError for another
-    format.
-    """
-    if start[:4] in (b"PK\3\4", b"PK\5\6"):
-        return ".npz" if path.suffix == ".npz" else "zip"
-    if start[:1] == b"\x80" and _LEGACY in start[:32]:
-        return "torch"
-    if start[4:9] == b"\0\0\0\0{":  # the upper half of the header's length, which is below 4 GB; then the header
-        return ".safetensors"
-    if start[:1] == b"{":
-        return "index"
-    if path.suffix in (".safetensors", ".npz"):
-        return path.suffix
+def format_of(start: bytes, path: Path) -> Format:
+    """The format of a file that begins with `start`. Raises ValueError if no format of the table fits."""
+    for format in FORMATS:
+        if format.matches(start, path.suffix):
+            return format
+    for format in FORMATS:
+        if format.suffix and format.suffix == path.suffix:
+            return format
     raise ValueError(f"{path}: {_describe(start, path)}; expected {KINDS}")
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import mmap
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bfloat16 import widened
+from .content import Content, Source
 from .sizes import are_sizes, overflows
 
 DTYPES = {
@@ -36,13 +36,14 @@ DTYPES = {
 _MAX_HEADER = 100_000_000  # the format's own limit
 
 
-def load_safetensors(content: mmap.mmap, prefix: str) -> tuple[dict[str, NDArray[Any] | None], dict[str, str]]:
+def read(source: Source) -> Content:
     """The tensors of the file as read-only views of its memory map, and the metadata. bfloat16 becomes float32.
 
-    None stands for each tensor with a name that does not start with `prefix`. Such a tensor may be of any dtype.
-    Raises ValueError, or RecursionError for a header that is nested too deeply.
+    A tensor outside the prefix may be of any dtype. Raises ValueError, or RecursionError for a header that is nested
+    too deeply.
     """
-    return _tensors(np.frombuffer(content, np.uint8), prefix)
+    arrays, metadata = _tensors(np.frombuffer(source.content, np.uint8), source.prefix)
+    return Content(arrays, {}, metadata, {}, "safetensors")
 
 
 def _tensors(content: NDArray[np.uint8], prefix: str) -> tuple[dict[str, NDArray[Any] | None], dict[str, str]]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import mmap
-from collections.abc import Callable
 from typing import Any
 
-from .content import Content
+from .content import Content, Source
 
 _MAX_INDEX = 100_000_000  # bytes
 _INVALID = "not a valid index of shards: "
 
 
-def load_shards(content: mmap.mmap, prefix: str, read_shard: Callable[[str], Content]) -> Content:
-    """The arrays of all shards that hold a name under `prefix`. `read_shard` reads the shard with the given name."""
+def read(source: Source) -> Content:
+    """The arrays of all shards that hold a name under the prefix."""
     try:
-        index = json.loads(content[:_MAX_INDEX].decode())
+        index = json.loads(source.content[:_MAX_INDEX].decode())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{_INVALID}{error}") from error
     if not isinstance(index, dict) or "weight_map" not in index:
@@ -28,14 +26,14 @@ def load_shards(content: mmap.mmap, prefix: str, read_shard: Callable[[str], Con
     if not isinstance(places, dict) or not all(isinstance(place, str) for place in places.values()):
         raise ValueError(f"{_INVALID}expected a weight_map of names to files")
     arrays: dict[str, Any] = dict.fromkeys(places)
-    wanted = {name: place for name, place in places.items() if name.startswith(prefix)}
+    wanted = {name: place for name, place in places.items() if name.startswith(source.prefix)}
     skipped: dict[str, str] = {}
     metadata = index["metadata"] if isinstance(index.get("metadata"), dict) else {}
     options: dict[str, dict[str, Any]] = {}
     for shard in dict.fromkeys(wanted.values()):
         if shard in ("", ".", "..") or "/" in shard or "\\" in shard or "\0" in shard:
             raise ValueError(f"{_INVALID}the shard {shard!r} is not a name of a file beside the index")
-        part = read_shard(shard)
+        part = source.read_beside(shard)
         for name in (name for name, place in wanted.items() if place == shard):
             if part.arrays.get(name) is None:
                 raise ValueError(f"{_INVALID}the shard {shard!r} lacks {name!r}")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from . import numpy_objects
 from .bfloat16 import widened
-from .content import Arrays, Content
+from .content import Arrays, Content, Source
 from .members import items_of
 from .metadata import plain
 from .options import options_of
@@ -104,11 +104,12 @@ def _constants(value: Any) -> Any:
     return {CONSTANTS: {f"c{number}": constant for number, constant in enumerate(value)}}
 
 
-def load_legacy(content: mmap.mmap, prefix: str) -> Content:
+def read_legacy(source: Source) -> Content:
     """Reads a file in torch's format before zip.
 
     It holds five pickles (magic number, version, system, object, keys of the storages), then the storages' bytes.
     """
+    content = source.content
     magic = unpickle(content)
     version = unpickle(content, magic.end)
     if magic.value != _MAGIC or version.value != _VERSION:
@@ -124,7 +125,8 @@ def load_legacy(content: mmap.mmap, prefix: str) -> Content:
         return storages[key]
 
     reader = _Reader(bytes_of, lambda name: "", "<", len(content))
-    return reader.read(objects.value, objects.end - system.end, prefix)
+    found = reader.read(objects.value, objects.end - system.end, source.prefix)
+    return found._replace(format="torch.save, before its zip format")
 
 
 def _legacy_storages(content: mmap.mmap, objects: Pickle, keys: Pickle) -> dict[object, NDArray[np.uint8]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,8 @@ def test_each_file_holds_the_weights(name: str) -> None:
         for key, array in WEIGHTS.items():
             assert ours[prefix + key].dtype == array.dtype
             np.testing.assert_array_equal(ours[prefix + key], array)
+    assert ours.checked == zipfile.is_zipfile(FOLDER / name)  # the others have no checksums
+    assert not gatecell.load(FOLDER / name).checked
     found = gatecell.find_layers(ours)
     assert [(layer.prefix, layer.cell) for layer in found] == [(prefix + "rnn.", "GRU") for prefix in prefixes]
 
