@@ -12,6 +12,7 @@
 
 #include "gatecell/network.h"
 #include "reference.h"
+#include "runtime/instruction_sets.h"
 #include "specs.h"
 
 namespace problems {
@@ -30,11 +31,18 @@ inline const std::int64_t work_divisor = std::getenv("GATECELL_TEST_SHORT") ? 10
 // because such a network becomes chaotic. saturated: biases and the first layer's weight_ih are 20 times as large.
 enum class Scale { standard, large, saturated };
 
+// The instruction sets of this machine that have fused multiply-add. They give the same bits.
+inline std::vector<Isa> fused_isas() {
+  std::vector<Isa> isas = gatecell::available_isas();
+  isas.erase(std::remove_if(isas.begin(), isas.end(), [](Isa isa) { return !gatecell::info(isa).is_fused; }),
+             isas.end());
+  return isas;
+}
+
 // The number of values in a vector register. Kernels treat sizes below and above multiples of it differently.
 template <class T>
 std::int64_t lanes(Isa isa) {
-  const std::int64_t bytes = isa == Isa::avx512 ? 64 : isa == Isa::avx2 ? 32 : 16;  // sse2, neon
-  return bytes / static_cast<std::int64_t>(sizeof(T));
+  return gatecell::info(isa).vector_bytes / static_cast<std::int64_t>(sizeof(T));
 }
 
 template <class T>

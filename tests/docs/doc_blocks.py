@@ -28,6 +28,8 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from gatecell import _core
+
 ROOT = Path(__file__).parents[2]
 OUTSIDE = ["README.md", "cpp/README.md", "bench/README.md"]
 FOLDERS = [".github", "python/docs"]
@@ -35,7 +37,7 @@ PAGES = OUTSIDE + [str(page.relative_to(ROOT)) for name in FOLDERS for page in s
 MASKS = {  # what differs from machine to machine
     r"[\d.]+ (ns|us|ms)\b": "a duration",
     r" in [\d.]+ s\b": "a duration of a command",
-    r"\b(avx512|avx2|sse2|neon)\b": "the instruction set",
+    rf"\b({'|'.join(_core.INSTRUCTION_SETS)})\b": "the instruction set",
     r"\b\d\.\de-\d\d\b": "a rounding error",
     r"\b\d\.\d\d of the bound": "a rounding error beside its bound",
     r"[\d.]+ MB packed": "memory of packed weights, which depends on the instruction set",

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import gatecell
+from gatecell import _core
 from helpers.parity import named_outputs
 from helpers.torch_case import Array
 
-FMA_ISAS = [isa for isa in gatecell.available_isas() if isa != "sse2"]
+FMA_ISAS = [isa for isa in gatecell.available_isas() if _core.INSTRUCTION_SETS[isa]["is_fused"]]
 
 
 def bits(array: Array) -> NDArray[np.unsignedinteger]:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import itertools
 import platform
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import gatecell
+from gatecell import _core
 from helpers.fresh_process import run_script
 from helpers.torch_case import Case
 
-X86 = platform.machine() == "x86_64"
-ALL = ("avx512", "avx2", "sse2") if X86 else ("neon",)
-BASELINE, FOREIGN = ALL[-1], "neon" if X86 else "avx2"
+TABLE: dict[str, Any] = _core.INSTRUCTION_SETS
+ALL = [name for name, row in TABLE.items() if row["is_built"]]  # of this architecture
+BASELINE, FOREIGN = ALL[-1], "neon" if platform.machine() == "x86_64" else "avx2"
+KNOWN = {  # the size of a vector in bytes, fused multiply-add, features of the CPU
+    "avx512": (64, True, {"avx2", "fma", "avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}),
+    "avx2": (32, True, {"avx2", "fma"}),
+    "sse2": (16, False, {"sse2"}),
+    "neon": (16, True, {"asimd"}),
+}
 AVAILABLE = gatecell.available_isas()
 MADE = f"""
 import gatecell
@@ -32,14 +40,14 @@ def test_detection_agrees_with_the_cpu_flags_of_linux(isa: str) -> None:
     """The CPU flags that Linux reports are the oracle of gatecell's detection."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     flags = set(next(line for line in lines if line.startswith(("flags", "Features"))).split())
-    needed = {
-        "sse2": {"sse2"},
-        "avx2": {"avx2", "fma"},
-        "avx512": {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"},
-        "neon": {"asimd"},
-    }
-    assert [name for name in ALL if needed[name] <= flags] == AVAILABLE
-    assert isa in needed
+    assert [name for name in ALL if set(TABLE[name]["cpu_features"]) <= flags] == AVAILABLE
+    assert isa in AVAILABLE
+
+
+def test_the_table_has_what_the_manuals_say() -> None:
+    """A new instruction set needs no row in KNOWN."""
+    for name, row in KNOWN.items():
+        assert (TABLE[name]["vector_bytes"], TABLE[name]["is_fused"], set(TABLE[name]["cpu_features"])) == row
 
 
 def test_default_is_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +87,7 @@ except ValueError as error:
 
 
 def test_kernels_are_different_objects() -> None:
-    """sse2 has no fused multiply-add, so the last bit of some result differs.
+    """Without fused multiply-add the last bit of some result differs.
 
     The ISAs with fused multiply-add give the same bits (test_bits.py).
     """
@@ -87,7 +95,7 @@ def test_kernels_are_different_objects() -> None:
     x, hx = case.inputs()
     outputs = {isa: case.network(gatecell, isa=isa)(x, hx)[0] for isa in AVAILABLE}
     for one, other in itertools.combinations(AVAILABLE, 2):
-        assert np.array_equal(outputs[one], outputs[other]) == ("sse2" not in (one, other))
+        assert np.array_equal(outputs[one], outputs[other]) == (TABLE[one]["is_fused"] and TABLE[other]["is_fused"])
 
 
 def test_each_isa_has_its_own_compiler_flags() -> None:
