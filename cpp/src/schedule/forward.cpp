@@ -34,7 +34,7 @@ bool is_one_chunk(const Call<T>& call, const Plan& plan) {
 
 template <class T>
 inline void execute_chunk(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, bool fused,
-                   ExecutionStats* stats) {
+                          ExecutionStats* stats) {
   LayerRuns<T> runs(net, call.rows, call.steps);
   const Scratch scratch([&](BumpAllocator& allocator) { runs.lay_out(allocator, fused); });
   const auto direction_runs = static_cast<std::ptrdiff_t>(net.directions.size());
@@ -48,8 +48,8 @@ inline void execute_chunk(const PackedNetwork<T>& net, const Call<T>& call, cons
 
 // A call without lengths.
 template <class T>
-inline void execute_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
-                   WorkerLease& lease, ExecutionStats* stats) {
+inline void execute_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states,
+                          const Plan& plan, WorkerLease& lease, ExecutionStats* stats) {
   is_one_chunk(call, plan) ? execute_chunk(net, call, states, plan.fused, stats)
                            : execute(net, call, states, plan, lease, stats);
 }
@@ -126,8 +126,8 @@ bool begins_alone(const Spec& spec, const Call<T>& call, const WorkerLease& leas
 }
 
 template <class T>
-inline void forward_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states, const Plan& plan,
-                   WorkerLease& lease, ExecutionStats* stats) {
+inline void forward_equal(const PackedNetwork<T>& net, const Call<T>& call, const StateArrays<T>* states,
+                          const Plan& plan, WorkerLease& lease, ExecutionStats* stats) {
   if (plan.threads() == 1 || !begins_alone(net.spec, call, lease)) {
     return execute_equal(net, call, states, plan, lease, stats);
   }
@@ -150,8 +150,8 @@ void forward_ragged(const PackedNetwork<T>& net, const Call<T>& call, const Exte
 }
 
 template <class T>
-inline void forward_with(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent, const StateArrays<T>* states,
-                  const Plan& plan, WorkerLease& lease, ExecutionStats* stats) {
+inline void forward_with(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent,
+                         const StateArrays<T>* states, const Plan& plan, WorkerLease& lease, ExecutionStats* stats) {
   call.lengths ? forward_ragged(net, call, extent, plan, lease, stats)
                : forward_equal(net, call, states, plan, lease, stats);
 }
