@@ -88,7 +88,8 @@ PyObject* call(const Network<T>& net, PyObject* input, PyObject* hx, bool batch_
   const Py_intptr_t direction_runs = spec.num_layers * spec.num_directions();
   const Py_intptr_t rows = x.shape[1 - time], steps = x.shape[time];
   const Py_intptr_t y_shape[3] = {x.shape[0], x.shape[1], output_size};
-  const Py_intptr_t h_shape[3] = {direction_runs, rows, state_size}, c_shape[3] = {direction_runs, rows, spec.hidden_size};
+  const Py_intptr_t h_shape[3] = {direction_runs, rows, state_size},
+                    c_shape[3] = {direction_runs, rows, spec.hidden_size};
   const std::int64_t row = batch_first ? steps : 1, step = batch_first ? 1 : rows;
   Call<T> call;
   call.steps = steps;

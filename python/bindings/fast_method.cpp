@@ -21,7 +21,8 @@ Method* as_method(PyObject* object) { return reinterpret_cast<Method*>(object); 
 PyObject* call_method(PyObject* object, PyObject* const* arguments, std::size_t flags, PyObject* keywords) {
   const Method* method = as_method(object);
   const Py_ssize_t given = PyVectorcall_NARGS(flags), by_name = keywords ? PyTuple_GET_SIZE(keywords) : 0;
-  const bool is_known = by_name == 0 || (given == 2 && by_name == 1 && PyTuple_GET_ITEM(keywords, 0) == method->keyword);
+  const bool is_known =
+      by_name == 0 || (given == 2 && by_name == 1 && PyTuple_GET_ITEM(keywords, 0) == method->keyword);
   if (is_known && (given == 2 || given == 3)) {
     PyObject* result = method->fast(arguments[0], arguments[1], given + by_name == 3 ? arguments[2] : Py_None);
     if (result != Py_NotImplemented) return result;
@@ -76,10 +77,9 @@ void deallocate(PyObject* object) {
 }
 
 PyObject* make_type() {
-  static PyMemberDef members[] = {
-      {"__vectorcalloffset__", T_PYSSIZET, offsetof(Method, vectorcall), READONLY, nullptr},
-      {"__wrapped__", T_OBJECT, offsetof(Method, function), READONLY, nullptr},
-      {nullptr, 0, 0, 0, nullptr}};
+  static PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Method, vectorcall), READONLY, nullptr},
+                                  {"__wrapped__", T_OBJECT, offsetof(Method, function), READONLY, nullptr},
+                                  {nullptr, 0, 0, 0, nullptr}};
   static char doc[] = "__doc__", module[] = "__module__";
   static PyGetSetDef attributes[] = {{doc, attribute_of_function, nullptr, nullptr, doc},
                                      {module, attribute_of_function, nullptr, nullptr, module},

@@ -213,6 +213,7 @@ void register_streams(py::module_& m) {
   m.def(
       "step_first", [](const py::object& function) { return fast_method::make(step_stream, "out", function); },
       py::arg("function"),
-      "A method of a stream: tries step() with the stream's core, and calls function(self, x, out=None) if the result is "
+      "A method of a stream: tries step() with the stream's core, and calls function(self, x, out=None) if the result "
+      "is "
       "NotImplemented.");
 }

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network32', 'Network64', 'Pool32', 'Pool64', 'Spec', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'cells', 'options', 'pack_count', 'plain_tensors', 'pool_step', 'step', 'thread_pool_size', 'unchanged', 'weight_names']
+__all__: list[str] = ['INSTRUCTION_SETS', 'Network32', 'Network64', 'Pool32', 'Pool64', 'Spec', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'call_first', 'cells', 'options', 'pack_count', 'plain_tensors', 'pool_step', 'step', 'step_first', 'thread_pool_size', 'unchanged', 'weight_names']
 class Spec:
     """
     The cell, the sizes and the options of a network, and what follows from them. Immutable.
@@ -115,7 +115,7 @@ class Network32:
         """
     def plan(self, steps: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
         """
-        What a call of this shape will do, as a dict.
+        What a call of this shape will do if it does not come in a loop of calls, as a dict.
         """
     def weights(self) -> list[numpy.typing.NDArray[numpy.float32]]:
         """
@@ -151,7 +151,7 @@ class Network64:
         """
     def plan(self, steps: typing.SupportsInt | typing.SupportsIndex, rows: typing.SupportsInt | typing.SupportsIndex, num_threads: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
         """
-        What a call of this shape will do, as a dict.
+        What a call of this shape will do if it does not come in a loop of calls, as a dict.
         """
     def weights(self) -> list[numpy.typing.NDArray[numpy.float64]]:
         """
@@ -187,6 +187,10 @@ class Stream32:
         """
         Sets the state of these rows to zeros. Raises ValueError for rows that are not from 0 to B-1.
         """
+    def run(self, x: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32] | None, batch_first: bool) -> numpy.typing.NDArray[numpy.float32]:
+        """
+        Takes the steps of x (T, B, I), or (B, T, I) if batch_first. Returns out, or a new y if out is None.
+        """
     def set_state(self, h: numpy.typing.NDArray[numpy.float32] | None, c: numpy.typing.NDArray[numpy.float32] | None) -> None:
         """
         Sets the state from C-contiguous arrays. None means zeros.
@@ -212,6 +216,10 @@ class Stream64:
     def reset(self, rows: numpy.typing.NDArray[numpy.int64]) -> None:
         """
         Sets the state of these rows to zeros. Raises ValueError for rows that are not from 0 to B-1.
+        """
+    def run(self, x: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64] | None, batch_first: bool) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        Takes the steps of x (T, B, I), or (B, T, I) if batch_first. Returns out, or a new y if out is None.
         """
     def set_state(self, h: numpy.typing.NDArray[numpy.float64] | None, c: numpy.typing.NDArray[numpy.float64] | None) -> None:
         """
@@ -303,6 +311,10 @@ def call(network: typing.Any, x: typing.Any, hx: typing.Any, batch_first: bool, 
     """
     Returns y, h_n or y, (h_n, c_n) for plain arrays; with a table, for plain tensors. NotImplemented for others.
     """
+def call_first(function: typing.Any) -> typing.Any:
+    """
+    A method of a layer: tries call() with the layer's attributes, and calls function(self, x, hx=None, ...) if the result is NotImplemented, or if there are other arguments.
+    """
 def cells() -> dict[str, dict[str, typing.Any]]:
     """
     The cells by name: with_article, gates (without options) and options (names).
@@ -325,7 +337,11 @@ def pool_step(pool: typing.Any, ids: typing.Any, x: typing.Any) -> typing.Any:
     """
 def step(stream: typing.Any, x: typing.Any, out: typing.Any) -> typing.Any:
     """
-    Takes one step and returns out, or a new y if out is None. x is an array of float32 or float64. Returns NotImplemented for other arguments, for a stream in use, and for a step that is worth several threads.
+    Takes one step and returns out, or a new y if out is None. x is an array of float32 or float64. Returns NotImplemented for other arguments, and for a stream in use.
+    """
+def step_first(function: typing.Any) -> typing.Any:
+    """
+    A method of a stream: tries step() with the stream's core, and calls function(self, x, out=None) if the result is NotImplemented.
     """
 def thread_pool_size() -> int:
     """
@@ -339,3 +355,4 @@ def weight_names() -> list[str]:
     """
     The names of all weights of a direction of a layer, without their suffix.
     """
+INSTRUCTION_SETS: dict = {'avx512': {'vector_bytes': 64, 'is_fused': True, 'cpu_features': ['avx2', 'fma', 'avx512f', 'avx512dq', 'avx512cd', 'avx512bw', 'avx512vl'], 'is_built': True}, 'avx2': {'vector_bytes': 32, 'is_fused': True, 'cpu_features': ['avx2', 'fma'], 'is_built': True}, 'sse2': {'vector_bytes': 16, 'is_fused': False, 'cpu_features': ['sse2'], 'is_built': True}, 'neon': {'vector_bytes': 16, 'is_fused': True, 'cpu_features': ['asimd'], 'is_built': False}}

@@ -367,7 +367,8 @@ TEST_CASE("a plan suits the average number of active rows") {
   CHECK(alone.seconds < 0.1 * gatecell::make_plan(net, 500, 60, 1).seconds);
   CHECK(alone.group_rows == 30);
   gatecell::pretend_cpus(7);
-  CHECK(gatecell::make_plan(net, call, gatecell::extent(call), 5).layer_parts == 1);  // layers can only be split if there is one group of rows
+  CHECK(gatecell::make_plan(net, call, gatecell::extent(call), 5).layer_parts ==
+        1);  // layers can only be split if there is one group of rows
   gatecell::pretend_cpus(0);
 }
 

@@ -115,8 +115,8 @@ class Network;
 template <class T>
 class Stream;
 
-// A call that is checked and planned, and runs once. It belongs to the thread that prepares it. It refers to the network
-// and to the arrays of the call, which must outlive it and must not change before it runs.
+// A call that is checked and planned, and runs once. It belongs to the thread that prepares it. It refers to the
+// network and to the arrays of the call, which must outlive it and must not change before it runs.
 template <class T>
 class PreparedCall {
  public:
@@ -127,8 +127,8 @@ class PreparedCall {
   const Plan& plan() const { return plan_; }
 
   // If the call must allocate scratch memory, it does so before the first step; if the threads sleep, before the first
-  // step that they take part in. After that there is no allocation, lock or exception. Throws std::bad_alloc if there is
-  // no memory for scratch; what the call has written until then is not a result.
+  // step that they take part in. After that there is no allocation, lock or exception. Throws std::bad_alloc if there
+  // is no memory for scratch; what the call has written until then is not a result.
   void run() const;
 
  private:
@@ -164,16 +164,16 @@ class Network {
   Isa isa() const;
   std::size_t nbytes() const;  // memory of the packed weights, which is all that a network keeps
 
-  // The fastest plan for a call of this shape. A question that changes nothing: a call records that it runs, a plan does
-  // not. in_loop: whether calls follow each other closely, so that the other threads are awake. Such a call uses them
-  // from about 5 us on, another one from about 100 us on, because waking a thread takes up to 90 us. prepare() finds out
-  // which of the two it is.
+  // The fastest plan for a call of this shape. A question that changes nothing: a call records that it runs, a plan
+  // does not. in_loop: whether calls follow each other closely, so that the other threads are awake. Such a call uses
+  // them from about 5 us on, another one from about 100 us on, because waking a thread takes up to 90 us. prepare()
+  // finds out which of the two it is.
   Plan plan(std::int64_t steps, std::int64_t rows, int num_threads, bool in_loop = false) const;
   Plan plan(const Call<T>& call, int num_threads, bool in_loop = false) const;  // considers the lengths of the call
   Forecast forecast(std::int64_t steps, std::int64_t rows, const Plan& plan) const;
 
-  // Checks and plans a call. Throws std::invalid_argument for negative sizes, lengths or state rows out of range, packed
-  // lengths that grow, and, unless no row has a step, a null x, y or h_n.
+  // Checks and plans a call. Throws std::invalid_argument for negative sizes, lengths or state rows out of range,
+  // packed lengths that grow, and, unless no row has a step, a null x, y or h_n.
   PreparedCall<T> prepare(const Call<T>& call, int num_threads) const;
   // prepare() and run(), with the errors of both.
   void forward(const Call<T>& call, int num_threads) const;

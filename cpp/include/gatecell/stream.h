@@ -31,8 +31,8 @@ class Stream {
   // for negative steps and a null x or y, std::bad_alloc if there is no memory for scratch; then the state has not
   // changed.
   void run(std::int64_t steps, const T* x, T* y, int num_threads);
-  // The same with any strides: uses only steps, x, y and their strides of the call. The stream must not be moved or used
-  // before the prepared call has run.
+  // The same with any strides: uses only steps, x, y and their strides of the call. The stream must not be moved or
+  // used before the prepared call has run.
   PreparedCall<T> prepare(const Call<T>& call, int num_threads);
 
   // The state is h (layers, rows, state size) and, for an LSTM, c (layers, rows, hidden_size), contiguous. A null h or

@@ -8,7 +8,8 @@ template <class T>
 void CallExecutor<T>::run_share(int index) const {
   const Share<T>& share = shares_[index];
   const ShareIndex& own = share.index;
-  ThreadContext<T> context = {share.projected, Barrier(share.hidden_counters, own.hidden, plan_.hidden_parts), share.stats};
+  ThreadContext<T> context = {share.projected, Barrier(share.hidden_counters, own.hidden, plan_.hidden_parts),
+                              share.stats};
   Barrier directions(share.direction_counters, own.direction * plan_.hidden_parts + own.hidden,
                      plan_.direction_parts * plan_.hidden_parts);
   const std::ptrdiff_t first = first_row(call_.rows, plan_.row_parts, own.rows);

@@ -24,7 +24,8 @@ struct StateArrays {
   StateArrays from_row(std::ptrdiff_t row) const {
     const std::ptrdiff_t first = index ? 0 : row;
     const auto at = [&](auto* array, std::ptrdiff_t distance) { return array ? array + first * distance : nullptr; };
-    return {at(h_0, h_row), at(c_0, c_row), at(h_n, h_row), at(c_n, c_row), h_row, c_row, index ? index + row : nullptr};
+    return {
+        at(h_0, h_row), at(c_0, c_row), at(h_n, h_row), at(c_n, c_row), h_row, c_row, index ? index + row : nullptr};
   }
 };
 
@@ -34,8 +35,13 @@ StateArrays<T> state_arrays(const Spec& spec, const Call<T>& call, std::ptrdiff_
   const std::ptrdiff_t state_size = spec.state_size(), hidden_size = spec.hidden_size;
   const std::ptrdiff_t row = direction_index * (call.state_rows ? call.state_capacity : call.rows);
   const auto at = [&](auto* array, std::ptrdiff_t size) { return array ? array + row * size : nullptr; };
-  return {at(call.h_0, state_size), at(call.c_0, hidden_size), at(call.h_n, state_size), at(call.c_n, hidden_size),
-          state_size,               hidden_size,               call.state_rows};
+  return {at(call.h_0, state_size),
+          at(call.c_0, hidden_size),
+          at(call.h_n, state_size),
+          at(call.c_n, hidden_size),
+          state_size,
+          hidden_size,
+          call.state_rows};
 }
 
 // The hidden units of one thread, where `count` threads take each step together.

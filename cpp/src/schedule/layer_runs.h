@@ -1,5 +1,5 @@
-// The direction runs of all layers, for one thread that takes a group of rows through one chunk at a time: a stream, and
-// calls of one chunk. Less is laid out and decided for them than for the shares of a CallExecutor.
+// The direction runs of all layers, for one thread that takes a group of rows through one chunk at a time: a stream,
+// and calls of one chunk. Less is laid out and decided for them than for the shares of a CallExecutor.
 #pragma once
 
 #include "schedule/direction_run.h"
@@ -35,7 +35,7 @@ class LayerRuns {
     if (!fused) projected_ = allocator.allocate<T>(DirectionRun<T>::pre_activations_size(*net_, steps_, rows_));
   }
 
-  // Takes a chunk through all layers. Counts what it does in `stats`, unless that is null.
+  // Takes a chunk through all layers. It adds what it does to `stats`, unless that is null.
   void advance(const View<const T>& x, const View<T>& y, std::ptrdiff_t steps, bool fused, ExecutionStats* stats) {
     ThreadContext<T> context = {projected_, Barrier(nullptr, 0, 1), stats};
     const Spec& spec = net_->spec;

@@ -175,7 +175,10 @@ class Layer(Network, Streamable, Generic[State]):
         return array, states, batched
 
     def plan(self, steps: int, rows: int) -> Plan:
-        """How a call with T = `steps` and B = `rows` is computed now. Print it. Raises RuntimeError without weights."""
+        """How a call with T = `steps` and B = `rows` is computed. Print it. Raises RuntimeError without weights.
+
+        The call stands alone. In a loop, calls of 5 to 100 us may use more threads, because these are still awake.
+        """
         steps, rows = check_int("steps", steps), check_int("rows", rows)
         if min(steps, rows) < 0 or max(steps, rows) >= 2**63:
             raise ValueError(f"expected numbers of steps and rows, got {steps} and {rows}")

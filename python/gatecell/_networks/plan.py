@@ -19,9 +19,9 @@ _LIMITS = {  # the words that a printed plan uses for each value of `limit`
 class Plan:
     """How a call of one shape is computed. print(plan) shows it in words.
 
-    A call may differ from its plan. If the other threads sleep when a call of one direction begins, the calling thread
-    may compute the first steps alone until they are awake. If they are busy with another call, the call runs with fewer
-    threads.
+    A call may differ from its plan. In a loop of calls of 5 to 100 us, it may use more threads. If the other threads
+    sleep when a call of one direction begins, the calling thread may compute the first steps alone until they are
+    awake. If they are busy with another call, the call runs with fewer threads.
     """
 
     steps: int  # T

@@ -143,7 +143,7 @@ def test_all_ways_to_call_a_layer_are_the_same() -> None:
     bound = pickle.loads(pickle.dumps(net.forward))
     calls = [net, net.forward, net.__call__, bound, child, child.forward, partial(gatecell.LSTM.__call__, net)]
     for call in calls:
-        for result in (call(x, hx), call(x, hx=hx), call(x=x, hx=hx), call(*[x, hx], **{}), call(x, list(hx))):
+        for result in (call(x, hx), call(x, hx=hx), call(x=x, hx=hx), call(*[x, hx]), call(x, list(hx))):
             for got, expected in zip(leaves(result), wanted, strict=True):
                 np.testing.assert_array_equal(got, expected)
         for result in (call(x), call(x, None), call(x.tolist())):
