@@ -44,13 +44,19 @@ PYBIND11_MODULE(_core, m) {
         return py::typing::Dict<py::str, py::object>(result);
       },
       "How the core was built: version, commit, compiler, eigen, and isas, which maps names to compiler flags.");
-  py::dict table;
-  for (const gatecell::InstructionSet& row : gatecell::instruction_sets()) {
-    table[row.name] = py::dict("vector_bytes"_a = row.vector_bytes, "is_fused"_a = row.is_fused,
-                               "cpu_features"_a = py::str(row.cpu_features).attr("split")(),
-                               "is_built"_a = gatecell::find_kernels(row.isa) != nullptr);
-  }
-  m.attr("INSTRUCTION_SETS") = table;
+  m.def(
+      "instruction_sets",
+      [] {
+        py::dict table;
+        for (const gatecell::InstructionSet& row : gatecell::instruction_sets()) {
+          table[row.name] = py::dict("vector_bytes"_a = row.vector_bytes, "is_fused"_a = row.is_fused,
+                                     "cpu_features"_a = py::str(row.cpu_features).attr("split")(),
+                                     "is_built"_a = gatecell::find_kernels(row.isa) != nullptr);
+        }
+        return py::typing::Dict<py::str, py::typing::Dict<py::str, py::object>>(table);
+      },
+      "All instruction sets by name, of every architecture, the better ones of an architecture first: vector_bytes, "
+      "is_fused (has fused multiply-add), cpu_features (as /proc/cpuinfo names them), is_built.");
   m.def("pack_count", &gatecell::pack_count, "How often this process has packed weights.");
   m.def("thread_pool_size", &gatecell::thread_pool_size, "The number of worker threads that this process has started.");
 }

@@ -6,7 +6,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['INSTRUCTION_SETS', 'Network32', 'Network64', 'Pool32', 'Pool64', 'Spec', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'call_first', 'cells', 'options', 'pack_count', 'plain_tensors', 'pool_step', 'step', 'step_first', 'thread_pool_size', 'unchanged', 'weight_names']
+__all__: list[str] = ['Network32', 'Network64', 'Pool32', 'Pool64', 'Spec', 'Stream32', 'Stream64', 'available_isas', 'build_info', 'call', 'call_first', 'cells', 'instruction_sets', 'options', 'pack_count', 'plain_tensors', 'pool_step', 'step', 'step_first', 'thread_pool_size', 'unchanged', 'weight_names']
 class Spec:
     """
     The cell, the sizes and the options of a network, and what follows from them. Immutable.
@@ -319,6 +319,10 @@ def cells() -> dict[str, dict[str, typing.Any]]:
     """
     The cells by name: with_article, gates (without options) and options (names).
     """
+def instruction_sets() -> dict[str, dict[str, typing.Any]]:
+    """
+    All instruction sets by name, of every architecture, the better ones of an architecture first: vector_bytes, is_fused (has fused multiply-add), cpu_features (as /proc/cpuinfo names them), is_built.
+    """
 def options() -> dict[str, dict[str, typing.Any]]:
     """
     The options by name: values (empty for a bound), default, and removes (the gate that a value removes).
@@ -355,4 +359,3 @@ def weight_names() -> list[str]:
     """
     The names of all weights of a direction of a layer, without their suffix.
     """
-INSTRUCTION_SETS: dict = {'avx512': {'vector_bytes': 64, 'is_fused': True, 'cpu_features': ['avx2', 'fma', 'avx512f', 'avx512dq', 'avx512cd', 'avx512bw', 'avx512vl'], 'is_built': True}, 'avx2': {'vector_bytes': 32, 'is_fused': True, 'cpu_features': ['avx2', 'fma'], 'is_built': True}, 'sse2': {'vector_bytes': 16, 'is_fused': False, 'cpu_features': ['sse2'], 'is_built': True}, 'neon': {'vector_bytes': 16, 'is_fused': True, 'cpu_features': ['asimd'], 'is_built': False}}

@@ -37,7 +37,7 @@ PAGES = OUTSIDE + [str(page.relative_to(ROOT)) for name in FOLDERS for page in s
 MASKS = {  # what differs from machine to machine
     r"[\d.]+ (ns|us|ms)\b": "a duration",
     r" in [\d.]+ s\b": "a duration of a command",
-    rf"\b({'|'.join(_core.INSTRUCTION_SETS)})\b": "the instruction set",
+    rf"\b({'|'.join(_core.instruction_sets())})\b": "the instruction set",
     r"\b\d\.\de-\d\d\b": "a rounding error",
     r"\b\d\.\d\d of the bound": "a rounding error beside its bound",
     r"[\d.]+ MB packed": "memory of packed weights, which depends on the instruction set",

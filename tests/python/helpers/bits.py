@@ -12,7 +12,7 @@ from gatecell import _core
 from helpers.parity import named_outputs
 from helpers.torch_case import Array
 
-FMA_ISAS = [isa for isa in gatecell.available_isas() if _core.INSTRUCTION_SETS[isa]["is_fused"]]
+FMA_ISAS = [isa for isa in gatecell.available_isas() if _core.instruction_sets()[isa]["is_fused"]]
 
 
 def bits(array: Array) -> NDArray[np.unsignedinteger]:

@@ -15,7 +15,7 @@ from gatecell import _core
 from helpers.fresh_process import run_script
 from helpers.torch_case import Case
 
-TABLE: dict[str, Any] = _core.INSTRUCTION_SETS
+TABLE: dict[str, Any] = _core.instruction_sets()
 ALL = [name for name, row in TABLE.items() if row["is_built"]]  # of this architecture
 BASELINE, FOREIGN = ALL[-1], "neon" if platform.machine() == "x86_64" else "avx2"
 KNOWN = {  # the size of a vector in bytes, fused multiply-add, features of the CPU
