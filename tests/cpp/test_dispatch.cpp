@@ -21,7 +21,7 @@ TEST_CASE("the kernels of an ISA come from the object of this ISA") {
 }
 
 TEST_CASE_TEMPLATE("every instruction set has all kernels", T, float, double) {
-  for (const Isa isa : gatecell::built_isas) {
+  for (const Isa isa : gatecell::built_isas()) {
     const auto& table = gatecell::kernel_table(isa);
     const gatecell::Kernels<T>& kernels = std::get<const gatecell::Kernels<T>&>(std::tie(table.float32, table.float64));
     CHECK((kernels.sigmoid != nullptr));

@@ -63,23 +63,3 @@ TEST_CASE("a weight type has its own bytes, and vectors beside the panels") {
     }
   }
 }
-
-#include "problems.h"
-#include "pack/packed.h"
-#include "schedule/forward.h"
-#include "schedule/plan.h"
-
-TEST_CASE("copied weights give the same bits") {
-  for (const gatecell::Isa isa : gatecell::available_isas()) {
-    for (const gatecell::Spec& spec : problems::extended_specs(5, 19, 2, true)) {
-      const auto problem = problems::random_problem<float>(spec, 7, 3);
-      const gatecell::PackedNetwork<float> two(spec, reference::views(problem), isa, gatecell::WeightType::copied);
-      auto a = problems::run(problems::network(problem, isa), problem);
-      auto b = a;
-      for (auto& v : b.y) v = 0;
-      auto call = problems::dense_call(problem, b);
-      gatecell::forward(two, call, gatecell::make_plan(two, 7, 3, 1));
-      CHECK(problems::same_bits(a, b));
-    }
-  }
-}

@@ -25,7 +25,6 @@ enum class CellKernel {
 // How weights are stored in panels. The last enumerator is the number of weight types.
 enum class WeightType {
   native,  // in the type of the arithmetic
-  copied,  // float32 as well
   count
 };
 

@@ -28,7 +28,6 @@ template <class T>
 PackRow<T> pack_row(WeightType type) {
   switch (type) {
     case WeightType::native:
-    case WeightType::copied:
     case WeightType::count:
       break;
   }
