@@ -58,7 +58,6 @@ DirectionRun<T>::DirectionRun(const PackedNetwork<T>& net, std::int64_t layer, i
   args_.units = w.recurrent.units;
   args_.relu = net.spec.cell == Cell::rnn_relu;
   args_.extended = &w.extended;
-  args_.backwards = false;
 }
 
 template <class T>

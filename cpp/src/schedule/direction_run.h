@@ -109,14 +109,14 @@ class DirectionRun {
   bool reverse_;
   Range hidden_range_;  // this thread's units of c and of the gates
   Range state_range_;   // this thread's units of h
-  StateArrays<T> state_;
+  StateArrays<T> state_{};
   std::ptrdiff_t active_rows_ = 0;
   T* h_;       // h(t-1): other hidden blocks still read it while h(t) is written
   T* h_next_;  // h(t)
   T* c_;       // null without c
   T* c_next_;  // the same as c_, unless other hidden blocks read c(t-1) while c(t) is written
   T* hidden_;  // o * tanh(c) before the projection; null without a projection
-  StepArgs<T> args_;
+  StepArgs<T> args_{};
 };
 
 }  // namespace gatecell
