@@ -35,15 +35,22 @@ PYBIND11_MODULE(_core, m) {
         const gatecell::BuildInfo info = gatecell::build_info();
         py::dict isas;
         for (const auto& [name, flags] : info.isas) isas[py::str(name)] = flags;
+        py::list fused;
+        for (const gatecell::InstructionSet& row : gatecell::instruction_sets()) {
+          if (row.is_fused && gatecell::find_kernels(row.isa)) fused.append(row.name);
+        }
         py::dict result;
         result["version"] = info.version;
         result["commit"] = info.commit;
         result["compiler"] = info.compiler;
         result["eigen"] = info.eigen;
         result["isas"] = isas;
+        result["fused"] = fused;
         return py::typing::Dict<py::str, py::object>(result);
       },
-      "How the core was built: version, commit, compiler, eigen, and isas, which maps names to compiler flags.");
+      "How the core was built: version, commit, compiler, eigen, isas, which maps names to compiler flags, and fused, "
+      "the "
+      "names of those with fused multiply-add. They all give the same bits.");
   m.def(
       "instruction_sets",
       [] {

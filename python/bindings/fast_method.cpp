@@ -8,9 +8,10 @@ namespace py = pybind11;
 
 namespace {
 
-// Python finds `vectorcall` by its offset.
+// Python finds `vectorcall` and `weak_references` by their offsets.
 struct Method {
   PyObject_HEAD vectorcallfunc vectorcall;
+  PyObject* weak_references;
   fast_method::Function fast;
   PyObject* keyword;
   PyObject* function;
@@ -70,6 +71,7 @@ int clear(PyObject* object) {
 void deallocate(PyObject* object) {
   PyTypeObject* const type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
+  if (as_method(object)->weak_references) PyObject_ClearWeakRefs(object);
   clear(object);
   Py_CLEAR(as_method(object)->keyword);
   type->tp_free(object);
@@ -77,9 +79,11 @@ void deallocate(PyObject* object) {
 }
 
 PyObject* make_type() {
-  static PyMemberDef members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(Method, vectorcall), READONLY, nullptr},
-                                  {"__wrapped__", T_OBJECT, offsetof(Method, function), READONLY, nullptr},
-                                  {nullptr, 0, 0, 0, nullptr}};
+  static PyMemberDef members[] = {
+      {"__vectorcalloffset__", T_PYSSIZET, offsetof(Method, vectorcall), READONLY, nullptr},
+      {"__weaklistoffset__", T_PYSSIZET, offsetof(Method, weak_references), READONLY, nullptr},
+      {"__wrapped__", T_OBJECT, offsetof(Method, function), READONLY, nullptr},
+      {nullptr, 0, 0, 0, nullptr}};
   static char doc[] = "__doc__", module[] = "__module__";
   static PyGetSetDef attributes[] = {{doc, attribute_of_function, nullptr, nullptr, doc},
                                      {module, attribute_of_function, nullptr, nullptr, module},
@@ -114,6 +118,7 @@ py::object make(Function fast, const char* keyword, const py::handle& function) 
   auto* method = PyObject_GC_New(Method, reinterpret_cast<PyTypeObject*>(type));
   if (!method) throw py::error_already_set();
   method->vectorcall = call_method;
+  method->weak_references = nullptr;
   method->fast = fast;
   method->keyword = PyUnicode_InternFromString(keyword);
   method->function = function.inc_ref().ptr();

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/typing.h>
 
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -32,7 +33,10 @@ const Option* find_option(const std::string& name) {
 double parse_value(const Option& option, const py::handle& value) {
   if (option.kind == Option::Kind::flag && py::isinstance<py::bool_>(value)) return value.cast<bool>();
   if (option.kind == Option::Kind::bound && (PyFloat_Check(value.ptr()) || PyLong_CheckExact(value.ptr()))) {
-    return value.cast<double>();
+    const double number = PyFloat_AsDouble(value.ptr());
+    if (number != -1 || !PyErr_Occurred()) return number;
+    PyErr_Clear();  // an int beyond the largest double
+    return std::numeric_limits<double>::infinity();
   }
   for (std::size_t i = 0; i < option.choices.size(); ++i) {
     if (py::isinstance<py::str>(value) && value.cast<std::string>() == option.choices[i]) return static_cast<double>(i);

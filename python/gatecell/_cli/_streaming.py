@@ -82,7 +82,8 @@ def identity(network: Layer, x: SequenceFile, states: States) -> dict[str, Any]:
         "the network": options_of(network),
         "the initial state": digest(states),
         "the version of gatecell": gatecell.__version__,
-        "whether the processor has FMA": network.isa != "sse2",  # all instruction sets with FMA give the same bits
+        # All instruction sets with FMA give the same bits.
+        "whether the processor has FMA": network.isa in gatecell.build_info()["fused"],
     }
 
 

@@ -42,8 +42,7 @@ class Weights(dict[str, NDArray[Any]]):
     `outside` lists names of arrays outside the prefix: in a .safetensors file, a .npz file or an index all, in a file
     of torch those that the reader met on the way to the prefix.
 
-    `format` is the format of the file: "torch.save", "torch.save, before its zip format", "TorchScript", "safetensors",
-    "safetensors in shards" or "npz".
+    `format` is the format of the file, such as "torch.save", "TorchScript", "safetensors" or "npz".
 
     `checked` says whether `load` compared checksums: the format has them, and `load` was called with check=True.
     """

@@ -129,7 +129,8 @@ class RNNCell(Cell[Floats], RNNAttributes):
         isa: str | None = None,
         **options: Unpack[RNNOptions],
     ) -> None:
-        spec = make_spec(rnn_cell(nonlinearity), input_size, hidden_size, bias=bias, **known(self, options))
+        own, cell = known(self, options), rnn_cell(nonlinearity)
+        spec = make_spec(cell, input_size, hidden_size, bias=bias, **own)
         super().__init__(spec, device, dtype, num_threads, isa)
         self.nonlinearity = nonlinearity
 

@@ -114,7 +114,7 @@ class RNN(Layer[Floats], RNNAttributes):
         isa: str | None = None,
         **options: Unpack[RNNOptions],
     ) -> None:
-        cell, own = rnn_cell(nonlinearity), known(self, options)
+        own, cell = known(self, options), rnn_cell(nonlinearity)
         spec = make_spec(cell, input_size, hidden_size, num_layers, bias, bidirectional, **own)
         super().__init__(spec, batch_first, dropout, device, dtype, num_threads, isa)
         self.nonlinearity = nonlinearity

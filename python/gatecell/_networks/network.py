@@ -57,8 +57,8 @@ class Network(Module):
     def spec(self) -> Spec:
         """The cell, the sizes and the options, and what follows from them: `gates`, `shapes()`, `output_size`, ...
 
-        It is immutable. Options have the core's form: "none" and 0.0 where the network's attribute is None. A cell has
-        the names of a layer in `shapes()`.
+        It is immutable. Every option is an attribute of it, also those of other cells. Options have the core's form:
+        "none" and 0.0 where the network's attribute is None. A cell has the names of a layer in `shapes()`.
         """
         return self._spec
 
@@ -77,9 +77,9 @@ class Network(Module):
 
         dtype: None takes the dtype of the tensors: float64 if any is float64, else float32. Lists of numbers have no
         dtype. flags: the constructor's other arguments, which a state dict does not contain: batch_first, nonlinearity,
-        num_threads, ... and the options that PyTorch lacks, except those that have weights with names of their own.
-        batch_first and nonlinearity need not be passed if `gatecell.load` found them in a saved module or TorchScript
-        (`Weights.options`).
+        num_threads, ... and the options that PyTorch lacks. An option with a weight of its own need not be passed: the
+        name and the shape of this weight show it. batch_first and nonlinearity need not be passed if `gatecell.load`
+        found them in a saved module or TorchScript (`Weights.options`).
         strict, z and errors are as for load_state_dict.
         """
         keys = LayerKeys(cls.__name__, state_dict, prefix)
@@ -220,11 +220,13 @@ class Network(Module):
     def _pack(self, arrays: list[Floats]) -> Any:
         """A network of the core with copies of these weights, which are in the order of `_shapes`.
 
-        The core packs the copies and keeps them for `weights()`. The caller may change his arrays or the file that they
-        view.
+        The core packs the copies and keeps them for `weights()`. The caller may change the arrays, or the file that
+        they view.
         """
         with np.errstate(all="ignore"):  # values beyond float32's range become infinite
             weights: list[Any] = [array.astype(self.dtype, order="C") for array in arrays]
+        for array in weights:
+            array.flags.writeable = False  # else they could differ from the packed weights
         core: Any = Network32 if self.dtype == np.float32 else Network64
         return core(self._spec, weights, self.isa)
 

@@ -51,20 +51,21 @@ _DOCUMENTATION = {
     "peepholes": """
     peepholes: "diagonal" adds p_i*c to the sum in i, p_f*c to the sum in f and p_o*c' to the sum in o (Gers and
     Schmidhuber 2000, Recurrent nets that time and count). weight_peephole_l{k} (3*hidden_size) holds p_i, p_f, p_o.
-    "full" adds P_i c, P_f c and P_o c, all with the old c. weight_peephole_l{k} is (3*hidden_size, hidden_size).
+    "full" adds P_i c, P_f c and P_o c, all with the old c. weight_peephole_l{k} is (3*hidden_size, hidden_size). The
+    weight of a cell is weight_peephole.
 """,
     "coupled_gates": """
     coupled_gates: True makes f = 1 - i (ONNX's input_forget). Weights and biases have matrix rows of i g o only,
     peepholes of i o only.
 """,
     "reset": """
-    reset: where the gate r acts. "after" the product with W_hn: as above. "before" it: n = tanh(W_in x + b_in + b_hn +
-    W_hn (r*h)) (Cho et al. 2014, Learning phrase representations using RNN encoder-decoder; ONNX's
+    reset: where the gate r acts. "after" the product with W_hn: n as in PyTorch. "before" it: n = tanh(W_in x + b_in +
+    b_hn + W_hn (r*h)) (Cho et al. 2014, Learning phrase representations using RNN encoder-decoder; ONNX's
     linear_before_reset=0, https://onnx.ai/onnx/operators/onnx__GRU.html). "none": the same without r, and the weights
     have matrix rows of z n only.
 """,
     "gate_clip": """
-    gate_clip: limits every sum, with its peepholes, to -gate_clip ... gate_clip before s, tanh or relu (ONNX's clip,
+    gate_clip: limits the sum of all terms of a gate to -gate_clip ... gate_clip before s, tanh or relu (ONNX's clip,
     https://onnx.ai/onnx/operators/onnx__LSTM.html).
 """,
     "cell_clip": """
@@ -105,7 +106,8 @@ def known(network: Network, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """The options that a constructor got. Raises TypeError for one that the network's cell lacks, as Python does."""
     for name in options:
         if name not in CELLS[network._cell]["options"]:
-            raise TypeError(f"{type(network).__name__}.__init__() got an unexpected keyword argument {name!r}")
+            owner = next(cls for cls in type(network).__mro__ if "_cell" in vars(cls))  # not a user's subclass
+            raise TypeError(f"{owner.__name__}.__init__() got an unexpected keyword argument {name!r}")
     return options
 
 

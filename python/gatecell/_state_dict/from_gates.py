@@ -30,8 +30,8 @@ def from_gates(cell: str, gates: Mapping[str, Any], columns: str = "hx") -> dict
     """Make the state dict of one layer from one matrix for each gate: gate = activation(W [h(t-1), x] + b).
 
     cell: "lstm" with the gates f i c o (c or g is the candidate), "gru" with r z n (n, h or c is the candidate, u is
-    another name of z), or "rnn" with h (or a). A gate may be missing that an option of LSTM or GRU removes: f of an
-    LSTM, r of a GRU.
+    another name of z), or "rnn" with h (or a). f of an LSTM or r of a GRU may be missing. Then pass the option that
+    removes this gate to from_state_dict, too.
     gates: (W, b), (W, None) or W by the gate's name. W is (H, H + I): a NumPy array, a torch tensor or a nested list.
     b: one bias, (H,) or (H, 1), or two biases, the input's and the recurrent one: a tuple (b_ih, b_hh) or an array
     (2, H) in Keras' order. The shape decides: if H is 2, (2, 1) is one bias and (2, 2) are two; if H is 1, (1, 1) is

@@ -149,6 +149,7 @@ def test_errors_name_the_option() -> None:
         ({"proj_size": 8}, "expected proj_size from 0 to hidden_size - 1 = 7, got 8"),
         ({"num_layers": 0}, "expected num_layers of at least 1, got 0"),
         ({"gate_clip": -1.5}, "expected gate_clip finite and positive, got -1.500000"),
+        ({"gate_clip": 10**400}, "expected gate_clip finite and positive, got inf"),
         (
             {"hidden_size": 2**40},
             "expected sizes whose weights fit into memory, got input_size=5, hidden_size=1099511627776, num_layers=2",

@@ -13,6 +13,7 @@ import pickle
 import pydoc
 import sys
 import tracemalloc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -121,6 +122,7 @@ def test_methods_that_the_core_tries_first_look_like_functions(method: Any) -> N
     assert inspect.isroutine(method)
     assert function.__doc__.split("\n")[0] in pydoc.render_doc(method)
     assert pickle.loads(pickle.dumps(method)) is copy.deepcopy(method) is method
+    assert weakref.ref(method)() is method
     with pytest.raises(AttributeError, match="nothing"):
         method.nothing  # noqa: B018
     with pytest.raises(TypeError):
@@ -141,6 +143,7 @@ def test_all_ways_to_call_a_layer_are_the_same() -> None:
     assert str(inspect.signature(net)).startswith("(x: 'ArrayLike | PackedSequence', hx: 'Any' = None, *, lengths")
     assert inspect.signature(net.forward) == inspect.signature(net)
     bound = pickle.loads(pickle.dumps(net.forward))
+    assert weakref.WeakMethod(net.forward)() == net.forward
     calls = [net, net.forward, net.__call__, bound, child, child.forward, partial(gatecell.LSTM.__call__, net)]
     for call in calls:
         for result in (call(x, hx), call(x, hx=hx), call(x=x, hx=hx), call(*[x, hx]), call(x, list(hx))):

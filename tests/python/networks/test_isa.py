@@ -113,3 +113,5 @@ def test_build_info_tells_the_compiler() -> None:
     assert {"version", "compiler", "eigen", "isas", "commit"} <= info.keys()
     assert info["version"] == gatecell.__version__
     assert all(isinstance(info[name], str) and info[name] for name in ("compiler", "eigen", "commit"))
+    known = [name for name in KNOWN if name in info["isas"]]
+    assert [name for name in known if name in info["fused"]] == [name for name in known if KNOWN[name][1]]

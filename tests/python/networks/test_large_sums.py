@@ -52,6 +52,28 @@ def test_largest_sum_agrees_with_the_equations(kind: dict[str, Any], scale: str,
         assert network.largest_sum(x, hx) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("mode", ["LSTM", "GRU"])
+def test_largest_sum_takes_the_input_of_a_call(mode: str) -> None:
+    case = ExtendedCase(mode, steps=5, rows=3, num_layers=2, bidirectional=True, dtype="float64")
+    network, (x, hx) = case.network(gatecell), case.inputs()
+    batch_first = case.with_(batch_first=True).network(gatecell)
+    rows = [slice(row, row + 1) for row in range(3)]
+
+    def of_rows(rows: slice | int) -> Any:
+        return tuple(part[:, rows] for part in hx) if isinstance(hx, tuple) else hx[:, rows]
+
+    expected = [largest_sum_of_run(case.with_(rows=1), case.state_dict(), x[:, row], of_rows(row)) for row in rows]
+    assert batch_first.largest_sum(x.swapaxes(0, 1), hx) == pytest.approx(max(expected), rel=1e-12)
+    unbatched = [batch_first.largest_sum(x[:, row], of_rows(row)) for row in range(3)]
+    assert unbatched == pytest.approx(expected, rel=1e-12)
+    without_state = largest_sum_of_run(case, case.state_dict(), x, None)
+    assert network.largest_sum(x.tolist()) == pytest.approx(without_state, rel=1e-12)
+    with pytest.raises(ValueError, match="expected input"):
+        network.largest_sum(x[..., :-1], hx)
+    with pytest.raises(RuntimeError, match="has no weights yet"):
+        type(network)(5, 7).largest_sum(x)
+
+
 def test_largest_sum_agrees_with_a_sum_by_hand() -> None:
     """|2 * 1| + |-3 * -2| + |0.5| + |-4 * 0.5| + |-0.25|.
 

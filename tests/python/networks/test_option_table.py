@@ -19,6 +19,7 @@ import torch
 import gatecell
 from gatecell import _core
 from gatecell._networks import options as keyword_arguments
+from helpers.option_table import DEFAULTS, VALUES
 
 CLASSES = {
     "lstm": (gatecell.LSTM, gatecell.LSTMCell),
@@ -37,17 +38,6 @@ PLACES = [
 each_place = pytest.mark.parametrize(("owner", "name"), PLACES)
 
 
-def values_of(name: str) -> list[Any]:
-    """The values of an option that are not the default, as a user writes them."""
-    facts = _core.options()[name]
-    return [value for value in facts["values"] if value != facts["default"]] or [0.5]
-
-
-def default_of(name: str) -> Any:
-    default = _core.options()[name]["default"]
-    return None if default in ("none", 0.0) and default is not False else default
-
-
 def zeros(net: Any) -> dict[str, Any]:
     return {name: np.zeros(parameter.shape, "f4") for name, parameter in net.named_parameters()}
 
@@ -62,9 +52,9 @@ def test_the_types_have_the_options_of_the_table() -> None:
 @each_place
 def test_signature_hints_and_documentation_have_the_option(owner: Any, name: str) -> None:
     parameter = inspect.signature(owner).parameters[name]
-    assert (parameter.kind, parameter.default) == (inspect.Parameter.KEYWORD_ONLY, default_of(name))
+    assert (parameter.kind, parameter.default) == (inspect.Parameter.KEYWORD_ONLY, DEFAULTS[name])
     hint = typing.get_type_hints(owner.__init__)[name]
-    for value in (default_of(name), *values_of(name)):
+    for value in VALUES[name]:
         assert isinstance(value, hint)
     assert f"\n    {name}: " in owner.__doc__
     assert "options" not in inspect.signature(owner).parameters
@@ -73,9 +63,9 @@ def test_signature_hints_and_documentation_have_the_option(owner: Any, name: str
 @each_place
 def test_attribute_repr_and_pickle_have_the_option(owner: Any, name: str) -> None:
     plain = owner(3, 4)
-    assert getattr(plain, name) == default_of(name)
+    assert getattr(plain, name) == DEFAULTS[name]
     assert name not in repr(plain)
-    for value in values_of(name):
+    for value in VALUES[name][1:]:
         net = owner(3, 4, **{name: value})
         copy = pickle.loads(pickle.dumps(net))
         for twin in (net, copy):
@@ -87,7 +77,7 @@ def test_attribute_repr_and_pickle_have_the_option(owner: Any, name: str) -> Non
 
 @each_place
 def test_from_state_dict_takes_the_option(owner: Any, name: str) -> None:
-    for value in values_of(name):
+    for value in VALUES[name][1:]:
         weights = zeros(owner(3, 4, **{name: value}))
         net = owner.from_state_dict(weights, **{name: value})
         assert getattr(net, name) == value
@@ -97,7 +87,7 @@ def test_from_state_dict_takes_the_option(owner: Any, name: str) -> None:
 @each_place
 def test_a_layer_from_torch_has_the_default(owner: Any, name: str) -> None:
     net: Any = gatecell.from_torch(getattr(torch.nn, owner.__name__)(3, 4))
-    assert getattr(net, name) == default_of(name)
+    assert getattr(net, name) == DEFAULTS[name]
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn_tanh"])
@@ -109,10 +99,10 @@ def test_find_layers_shows_every_combination(cell: str) -> None:
     layer = CLASSES[cell][0]
     facts = _core.cells()[cell]
     plain = layer(3, 4).spec.shapes()
-    changing = {n for n in facts["options"] for v in values_of(n) if layer(3, 4, **{n: v}).spec.shapes() != plain}
+    changing = {n for n in facts["options"] for v in VALUES[n][1:] if layer(3, 4, **{n: v}).spec.shapes() != plain}
     names = [name for name in facts["options"] if name in changing]
-    for values in itertools.product(*([default_of(name), *values_of(name)] for name in names)):
-        flags = {name: value for name, value in zip(names, values, strict=True) if value != default_of(name)}
+    for values in itertools.product(*(VALUES[name] for name in names)):
+        flags = {name: value for name, value in zip(names, values, strict=True) if value != DEFAULTS[name]}
         weights = zeros(layer(3, 4, **flags))
         (found,) = gatecell.find_layers(weights)
         alternatives = " and ".join(f"{name}={value!r}" for name, value in flags.items())
@@ -127,12 +117,23 @@ def test_find_layers_shows_every_combination(cell: str) -> None:
 
 @pytest.mark.parametrize("owner", {owner for classes in CLASSES.values() for owner in classes})
 def test_an_unknown_option_is_the_error_of_python(owner: Any) -> None:
-    for name in ("gate_clips", *_core.options()):
+    for name in ("gate_clips", *DEFAULTS):
         if name in inspect.signature(owner).parameters:
             continue
         with pytest.raises(TypeError) as raised:
             owner(3, 4, **{name: 1.0})
         assert str(raised.value) == f"{owner.__name__}.__init__() got an unexpected keyword argument {name!r}"
+
+
+@pytest.mark.parametrize("owner", [gatecell.RNN, gatecell.RNNCell])
+def test_an_unknown_option_is_named_before_a_wrong_value(owner: Any) -> None:
+    class Child(owner):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(3, 4, **options)
+
+    with pytest.raises(TypeError) as raised:
+        Child(nonlinearity="sine", reset="none")
+    assert str(raised.value) == f"{owner.__name__}.__init__() got an unexpected keyword argument 'reset'"
 
 
 def test_spec_says_what_a_network_is() -> None:

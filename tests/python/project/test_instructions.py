@@ -2,7 +2,7 @@
 
 Valgrind counts them, so the number is exact: other load on the machine does not change it. Only instructions of the
 core's own object count, not those of NumPy, Python and the C library. The numbers depend on the compiler and on the
-headers of Python; with others than the recorded ones this test skips.
+headers of Python; with others than the recorded ones the budget has more room.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MACHINE = "this machine has no "  # see tests/conftest.py
 RECORDED_WITH = ("GCC 12", "Python 3.11")
 # LSTM, H=64, T=1, B=1, with a state, float32, on avx2, in a Release build. A change that lowers a number records it.
 RECORDED = {"_core.call": 1309, "stream.step": 326}
-TOLERANCE = 1.02
+TOLERANCE, TOLERANCE_OF_OTHERS = 1.02, 1.25
 
 REPEATS = 4  # the first calls also bind functions of other libraries and allocate scratch memory
 SCRIPT = f"""
@@ -64,8 +64,8 @@ def test_a_step_stays_within_its_budget_of_instructions(tmp_path: Path) -> None:
     if "avx2" not in gatecell.available_isas():
         pytest.skip(f"{MACHINE}AVX2")
     built_with = gatecell.build_info()["compiler"], f"Python {sys.version_info.major}.{sys.version_info.minor}"
-    if not built_with[0].startswith(RECORDED_WITH[0] + ".") or built_with[1] != RECORDED_WITH[1]:
-        pytest.skip(f"{MACHINE}build with {' and '.join(RECORDED_WITH)}, got {' and '.join(built_with)}")
+    is_recorded = built_with[0].startswith(RECORDED_WITH[0] + ".") and built_with[1] == RECORDED_WITH[1]
+    tolerance = TOLERANCE if is_recorded else TOLERANCE_OF_OTHERS
     # A count begins at the entry of `_core.call` (fast_call) or `stream.step` (call_method), and ends at the kernel.
     entries = [f"--zero-before=*(anonymous namespace)::{name}(*" for name in ("fast_call", "call_method")]
     kernel = "--dump-before=void gatecell::(anonymous namespace)::step<*"
@@ -84,6 +84,6 @@ def test_a_step_stays_within_its_budget_of_instructions(tmp_path: Path) -> None:
     print(counted)
     for name, recorded in RECORDED.items():
         assert counted[name] > 0
-        assert counted[name] <= recorded * TOLERANCE, (
-            f"expected at most {recorded} + 2 % from the entry of {name} to the kernel, got {counted[name]}"
+        assert counted[name] <= recorded * tolerance, (
+            f"expected at most {recorded * tolerance:.0f} from the entry of {name} to the kernel, got {counted[name]}"
         )

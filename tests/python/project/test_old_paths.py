@@ -73,9 +73,13 @@ def test_pickles_of_the_earlier_forms_of_a_spec_load() -> None:
     """Networks pickled their Spec itself, then a tuple of its values. Now they pickle its values by name."""
     net = gatecell.from_torch(torch.nn.LSTM(3, 4, num_layers=2, proj_size=2))
     state = net.__getstate__()
-    values = ("lstm", 3, 4, 2, True, False, 2, "none", "after", False, 0.0, 0.0)  # in the order of version 0.1
+    fields = {"cell": "lstm", "input_size": 3, "hidden_size": 4, "num_layers": 2, "bias": True, "bidirectional": False}
+    fields |= {"proj_size": 2, "peepholes": "none", "reset": "after", "coupled_gates": False}
+    fields |= {"gate_clip": 0.0, "cell_clip": 0.0}  # all in the order of version 0.1
+    # A dataclass: the class, an object without arguments, and its attributes.
+    itself = b"\x80\2cgatecell._spec\nSpec\n)\x81" + pickle.dumps(fields, 2)[2:-1] + b"b."
     copies = [pickle.loads(pickle.dumps(net))]
-    for spec in (net.spec, values):
+    for spec in (pickle.loads(itself), tuple(fields.values())):
         copy = object.__new__(gatecell.LSTM)
         copy.__setstate__({**state, "_spec": spec})
         copies.append(copy)
