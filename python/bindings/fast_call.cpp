@@ -85,7 +85,7 @@ PyObject* call(const Network<T>& net, PyObject* input, PyObject* hx, bool batch_
   if (!x.data || x.shape[2] != input_size) return not_implemented();
 
   const int time = batch_first ? 1 : 0;
-  const Py_intptr_t direction_runs = spec.num_layers * spec.num_directions();
+  const Py_intptr_t direction_runs = spec.direction_runs();
   const Py_intptr_t rows = x.shape[1 - time], steps = x.shape[time];
   const Py_intptr_t y_shape[3] = {x.shape[0], x.shape[1], output_size};
   const Py_intptr_t h_shape[3] = {direction_runs, rows, state_size},

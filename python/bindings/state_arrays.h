@@ -17,7 +17,7 @@ using checks::Array;
 template <class T>
 struct State {
   State(const gatecell::Spec& spec, std::int64_t rows)
-      : h({spec.num_layers * spec.num_directions(), rows, spec.state_size()}) {
+      : h({spec.direction_runs(), rows, spec.state_size()}) {
     if (spec.cell == gatecell::Cell::lstm) c = Array<T>({h.shape(0), rows, spec.hidden_size});
   }
   T* h_data() { return h.mutable_data(); }

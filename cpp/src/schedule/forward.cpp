@@ -85,7 +85,7 @@ Call<T> start_alone(const PackedNetwork<T>& net, const Call<T>& call, WorkerLeas
 template <class T>
 void copy_state(const Spec& spec, const Call<T>& call) {
   const std::ptrdiff_t state_rows = call.state_rows ? call.state_capacity : call.rows;
-  const std::int64_t direction_runs = spec.num_layers * spec.num_directions();
+  const std::int64_t direction_runs = spec.direction_runs();
   const auto copy = [&](const T* from, std::ptrdiff_t size, T* to) {
     for (std::ptrdiff_t row = 0; to && to != from && row < call.rows; ++row) {
       const std::ptrdiff_t state_row = call.state_rows ? call.state_rows[row] : row;
