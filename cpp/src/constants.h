@@ -15,8 +15,8 @@ namespace gatecell {
 
 // Hardware.
 
-constexpr std::size_t kCacheLine = 64;  // of every x86 and ARM processor that gatecell supports
-constexpr std::size_t kPage = 4096;
+constexpr std::size_t kCacheLine = 64;  // of x86 and most ARM processors; others have lines of 32 to 256 bytes
+constexpr std::size_t kPage = 4096;     // of Linux on x86; on ARM pages may be larger
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 // Blocking.
@@ -58,7 +58,7 @@ constexpr double kMemoryByteSeconds = 1 / 30e9;  // to read from memory: Zen 5, 
 // The bytes of weights that stay in caches of 48 KB, 1 MB and 32 MB while each step reads them again. Chosen: about
 // nine tenths of L1 and L3, three quarters of L2, which holds x, h and y as well.
 constexpr double kL1Bytes = 40 * 1024, kL2Bytes = 768 * 1024, kL3Bytes = 28e6;
-// The next four were fitted on the Zen 5. For one row of H = 16 to 512 the predictions were within 15 % of the measured
+// The next five were fitted on the Zen 5. For one row of H = 16 to 512 the predictions were within 15 % of the measured
 // times.
 constexpr double kOverlap = 0.7;            // the fraction of the shorter time that is hidden behind the longer one
 constexpr double kFlopsPerActivation = 40;  // for the activation of a gate and its use in the new state

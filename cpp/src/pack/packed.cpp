@@ -52,7 +52,8 @@ class DirectionPacker {
     d.input_panels = matrix(d.input, w.weight_ih);
     d.recurrent_panels = matrix(d.recurrent, w.weight_hh);
     d.projection_panels = matrix(d.projection, w.weight_hr);
-    d.extended.candidate_panels = matrix(d.candidate, behind(w.weight_hh, recurrent_gates * hidden * d.recurrent.depth));
+    d.extended.candidate_panels =
+        matrix(d.candidate, behind(w.weight_hh, recurrent_gates * hidden * d.recurrent.depth));
     set_numbers(spec_, d.extended);
     if (spec_.peepholes != Peepholes::none) pack_peepholes(w.weight_peephole, d);
 
