@@ -89,6 +89,8 @@ constexpr double kPieceSeconds = 10e-6, kLongStep = 30e-6;
 // and spinning saves the 11 us of waking; an idle pool must cost nothing soon. Threads of a call for each other: Zen 4,
 // 50 us are about 2,000 pauses, far above a round trip. Chosen.
 constexpr int kSpinForJobMicroseconds = 30, kSpinForWorkerMicroseconds = 50, kBarrierSpinMicroseconds = 50;
+// The pauses between two looks at the clock while a thread spins. Chosen: on the Zen 4 they take about 400 ns.
+constexpr int kPausesPerLook = 16;
 // The round trip of a wait counter between two cores before it is measured. Zen 4: 90 to 103 ns, in some seconds 400
 // ns. Chosen is an optimistic value, as a bad one would never be measured again.
 constexpr double kDefaultRoundTrip = 150e-9;
@@ -96,6 +98,8 @@ constexpr double kDefaultRoundTrip = 150e-9;
 constexpr int kRoundTripValidSeconds = 1;
 // A measurement ends after this time, because then the other CPU is busy with something else. Chosen.
 constexpr int kRoundTripPatienceMicroseconds = 200;
+// A measurement takes the fastest of these batches but the first. Chosen: about 5 us if nothing disturbs it.
+constexpr std::uint32_t kRoundTripBatches = 5, kRoundTripsPerBatch = 8;
 
 // Memory.
 
@@ -107,5 +111,8 @@ constexpr std::size_t kLargestKept = std::size_t{8} << 20;
 // Calls that are predicted to take longer release the GIL. If another Python thread is busy, getting it back can take 5
 // ms, the switch interval of CPython. Chosen.
 constexpr double kReleaseGil = 50e-6;
+// Tensors with larger outputs get the memory of a NumPy array, because NumPy requests huge pages from 4 MiB on. Chosen:
+// slightly less.
+constexpr std::ptrdiff_t kNumpyHugePageBytes = 4'000'000;
 
 }  // namespace gatecell

@@ -12,6 +12,7 @@
 #include <new>
 #include <type_traits>
 
+#include "constants.h"
 #include "fast_method.h"
 #include "gatecell/network.h"
 #include "plain_array.h"
@@ -31,10 +32,10 @@ using gatecell::Spec;
 template <class T>
 PyTypeObject* network_type = nullptr;  // set when the module is created
 
-// About the number of elements from which NumPy requests huge pages for an array (4 MiB). For an output of this size or
-// more, a call with a table returns NotImplemented, so that a NumPy array holds the output.
+// For an output of this number of elements or more, a call with a table returns NotImplemented, so that a NumPy array
+// holds the output.
 template <class T>
-constexpr Py_intptr_t kHugePageElements = 4'000'000 / sizeof(T);
+constexpr Py_intptr_t kHugePageElements = gatecell::kNumpyHugePageBytes / static_cast<Py_intptr_t>(sizeof(T));
 
 // The values and the shape of an array or tensor with three axes.
 template <class T>
