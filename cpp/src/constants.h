@@ -15,8 +15,8 @@ namespace gatecell {
 
 // Hardware.
 
-constexpr std::size_t kCacheLine = 64;  // of every x86 and ARM processor that gatecell supports
-constexpr std::size_t kPage = 4096;
+constexpr std::size_t kCacheLine = 64;  // of x86 and most ARM processors; others have lines of 32 to 256 bytes
+constexpr std::size_t kPage = 4096;     // of Linux on x86; on ARM pages may be larger
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 // Blocking.
@@ -58,7 +58,7 @@ constexpr double kMemoryByteSeconds = 1 / 30e9;  // to read from memory: Zen 5, 
 // The bytes of weights that stay in caches of 48 KB, 1 MB and 32 MB while each step reads them again. Chosen: about
 // nine tenths of L1 and L3, three quarters of L2, which holds x, h and y as well.
 constexpr double kL1Bytes = 40 * 1024, kL2Bytes = 768 * 1024, kL3Bytes = 28e6;
-// The next four were fitted on the Zen 5. For one row of H = 16 to 512 the predictions were within 15 % of the measured
+// The next five were fitted on the Zen 5. For one row of H = 16 to 512 the predictions were within 15 % of the measured
 // times.
 constexpr double kOverlap = 0.7;            // the fraction of the shorter time that is hidden behind the longer one
 constexpr double kFlopsPerActivation = 40;  // for the activation of a gate and its use in the new state
@@ -89,6 +89,8 @@ constexpr double kPieceSeconds = 10e-6, kLongStep = 30e-6;
 // and spinning saves the 11 us of waking; an idle pool must cost nothing soon. Threads of a call for each other: Zen 4,
 // 50 us are about 2,000 pauses, far above a round trip. Chosen.
 constexpr int kSpinForJobMicroseconds = 30, kSpinForWorkerMicroseconds = 50, kBarrierSpinMicroseconds = 50;
+// The pauses between two looks at the clock while a thread spins. Chosen: on the Zen 4 they take about 400 ns.
+constexpr int kPausesPerLook = 16;
 // The round trip of a wait counter between two cores before it is measured. Zen 4: 90 to 103 ns, in some seconds 400
 // ns. Chosen is an optimistic value, as a bad one would never be measured again.
 constexpr double kDefaultRoundTrip = 150e-9;
@@ -96,6 +98,8 @@ constexpr double kDefaultRoundTrip = 150e-9;
 constexpr int kRoundTripValidSeconds = 1;
 // A measurement ends after this time, because then the other CPU is busy with something else. Chosen.
 constexpr int kRoundTripPatienceMicroseconds = 200;
+// A measurement takes the fastest of these batches but the first. Chosen: about 5 us if nothing disturbs it.
+constexpr std::uint32_t kRoundTripBatches = 5, kRoundTripsPerBatch = 8;
 
 // Memory.
 
@@ -107,5 +111,8 @@ constexpr std::size_t kLargestKept = std::size_t{8} << 20;
 // Calls that are predicted to take longer release the GIL. If another Python thread is busy, getting it back can take 5
 // ms, the switch interval of CPython. Chosen.
 constexpr double kReleaseGil = 50e-6;
+// Tensors with larger outputs get the memory of a NumPy array, because NumPy requests huge pages from 4 MiB on. Chosen:
+// slightly less.
+constexpr std::ptrdiff_t kNumpyHugePageBytes = 4'000'000;
 
 }  // namespace gatecell

@@ -12,6 +12,7 @@
 #include <new>
 #include <type_traits>
 
+#include "constants.h"
 #include "fast_method.h"
 #include "gatecell/network.h"
 #include "plain_array.h"
@@ -31,10 +32,10 @@ using gatecell::Spec;
 template <class T>
 PyTypeObject* network_type = nullptr;  // set when the module is created
 
-// About the number of elements from which NumPy requests huge pages for an array (4 MiB). For an output of this size or
-// more, a call with a table returns NotImplemented, so that a NumPy array holds the output.
+// For an output of this number of elements or more, a call with a table returns NotImplemented, so that a NumPy array
+// holds the output.
 template <class T>
-constexpr Py_intptr_t kHugePageElements = 4'000'000 / sizeof(T);
+constexpr Py_intptr_t kHugePageElements = gatecell::kNumpyHugePageBytes / static_cast<Py_intptr_t>(sizeof(T));
 
 // The values and the shape of an array or tensor with three axes.
 template <class T>
@@ -85,7 +86,7 @@ PyObject* call(const Network<T>& net, PyObject* input, PyObject* hx, bool batch_
   if (!x.data || x.shape[2] != input_size) return not_implemented();
 
   const int time = batch_first ? 1 : 0;
-  const Py_intptr_t direction_runs = spec.num_layers * spec.num_directions();
+  const Py_intptr_t direction_runs = spec.direction_runs();
   const Py_intptr_t rows = x.shape[1 - time], steps = x.shape[time];
   const Py_intptr_t y_shape[3] = {x.shape[0], x.shape[1], output_size};
   const Py_intptr_t h_shape[3] = {direction_runs, rows, state_size},

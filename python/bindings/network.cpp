@@ -72,7 +72,7 @@ std::vector<Array<T>>& weights(Network<T>& net) {
 template <class T>
 state_arrays::State<T> set_call_state(const Spec& spec, const std::optional<Array<T>>& h_0,
                                       const std::optional<Array<T>>& c_0, Call<T>& call) {
-  const std::int64_t direction_runs = spec.num_layers * spec.num_directions();
+  const std::int64_t direction_runs = spec.direction_runs();
   if (h_0) call.h_0 = contiguous("h_0", *h_0, {direction_runs, call.rows, spec.state_size()});
   if (c_0) call.c_0 = contiguous("c_0", *c_0, {direction_runs, call.rows, spec.hidden_size});
   state_arrays::State<T> state(spec, call.rows);

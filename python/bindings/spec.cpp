@@ -158,11 +158,13 @@ std::vector<std::string> weight_names() {
 void register_spec(py::module_& m) {
   py::class_<Spec>(m, "Spec",
                    "The cell, the sizes and the options of a network, and what follows from them. Immutable.")
-      .def(py::init(&make_spec), "cell"_a, "input_size"_a, "hidden_size"_a, "num_layers"_a = 1, "bias"_a = true,
-           "bidirectional"_a = false, "proj_size"_a = 0,
-           "The keywords that follow are options; options() has their names and values. Raises ValueError for unknown "
-           "names, sizes below 1 (proj_size: below 0), proj_size >= hidden_size, options of another cell, clips that "
-           "are negative or not finite, and sizes that give more than about 2^46 weights.")
+      .def(
+          py::init(&make_spec), "cell"_a, "input_size"_a, "hidden_size"_a, "num_layers"_a = 1, "bias"_a = true,
+          "bidirectional"_a = false, "proj_size"_a = 0,
+          "The keywords that follow are options; options() has their names and values. Raises TypeError for an unknown "
+          "option, ValueError for an unknown cell or value, sizes below 1 (proj_size: below 0), proj_size >= "
+          "hidden_size, options of another cell, clips that are negative or not finite, and sizes that give more than "
+          "about 2^46 weights.")
       .def_property_readonly("cell", [](const Spec& s) { return std::string(gatecell::info(s.cell).name); })
       .def_readonly("input_size", &Spec::input_size)
       .def_readonly("hidden_size", &Spec::hidden_size)

@@ -16,8 +16,7 @@ using checks::Array;
 // New uninitialised arrays for the state of `rows` rows: h (L*D, rows, S) and, for an LSTM, c (L*D, rows, H).
 template <class T>
 struct State {
-  State(const gatecell::Spec& spec, std::int64_t rows)
-      : h({spec.num_layers * spec.num_directions(), rows, spec.state_size()}) {
+  State(const gatecell::Spec& spec, std::int64_t rows) : h({spec.direction_runs(), rows, spec.state_size()}) {
     if (spec.cell == gatecell::Cell::lstm) c = Array<T>({h.shape(0), rows, spec.hidden_size});
   }
   T* h_data() { return h.mutable_data(); }

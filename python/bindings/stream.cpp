@@ -165,8 +165,11 @@ PyObject* fast_step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   try {
     if (Py_TYPE(arguments[0]) == session_type<float>) return step<float>(arguments[0], arguments[1], arguments[2]);
     if (Py_TYPE(arguments[0]) == session_type<double>) return step<double>(arguments[0], arguments[1], arguments[2]);
-  } catch (const std::bad_alloc&) {  // only a step on several threads needs memory
+  } catch (const std::bad_alloc&) {
     return PyErr_NoMemory();
+  } catch (const std::exception& error) {  // Python's C code would not survive it
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+    return nullptr;
   }
   return not_implemented();
 }

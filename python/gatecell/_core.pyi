@@ -21,7 +21,7 @@ class Spec:
         ...
     def __init__(self, cell: str, input_size: typing.SupportsInt | typing.SupportsIndex, hidden_size: typing.SupportsInt | typing.SupportsIndex, num_layers: typing.SupportsInt | typing.SupportsIndex = 1, bias: bool = True, bidirectional: bool = False, proj_size: typing.SupportsInt | typing.SupportsIndex = 0, **kwargs: typing.Any) -> None:
         """
-        The keywords that follow are options; options() has their names and values. Raises ValueError for unknown names, sizes below 1 (proj_size: below 0), proj_size >= hidden_size, options of another cell, clips that are negative or not finite, and sizes that give more than about 2^46 weights.
+        The keywords that follow are options; options() has their names and values. Raises TypeError for an unknown option, ValueError for an unknown cell or value, sizes below 1 (proj_size: below 0), proj_size >= hidden_size, options of another cell, clips that are negative or not finite, and sizes that give more than about 2^46 weights.
         """
     def __repr__(self) -> str:
         ...

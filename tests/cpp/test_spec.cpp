@@ -9,6 +9,7 @@
 
 #include "problems.h"
 #include "runtime/dispatch.h"
+#include "runtime/instruction_sets.h"
 
 using namespace problems;
 
@@ -182,6 +183,20 @@ TEST_CASE("a network returns its spec, ISA and size, also after a move") {
   std::size_t numbers = 0;
   for (const auto& tensor : problem.weights) numbers += tensor.size();
   CHECK(net.nbytes() >= numbers * sizeof(double));
+  CHECK(net.nbytes() == gatecell::packed_nbytes<double>(problem.spec, isa));
+}
+
+TEST_CASE("the size of a network is an error for an instruction set that this machine cannot run") {
+  const auto& isas = gatecell::available_isas();
+  for (const gatecell::InstructionSet& row : gatecell::instruction_sets()) {  // those of other architectures, too
+    CAPTURE(row.name);
+    if (std::find(isas.begin(), isas.end(), row.isa) != isas.end()) {
+      CHECK(gatecell::packed_nbytes<float>(Spec{}, row.isa) > 0);
+    } else {
+      CHECK_THROWS_WITH_AS(gatecell::packed_nbytes<float>(Spec{}, row.isa), doctest::Contains(row.name),
+                           std::invalid_argument);
+    }
+  }
 }
 
 TEST_CASE("ISAs: the best is first, the baseline is always available, parse_isa reads the names") {

@@ -102,7 +102,8 @@ struct Forecast {
   Limit limit = Limit::calls;
 };
 
-// nbytes() of a network with this spec, known before there are weights. The spec must be valid.
+// nbytes() of a network with this spec, known before there are weights. The spec must be valid. Throws
+// std::invalid_argument for an ISA that this machine cannot run.
 template <class T>
 std::size_t packed_nbytes(const Spec& spec, Isa isa);
 

@@ -49,9 +49,10 @@ inline Extent check_call(const Call<T>& call, bool has_state = false) {
   if (call.x && call.y && (call.h_n || has_state)) return found;
   const bool empty = call.lengths ? found.total == 0 : call.steps == 0 || call.rows == 0;
   if (empty) return found;
-  throw std::invalid_argument(std::string("expected x, y and h_n, got null for ") + (!call.x   ? "x"
-                                                                                     : !call.y ? "y"
-                                                                                               : "h_n"));
+  throw std::invalid_argument(std::string("expected ") + (has_state ? "x and y" : "x, y and h_n") + ", got null for " +
+                              (!call.x   ? "x"
+                               : !call.y ? "y"
+                                         : "h_n"));
 }
 
 [[noreturn]] void throw_wrong_plan(const Plan& plan, std::int64_t rows) {

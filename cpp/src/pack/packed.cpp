@@ -52,7 +52,8 @@ class DirectionPacker {
     d.input_panels = matrix(d.input, w.weight_ih);
     d.recurrent_panels = matrix(d.recurrent, w.weight_hh);
     d.projection_panels = matrix(d.projection, w.weight_hr);
-    d.extended.candidate_panels = matrix(d.candidate, behind(w.weight_hh, recurrent_gates * hidden * hidden));
+    d.extended.candidate_panels =
+        matrix(d.candidate, behind(w.weight_hh, recurrent_gates * hidden * d.recurrent.depth));
     set_numbers(spec_, d.extended);
     if (spec_.peepholes != Peepholes::none) pack_peepholes(w.weight_peephole, d);
 
@@ -121,7 +122,7 @@ std::vector<PackedDirection<T>> pack_network(const Spec& spec, const PanelFormat
 
 template <class T>
 void check_weights(const Spec& spec, const std::vector<DirectionWeights<T>>& weights) {
-  const auto expected = static_cast<std::size_t>(spec.num_layers * spec.num_directions());
+  const auto expected = static_cast<std::size_t>(spec.direction_runs());
   if (weights.size() != expected) {
     throw std::invalid_argument("expected weights of " + std::to_string(expected) + " layers and directions, got " +
                                 std::to_string(weights.size()));
@@ -147,7 +148,6 @@ PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeight
       barriers_per_step(gatecell::barriers_per_step(s)),
       isa(i),
       rates(info(i).rates),
-      weight_type(type),
       kernels(select_kernels<T>(i).weight_types[static_cast<int>(type)]),
       cell(kernels.cells[static_cast<int>(cell_kernel(s))]) {
   check_weights(spec, weights);
@@ -167,6 +167,7 @@ PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeight
 
 template <class T>
 std::size_t packed_nbytes(const Spec& spec, Isa isa) {
+  parse_isa(name(isa));  // throws if this machine cannot run it
   const WeightType type = WeightType::native;
   BumpAllocator measure;
   pack_network<T>(spec, select_kernels<T>(isa).weight_types[static_cast<int>(type)].format, type,

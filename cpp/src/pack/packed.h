@@ -61,7 +61,6 @@ struct PackedNetwork {
   int barriers_per_step;
   Isa isa;
   const Rates& rates;  // of the instruction set
-  WeightType weight_type;
   const WeightKernels<T>& kernels;
   CellKernels<T> cell;
   std::vector<PackedDirection<T>> directions;  // layer by layer, forward direction first

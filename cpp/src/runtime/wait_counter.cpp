@@ -1,5 +1,6 @@
 #include "runtime/wait_counter.h"
 
+#include "constants.h"
 #include "runtime/system.h"
 
 namespace gatecell {
@@ -28,7 +29,7 @@ void WaitCounter::wait_for(std::uint32_t target, std::chrono::microseconds spin)
   if (has_reached(target)) return;
   const Clock::time_point end = Clock::now() + spin;
   do {
-    for (int i = 0; i < 16; ++i) {
+    for (int i = 0; i < kPausesPerLook; ++i) {
       if (has_reached(target)) return;
       pause_briefly();
     }

@@ -15,8 +15,7 @@
 //
 // Files: call_executor.cpp has the work of a thread, call_layout.cpp the layout of scratch, call_order.cpp the order of
 // layers and chunks. call_executor.cpp calls chunk_by_chunk and layer_by_layer, which call_order.cpp defines. Every
-// other private function of these files is used only in the file that defines it, and is inline. A call of one step
-// takes 4 % fewer instructions because of that.
+// other private function of these files is used only in the file that defines it, and is inline.
 #pragma once
 
 #include "schedule/direction_run.h"

@@ -1,5 +1,5 @@
-// Prepares a call for the call executor: leases workers, handles calls without steps, and begins alone while the
-// workers still sleep.
+// Runs a call: leases workers, handles calls without steps, begins alone while the workers still sleep, and chooses
+// between the call executor and the short way of a call of one chunk.
 #include "schedule/forward.h"
 
 #include <algorithm>
@@ -56,8 +56,8 @@ inline void execute_equal(const PackedNetwork<T>& net, const Call<T>& call, cons
 }
 
 // The workers sleep, and take 10 to 90 us to wake. Until then the calling thread takes the first steps, a few at a
-// time, with the state in h_n and c_n. If one step is long, it takes none. Returns the call that is left
-// to do. The results have the same bits.
+// time, with the state in h_n and c_n. If one step is long, it takes none. Returns the call that is left to do. The
+// results have the same bits.
 template <class T>
 Call<T> start_alone(const PackedNetwork<T>& net, const Call<T>& call, WorkerLease& lease, ExecutionStats* stats) {
   const Plan alone = make_plan(net, call.steps, call.rows, 1);
@@ -85,7 +85,7 @@ Call<T> start_alone(const PackedNetwork<T>& net, const Call<T>& call, WorkerLeas
 template <class T>
 void copy_state(const Spec& spec, const Call<T>& call) {
   const std::ptrdiff_t state_rows = call.state_rows ? call.state_capacity : call.rows;
-  const std::int64_t direction_runs = spec.num_layers * spec.num_directions();
+  const std::int64_t direction_runs = spec.direction_runs();
   const auto copy = [&](const T* from, std::ptrdiff_t size, T* to) {
     for (std::ptrdiff_t row = 0; to && to != from && row < call.rows; ++row) {
       const std::ptrdiff_t state_row = call.state_rows ? call.state_rows[row] : row;
@@ -120,7 +120,7 @@ bool begins_alone(const Spec& spec, const Call<T>& call, const WorkerLease& leas
   const bool stores_state = spec.cell != Cell::lstm || call.c_n;
   const bool one_direction = !spec.bidirectional;  // the reverse direction begins with the last step
   // A call that updates its state in place must not begin alone: if there were no memory for its second half, the old
-  // state would no longer exist.
+  // state would no longer exist. In a call whose state arrays are elsewhere both pointers are null.
   const bool in_place = call.h_0 == call.h_n;
   return one_direction && stores_state && !in_place && !lease.is_awake();
 }

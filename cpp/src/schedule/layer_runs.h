@@ -2,6 +2,8 @@
 // and calls of one chunk. Less is laid out and decided for them than for the shares of a CallExecutor.
 #pragma once
 
+#include <algorithm>
+
 #include "schedule/direction_run.h"
 
 namespace gatecell {
@@ -29,8 +31,8 @@ class LayerRuns {
         }
       }
     }
-    if (spec.num_layers > 1) {
-      for (T*& buffer : outputs_) buffer = allocator.allocate<T>(steps_ * rows_ * spec.output_size());
+    for (std::int64_t i = 0; i < std::min<std::int64_t>(spec.num_layers - 1, 2); ++i) {
+      outputs_[i] = allocator.allocate<T>(steps_ * rows_ * spec.output_size());
     }
     if (!fused) projected_ = allocator.allocate<T>(DirectionRun<T>::pre_activations_size(*net_, steps_, rows_));
   }

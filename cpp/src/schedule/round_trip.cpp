@@ -21,7 +21,7 @@ void refresh_counter_round_trip(WorkerLease& lease) {
       [](void* context, int share) {
         Measurement& m = *static_cast<Measurement*>(context);
         // In the first batch the worker only gets its job. The fastest of the other batches counts.
-        constexpr std::uint32_t batches = 5, rounds = 8, last = batches * rounds;
+        constexpr std::uint32_t batches = kRoundTripBatches, rounds = kRoundTripsPerBatch, last = batches * rounds;
         // A short disturbance is over after this time. If not, the other CPU is busy with something else.
         constexpr std::chrono::microseconds patience{kRoundTripPatienceMicroseconds};
         Clock::time_point begin;
