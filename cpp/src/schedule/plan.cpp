@@ -92,6 +92,44 @@ Plan choose_split(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
   return best;
 }
 
+// The plan of a call of this shape. If it matters whether the call is in a loop, asks in_loop(duration on one thread).
+template <class T, class InLoop>
+Plan plan_shape(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads,
+                const InLoop& in_loop) {
+  Plan plan;
+  if (steps < 1 || rows < 1) return plan;
+  complete_plan(net, steps, rows, plan);
+  if (num_threads < 2 || plan.seconds <= kWorthAwake) return plan;
+  if (plan.seconds <= kWorthThreads && !in_loop(plan.seconds)) return plan;
+  const Plan alone = plan;
+  plan = choose_split(net, steps, rows, num_threads, alone);
+  const int cpus = plan.threads() > 1 ? usable_cpus() : num_threads;  // this asks the system, so only if it matters
+  if (cpus < num_threads) plan = choose_split(net, steps, rows, cpus, alone);
+  return plan;
+}
+
+// The plan of a call that may have lengths.
+template <class T, class InLoop>
+Plan plan_call(const PackedNetwork<T>& net, const Call<T>& call, const Extent& e, int num_threads,
+               const InLoop& in_loop) {
+  if (!call.lengths) return plan_shape(net, call.steps, call.rows, num_threads, in_loop);
+  const bool padded = call.layout == Layout::padded;
+  const double zeros = padded ? static_cast<double>((call.steps * call.rows - e.total) * net.spec.output_size()) : 0;
+  const double padding_seconds = zeros * sizeof(T) * kZeroByteSeconds;
+  if (e.total == 0) {
+    Plan plan;
+    plan.seconds = padding_seconds;
+    return plan;
+  }
+  Plan plan = plan_shape(net, e.longest, (e.total + e.longest / 2) / e.longest, num_threads, in_loop);
+  if (plan.layer_parts > 1 && call.rows > kGroupRows) {  // layers can only be split if all rows are one group
+    plan = plan_shape(net, e.longest, kGroupRows + 1, num_threads, [](double) { return true; });
+  }
+  choose_blocking(net, e.longest, call.rows, plan);
+  plan.seconds += padding_seconds;
+  return plan;
+}
+
 }  // namespace
 
 // A fused step does not write and read projected pre-activations. But every fused step reads W_ih as well as W_hh. So
@@ -109,47 +147,21 @@ bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
 
 template <class T>
 Plan make_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int num_threads, bool in_loop) {
-  Plan plan;
-  if (steps < 1 || rows < 1) return plan;
-  complete_plan(net, steps, rows, plan);
-  if (num_threads < 2 || plan.seconds <= (in_loop ? kWorthAwake : kWorthThreads)) return plan;
-  const Plan alone = plan;
-  plan = choose_split(net, steps, rows, num_threads, alone);
-  const int cpus = plan.threads() > 1 ? usable_cpus() : num_threads;  // this asks the system, so only if it matters
-  if (cpus < num_threads) plan = choose_split(net, steps, rows, cpus, alone);
-  return plan;
+  return plan_shape(net, steps, rows, num_threads, [&](double) { return in_loop; });
 }
 
 template <class T>
-Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, const Extent& e, int num_threads, bool in_loop) {
-  if (!call.lengths) return make_plan(net, call.steps, call.rows, num_threads, in_loop);
-  const bool padded = call.layout == Layout::padded;
-  const double zeros = padded ? static_cast<double>((call.steps * call.rows - e.total) * net.spec.output_size()) : 0;
-  const double padding_seconds = zeros * sizeof(T) * kZeroByteSeconds;
-  if (e.total == 0) {
-    Plan plan;
-    plan.seconds = padding_seconds;
-    return plan;
-  }
-  Plan plan = make_plan(net, e.longest, (e.total + e.longest / 2) / e.longest, num_threads, in_loop);
-  if (plan.layer_parts > 1 && call.rows > kGroupRows) {  // layers can only be split if all rows are one group
-    plan = make_plan(net, e.longest, kGroupRows + 1, num_threads, in_loop);
-  }
-  choose_blocking(net, e.longest, call.rows, plan);
-  plan.seconds += padding_seconds;
-  return plan;
+Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent, int num_threads, bool in_loop) {
+  return plan_call(net, call, extent, num_threads, [&](double) { return in_loop; });
 }
 
 template <class T>
 Plan plan_next_call(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent, int num_threads,
                     double& loop_seconds) {
-  Plan plan = make_plan(net, call, extent, num_threads, false);
-  loop_seconds = 0;
-  if (num_threads > 1 && plan.threads() == 1 && plan.seconds > kWorthAwake && plan.seconds <= kWorthThreads) {
-    loop_seconds = plan.seconds;
-    if (series_of_thread().is_long() || thread_pool_is_awake()) plan = make_plan(net, call, extent, num_threads, true);
-  }
-  return plan;
+  return plan_call(net, call, extent, num_threads, [&](double seconds) {
+    loop_seconds = seconds;
+    return series_of_thread().is_long() || thread_pool_is_awake();
+  });
 }
 
 void record_call(double seconds) { series_of_thread().record(seconds); }

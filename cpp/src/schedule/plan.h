@@ -21,7 +21,7 @@ Plan make_plan(const PackedNetwork<T>& net, const Call<T>& call, const Extent& e
                bool in_loop = false);
 
 // The plan of a call that this thread is about to make. Finds out whether the call is in a loop. If that matters for
-// calls of this duration, sets loop_seconds, which record_call() needs when the call runs; otherwise 0.
+// calls of this duration, sets loop_seconds to it, for record_call() when the call runs; otherwise it stays as it is.
 template <class T>
 Plan plan_next_call(const PackedNetwork<T>& net, const Call<T>& call, const Extent& extent, int num_threads,
                     double& loop_seconds);
