@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 import gatecell
 
 from . import _sequence_file
@@ -82,8 +84,20 @@ def identity(network: Layer, x: SequenceFile, states: States) -> dict[str, Any]:
         "the network": options_of(network),
         "the initial state": digest(states),
         "the version of gatecell": gatecell.__version__,
-        "whether the processor has FMA": network.isa != "sse2",  # all instruction sets with FMA give the same bits
+        "whether the processor has FMA": has_fma(network.isa),
     }
+
+
+def has_fma(isa: str) -> bool:
+    """Whether an instruction set has fused multiply-add. All that have it give the same bits, and so do all without.
+
+    A network of one unit finds out: its product rounds to 1 + 2**-12 unless the multiply-add is fused.
+    """
+    probe = gatecell.RNN(1, 1, nonlinearity="relu", isa=isa)
+    weights = {"weight_ih_l0": [[1 + 2**-13]], "weight_hh_l0": [[0]], "bias_ih_l0": [-1 - 2**-12], "bias_hh_l0": [0]}
+    probe.load_state_dict({name: np.array(values, np.float32) for name, values in weights.items()})
+    y, _ = probe(np.full((1, 1), 1 + 2**-13, np.float32))
+    return bool(y[0, 0] > 0)
 
 
 def options_of(network: Layer) -> dict[str, Any]:
