@@ -31,11 +31,11 @@ inline const std::int64_t work_divisor = std::getenv("GATECELL_TEST_SHORT") ? 10
 // because such a network becomes chaotic. saturated: biases and the first layer's weight_ih are 20 times as large.
 enum class Scale { standard, large, saturated };
 
-// The instruction sets of this machine that have fused multiply-add. They give the same bits.
-inline std::vector<Isa> fused_isas() {
+// The instruction sets of this machine that have fused multiply-add, or those that lack it. They give the same bits.
+inline std::vector<Isa> alike_isas(bool is_fused) {
   std::vector<Isa> isas = gatecell::available_isas();
-  isas.erase(std::remove_if(isas.begin(), isas.end(), [](Isa isa) { return !gatecell::info(isa).is_fused; }),
-             isas.end());
+  const auto differs = [=](Isa isa) { return gatecell::info(isa).is_fused != is_fused; };
+  isas.erase(std::remove_if(isas.begin(), isas.end(), differs), isas.end());
   return isas;
 }
 

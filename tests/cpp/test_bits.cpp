@@ -1,5 +1,5 @@
 // Promise 2: the result of a row has the same bits for every batch, every split of the sequence into calls, every
-// number of threads, and every ISA with FMA.
+// number of threads, and every ISA with FMA, and every ISA without.
 #include <doctest/doctest.h>
 
 #include "problems.h"
@@ -131,9 +131,9 @@ TEST_CASE_TEMPLATE("fused and projected steps have the same bits", T, float, dou
   }
 }
 
-TEST_CASE_TEMPLATE("all instruction sets with FMA have the same bits", T, float, double) {
-  const std::vector<Isa> isas = fused_isas();
-  if (isas.size() < 2) {
+TEST_CASE_TEMPLATE("all instruction sets with FMA have the same bits, and all without", T, float, double) {
+  const std::vector<Isa> with_fma = alike_isas(true), without_fma = alike_isas(false);
+  if (with_fma.size() < 2 && without_fma.size() < 2) {
     MESSAGE("this machine, or this build, has no two of them");
     return;
   }
@@ -142,9 +142,12 @@ TEST_CASE_TEMPLATE("all instruction sets with FMA have the same bits", T, float,
       for (const Scale scale : {Scale::standard, Scale::saturated}) {
         const auto problem = random_problem<T>(spec, 60, rows, scale);
         CAPTURE(describe(problem));
-        const auto expected = run(network(problem, isas[0]), problem);
-        for (std::size_t i = 1; i < isas.size(); ++i) {
-          CHECK(same_bits(run(network(problem, isas[i]), problem), expected));
+        for (const std::vector<Isa>& isas : {with_fma, without_fma}) {
+          if (isas.size() < 2) continue;
+          const auto expected = run(network(problem, isas[0]), problem);
+          for (std::size_t i = 1; i < isas.size(); ++i) {
+            CHECK(same_bits(run(network(problem, isas[i]), problem), expected));
+          }
         }
       }
     }

@@ -44,6 +44,13 @@ constexpr int kRegisters = 32;
 constexpr int kRegisters = 16;
 #endif
 
+// The registers that a multiply-add needs beside its operands: without FMA the product is in one.
+#if defined(__x86_64__) && !defined(__FMA__)
+constexpr int kProducts = 1;
+#else
+constexpr int kProducts = 0;
+#endif
+
 // The number of independent chains that keep all multiply-add units busy: latency times units. Wide ARM cores have four
 // units.
 #if defined(__aarch64__)

@@ -78,7 +78,7 @@ template <class Weight, bool Ahead, class T, int J, int G, int R>
 GATECELL_INLINE void accumulate(const typename Weight::Storage* panels, std::ptrdiff_t block_stride,
                                 std::ptrdiff_t depth, const RowPointers<T, R>& x, const typename Weight::Storage* ahead,
                                 Packet<T> (&sum)[J][G][R]) {
-  constexpr bool pin = R > 1 && J * G * (R + 1) + 1 <= kRegisters;
+  constexpr bool pin = R > 1 && J * G * (R + 1) + 1 + kProducts <= kRegisters;
   for (std::ptrdiff_t k = 0; k < depth; ++k, panels += G * kLanes<T>) {
     if constexpr (Ahead) __builtin_prefetch(ahead + k * kAheadStep<T, J, G>, 0, 2);
     Packet<T> w[J * G];

@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-_SUFFIXES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".safetensors", ".npz", ".pth.tar")
 _ARCHIVES = (".zip", ".nemo", ".tar", ".gz", ".tgz")  # archives inside the archive
 _EXPORTED = "archive_format"  # a member of what torch.export.save writes
 _UNPACKED = 1 << 26  # the largest number of unpacked bytes that are read from a compressed archive
@@ -24,17 +23,20 @@ _SHOWN = 10
 _BLOCK = 512
 
 
-def describe_zip(members: Iterable[str]) -> str:
-    """Describes a zip archive that is no file of weights, from the names of its members that are not empty."""
+def describe_zip(members: Iterable[str], suffixes: tuple[str, ...]) -> str:
+    """Describes a zip archive that is no file of weights, from the names of its members that are not empty.
+
+    suffixes: of files that gatecell reads.
+    """
     names = list(members)
     if any(name.rpartition("/")[2] == _EXPORTED for name in names):
         return "a program of torch.export, which has no names of weights here: save the state_dict() of the module"
-    if any(name.endswith(".h5") for name in names) and not _readable(names):
+    if any(name.endswith(".h5") for name in names) and not _readable(names, suffixes):
         return "a zip archive around an HDF5 file (Keras)"
-    return _described("a zip archive", names)
+    return _described("a zip archive", names, suffixes)
 
 
-def describe_tar(path: Path, compressed: bool) -> str | None:
+def describe_tar(path: Path, compressed: bool, suffixes: tuple[str, ...]) -> str | None:
     """Describes a tar archive, which gzip may have compressed. None if the file is no tar archive."""
     names: list[str] = []
     with path.open("rb") as file, suppress(OSError, EOFError, zlib.error):  # names read before an error are valid
@@ -42,7 +44,7 @@ def describe_tar(path: Path, compressed: bool) -> str | None:
             names.extend(_members(gzip.GzipFile(fileobj=file), _UNPACKED))
         else:
             names.extend(_members(file, path.stat().st_size))
-    return _described("a tar file", [name for name in names if name]) if names else None
+    return _described("a tar file", [name for name in names if name], suffixes) if names else None
 
 
 def _members(file: BinaryIO | gzip.GzipFile, limit: int) -> Iterator[str]:
@@ -88,12 +90,12 @@ def _text(field: bytes) -> str:
     return field.partition(b"\0")[0].decode(errors="replace")
 
 
-def _readable(names: list[str]) -> list[str]:
-    return [name for name in names if name.endswith(_SUFFIXES)] or [name for name in names if name.endswith(_ARCHIVES)]
+def _readable(names: list[str], suffixes: tuple[str, ...]) -> list[str]:
+    return [name for name in names if name.endswith(suffixes)] or [name for name in names if name.endswith(_ARCHIVES)]
 
 
-def _described(kind: str, names: list[str]) -> str:
-    readable = _readable(names)
+def _described(kind: str, names: list[str], suffixes: tuple[str, ...]) -> str:
+    readable = _readable(names, suffixes)
     if not readable:
         return f"{kind} without a file of weights in it"
     more = f" and {len(readable) - _SHOWN} more" if len(readable) > _SHOWN else ""

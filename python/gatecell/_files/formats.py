@@ -53,6 +53,8 @@ FORMATS = (
 )
 _WORDS = [format.words for format in FORMATS if format.words]
 KINDS = f"{', '.join(_WORDS[:-1])}, or {_WORDS[-1]}"
+_TORCH_SUFFIXES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".pth.tar")
+SUFFIXES = (*_TORCH_SUFFIXES, *(format.suffix for format in FORMATS if format.suffix))
 _PTMF = b"PTMF"  # at byte 4
 _GZIP = b"\x1f\x8b"
 _OTHERS = {
@@ -86,7 +88,7 @@ def _describe(start: bytes, path: Path) -> str:
     if start.startswith(_GZIP) or start[257:262] == b"ustar":
         from .archives import describe_tar
 
-        if archive := describe_tar(path, compressed=start.startswith(_GZIP)):
+        if archive := describe_tar(path, start.startswith(_GZIP), SUFFIXES):
             return f"this is {one_line(archive)}"
         return "this is a gzip file: unpack it" if start.startswith(_GZIP) else "this is a damaged tar file"
     if start[4:8] == _PTMF:

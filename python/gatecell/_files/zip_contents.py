@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .content import Content, Source
-from .formats import KINDS
+from .formats import KINDS, SUFFIXES
 from .zip import Archive
 
 
@@ -20,7 +20,7 @@ def read(source: Source) -> Content:
         from .archives import describe_zip
 
         names = [name for name, member in archive.members.items() if member.size]
-        raise ValueError(f"this is {describe_zip(names)}; expected {KINDS}")
+        raise ValueError(f"this is {describe_zip(names, SUFFIXES)}; expected {KINDS}")
     from .torch_files import load_zip
 
     is_script = any(name.endswith("/constants.pkl") for name in archive.members)

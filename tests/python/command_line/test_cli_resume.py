@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import gatecell
+from gatecell import _core
 from gatecell._cli import _draft, _streaming, run
 from gatecell._cli._sequence_file import SequenceFile
 from helpers.cli_run_cases import CHUNK, Case, Interrupts, save_states
@@ -237,6 +238,24 @@ def test_another_run_is_not_resumed(what: str, tmp_path: Path, capsys: pytest.Ca
     assert what in error
     assert error.endswith("; --force starts a new run\n")
     assert case.record.read_bytes() == record
+
+
+@pytest.mark.usefixtures("record_every_chunk")
+@pytest.mark.parametrize(("one", "other"), list(itertools.permutations(gatecell.available_isas(), 2)))
+def test_a_run_is_resumed_on_another_isa_only_if_that_gives_the_same_bits(
+    one: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GATECELL_ISA", one)
+    case = Case(tmp_path)
+    interrupted(case)
+    monkeypatch.setenv("GATECELL_ISA", other)
+    if _core.instruction_sets()[one]["is_fused"] == _core.instruction_sets()[other]["is_fused"]:
+        assert case.run("--resume") == 0
+        case.check()
+    else:
+        capsys.readouterr()
+        assert case.run("--resume") == 1
+        assert "cannot resume, changed since: whether the processor has FMA" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("record_every_chunk")

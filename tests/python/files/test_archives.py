@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 import gatecell
+from gatecell._files.formats import FORMATS
 from helpers.fresh_process import run_script
 
 Write = Callable[[Path, Mapping[str, bytes]], None]
@@ -91,6 +92,13 @@ def test_the_members_that_can_be_read_are_named(writer: str, tmp_path: Path) -> 
         archive.extractall(tmp_path / "out", **({} if extract is zipfile.ZipFile else {"filter": "data"}))
     for name in (readable[0], readable[1], LONG):
         assert next(iter(gatecell.load(tmp_path / "out" / name))) == "weight_ih_l0"
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_the_members_of_every_format_are_named(writer: str, tmp_path: Path) -> None:
+    names = [f"a{format.suffix}" for format in FORMATS if format.suffix]
+    WRITERS[writer](tmp_path / "a", {"notes.txt": b"content", **dict.fromkeys(names, b"content")})
+    assert f"around {', '.join(map(repr, names))}: extract and load that" in message(tmp_path / "a")
 
 
 @pytest.mark.parametrize("writer", WRITERS)

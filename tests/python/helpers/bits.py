@@ -12,7 +12,9 @@ from gatecell import _core
 from helpers.parity import named_outputs
 from helpers.torch_case import Array
 
-FMA_ISAS = [isa for isa in gatecell.available_isas() if _core.instruction_sets()[isa]["is_fused"]]
+_IS_FUSED = {isa: _core.instruction_sets()[isa]["is_fused"] for isa in gatecell.available_isas()}
+# The ISAs with fused multiply-add and those without. The ISAs of a list give the same bits.
+ALIKE_ISAS = [[isa for isa, is_fused in _IS_FUSED.items() if is_fused == value] for value in (True, False)]
 
 
 def bits(array: Array) -> NDArray[np.unsignedinteger]:

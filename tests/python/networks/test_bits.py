@@ -1,7 +1,7 @@
 """Promise 2 (same bits): a row has the same bits alone or in a batch, in chunks, and on any number of threads.
 
 The promise holds for PyTorch's cells and extended cells, in float32 and float64, on each ISA. All ISAs that have fused
-multiply-add give the same bits.
+multiply-add give the same bits, and so do all that lack it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 import gatecell
 from helpers import extended_grids
-from helpers.bits import FMA_ISAS, assert_same_bits, bits, index_state, run_in_chunks
+from helpers.bits import ALIKE_ISAS, assert_same_bits, bits, index_state, run_in_chunks
 from helpers.cells import CELLS, DTYPES, EXTENDED_KINDS, is_extended, kind_ids, kinds_everywhere, make_case
 from helpers.stream_cases import assert_same
 from helpers.torch_case import MODES, Case
@@ -97,16 +97,19 @@ def test_batch_first_gives_the_same_bits(kind: dict[str, Any], dtype: str, isa: 
 
 
 @pytest.mark.parametrize(("kind", "hidden_size"), each([1, 8, 37], [4, 37], extended_grids.EVERY), ids=kind_ids)
-def test_every_isa_with_fma_gives_the_same_bits(kind: dict[str, Any], hidden_size: int, dtype: str) -> None:
-    if len(FMA_ISAS) < 2:
-        pytest.skip("this machine has no second ISA with FMA")
+def test_all_isas_with_fma_and_all_without_give_the_same_bits(
+    kind: dict[str, Any], hidden_size: int, dtype: str
+) -> None:
+    if max(map(len, ALIKE_ISAS)) < 2:
+        pytest.skip("this machine has no two ISAs with FMA or without")
     kind = kind if kind.get("proj_size", 0) < hidden_size else kind | {"proj_size": 0}
     for scale, rows in itertools.product(("default", "large", "saturated"), (1, 2, 7)):
         case = make_case(**kind, hidden_size=hidden_size, num_layers=2, rows=rows, dtype=dtype, scale=scale)
         x, hx = case.inputs()
-        first, *others = (case.network(gatecell, isa=isa)(x, hx) for isa in FMA_ISAS)
-        for other in others:
-            assert_same_bits(other, first)
+        for isas in ALIKE_ISAS:
+            results = [case.network(gatecell, isa=isa)(x, hx) for isa in isas]
+            for other in results[1:]:
+                assert_same_bits(other, results[0])
 
 
 @pytest.mark.parametrize("rows", [None, 1, 5])
