@@ -198,6 +198,15 @@ double largest_difference(const Output<T>& actual, const Output<double>& exact) 
   return largest_ratio(actual, exact, [](double) { return 1.0; });
 }
 
+// The largest |value|, at least 1.
+inline double magnitude(const Output<double>& exact) {
+  double largest = 1;
+  for (const auto* values : {&exact.y, &exact.h_n, &exact.c_n}) {
+    for (const double value : *values) largest = std::max(largest, std::abs(value));
+  }
+  return largest;
+}
+
 // The error divided by the error that promise 1 allows. own_error is the error of another float32 implementation.
 template <class T>
 double error_ratio(const Output<T>& actual, const Output<double>& exact, double own_error) {

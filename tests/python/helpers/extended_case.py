@@ -15,7 +15,7 @@ import numpy as np
 from gatecell import _core
 from helpers.equations import run
 from helpers.option_table import DEFAULTS, OPTIONS_OF, in_core
-from helpers.parity import Outputs, largest_difference
+from helpers.parity import Outputs, largest_difference, magnitude
 from helpers.torch_case import Array, Case
 
 ORDERS = 4  # orders of summation in which the equations run to measure their rounding error
@@ -91,11 +91,13 @@ class ExtendedCase(_Fields):
         """The largest error of the equations in float32.
 
         A network with few hidden units can have only saturated or clipped gates, which show no error. So several draws
-        of it are used.
+        of it are used. An error of a draw with larger outputs counts in proportion.
         """
         draws = max(1, 8 // self.hidden_size)
         first, case = self.seed // draws * draws, self.sample().with_(dtype="float32")
-        return max(_own_error(case.with_(seed=seed)) for seed in range(first, first + draws))
+        others = [case.with_(seed=seed) for seed in range(first, first + draws)]
+        size = magnitude(self.reference())
+        return max(_own_error(other) * min(1.0, size / magnitude(other.reference())) for other in others)
 
 
 @functools.cache

@@ -33,6 +33,11 @@ def largest_difference(got: Outputs, reference: Outputs) -> float:
     )
 
 
+def magnitude(outputs: Outputs) -> float:
+    """The largest absolute value, at least 1."""
+    return max(1.0, *(float(np.abs(array).max(initial=0)) for array in outputs.values()))
+
+
 def bound(
     reference: NDArray[np.floating], own_error: float, dtype: str, largest_sum: float = 0.0
 ) -> NDArray[np.float64]:
@@ -54,10 +59,8 @@ def assert_parity(
     label: object = "",
     largest_sum: float = 0.0,
 ) -> None:
-    chaotic = 1e-4
-    if largest_sum > 100:
-        chaotic *= largest_sum / 100 * max(1, *(np.abs(expected).max() for expected in reference.values()))
-    assert own_error < chaotic, f"{label}: PyTorch's own float32 error is {own_error}: the network is chaotic"
+    chaotic = 1e-4 * max(1.0, largest_sum / 100) * magnitude(reference)
+    assert own_error < chaotic, f"{label}: the oracle's own float32 error is {own_error}: the network is chaotic"
     assert got.keys() == reference.keys(), f"{label}: outputs {list(got)}, expected {list(reference)}"
     for name, expected in reference.items():
         actual = got[name]
