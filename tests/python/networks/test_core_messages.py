@@ -1,6 +1,7 @@
 """Promise 7: messages of the extension about arrays, options and counts that do not fit.
 
-They name the array or the option, what was expected and what came.
+They name the array or the option, what was expected and what came. A message that the C++
+tests compare as a whole is compared here by its words: they show that the extension passes it on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 import gatecell
 from gatecell import _core
 from gatecell._base.spec import make_spec
+from helpers.errors import expect_error
 
 L, B, INPUTS, HIDDEN, PROJECTED = 2, 3, 5, 8, 4
 SPEC = make_spec("lstm", INPUTS, HIDDEN, L, proj_size=PROJECTED)
@@ -50,7 +52,8 @@ class Core:
 X = zeros(6, B, INPUTS)
 C_TRANSPOSED = zeros(HIDDEN, B, L).T
 UNEVEN = np.lib.stride_tricks.as_strided(zeros(200), (6, B, INPUTS), (62, 20, 4))
-BAD: dict[str, tuple[Callable[[Core], None], str]] = {
+# A text is the whole message. A tuple has words of it.
+BAD: dict[str, tuple[Callable[[Core], None], str | tuple[str, ...]]] = {
     "stream's h": (
         lambda core: core.stream.set_state(zeros(L, 2, PROJECTED), None),
         "expected h (2, 3, 4), got (2, 2, 4)",
@@ -79,7 +82,7 @@ BAD: dict[str, tuple[Callable[[Core], None], str]] = {
     "pool's x": (lambda core: core.pool.run(core.ids, np.ones(3, int), X), "expected x (3, 5), got (6, 3, 5)"),
     "pool's negative lengths": (
         lambda core: core.pool.run(core.ids, np.array([4, 0, -1]), X[0]),
-        "expected lengths from 0 to 4, got -1 in row 2",
+        ("lengths", "4", "-1", "row 2"),
     ),
     "input's rank": (lambda core: core.forward(X[0]), "expected input of 3 dimensions, got 2"),
     "input": (lambda core: core.forward(X[..., 1:]), "expected input (6, 3, 5), got (6, 3, 4)"),
@@ -99,21 +102,21 @@ BAD: dict[str, tuple[Callable[[Core], None], str]] = {
     "lengths": (lambda core: core.forward(X, lengths=np.ones(6, int)), "expected lengths (3,), got (6,)"),
     "long lengths": (
         lambda core: core.forward(X, lengths=np.array([6, 7, 1])),
-        "expected lengths from 0 to 6, got 7 in row 1",
+        ("lengths", "6", "7", "row 1"),
     ),
     "out": (lambda core: core.forward(X, out=zeros(6, B, HIDDEN)), "expected out (6, 3, 4), got (6, 3, 8)"),
     "data": (lambda core: core.packed(zeros(4, INPUTS), [3, 2]), "expected data (5, 5), got (4, 5)"),
     "growing lengths": (
         lambda core: core.packed(zeros(5, INPUTS), [2, 3]),
-        "expected lengths from 0 to 2, got 3 in row 1",
+        ("lengths", "2", "3", "row 1"),
     ),
     "lengths that grow again": (
         lambda core: core.packed(zeros(6, INPUTS), [3, 1, 2]),
-        "expected packed lengths that never grow, got 2 in row 2 after 1",
+        ("packed lengths", "2", "row 2", "1"),
     ),
     "state_rows": (
         lambda core: core.packed(zeros(5, INPUTS), [3, 2], np.array([0, 2])),
-        "expected state_rows from 0 to 1, got 2 in row 1",
+        ("state_rows", "1", "2", "row 1"),
     ),
     "number of weights": (lambda core: core.load(0, []), "expected 10 weights, got 9"),
     "a weight": (lambda core: core.load(6, [zeros(32, 5)]), "expected weight_hh_l1 (32, 4), got (32, 5)"),
@@ -127,59 +130,49 @@ BAD: dict[str, tuple[Callable[[Core], None], str]] = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_errors_name_the_array(case: str) -> None:
-    use, message = BAD[case]
+    use, expected = BAD[case]
     core = Core()
     before = core.stream.get_state(), core.pool.get_state(core.ids)
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         use(core)
-    assert str(caught.value) == message
+    message = str(caught.value)
+    assert message == expected if isinstance(expected, str) else all(word in message for word in expected), message
     np.testing.assert_equal((core.stream.get_state(), core.pool.get_state(core.ids)), before)
     assert len(core.pool) == B
 
 
 def test_errors_name_the_option() -> None:
-    for change, message in (
+    for change, *words in (
         ({"cell": "tanh"}, "expected cell 'lstm', 'gru', 'rnn_tanh' or 'rnn_relu', got 'tanh'"),
-        ({"cell": "gru"}, "expected an LSTM for proj_size, got a GRU"),
-        ({"cell": "rnn_relu"}, "expected an LSTM for proj_size, got an RNN"),
-        ({"cell": "gru", "proj_size": 0, "peepholes": "full"}, "expected an LSTM for peepholes, got a GRU"),
-        ({"cell": "gru", "proj_size": 0, "coupled_gates": True}, "expected an LSTM for coupled_gates, got a GRU"),
-        ({"cell": "gru", "proj_size": 0, "cell_clip": 1.0}, "expected an LSTM for cell_clip, got a GRU"),
-        ({"reset": "none"}, "expected a GRU for another reset than 'after', got an LSTM"),
-        ({"proj_size": 8}, "expected proj_size from 0 to hidden_size - 1 = 7, got 8"),
-        ({"num_layers": 0}, "expected num_layers of at least 1, got 0"),
-        ({"gate_clip": -1.5}, "expected gate_clip finite and positive, got -1.500000"),
-        ({"gate_clip": 10**400}, "expected gate_clip finite and positive, got inf"),
-        (
-            {"hidden_size": 2**40},
-            "expected sizes whose weights fit into memory, got input_size=5, hidden_size=1099511627776, num_layers=2",
-        ),
+        ({"cell": "gru"}, "proj_size", "an LSTM", "a GRU"),
+        ({"cell": "rnn_relu"}, "proj_size", "an LSTM", "an RNN"),
+        ({"cell": "gru", "proj_size": 0, "peepholes": "full"}, "peepholes", "an LSTM", "a GRU"),
+        ({"cell": "gru", "proj_size": 0, "coupled_gates": True}, "coupled_gates", "an LSTM", "a GRU"),
+        ({"cell": "gru", "proj_size": 0, "cell_clip": 1.0}, "cell_clip", "an LSTM", "a GRU"),
+        ({"reset": "none"}, "reset", "'after'", "a GRU", "an LSTM"),
+        ({"proj_size": 8}, "proj_size", 7, 8),
+        ({"num_layers": 0}, "num_layers", 1, 0),
+        ({"gate_clip": -1.5}, "gate_clip", -1.5),
+        ({"gate_clip": 10**400}, "gate_clip", "inf"),
+        ({"hidden_size": 2**40}, "input_size=5", "hidden_size=1099511627776", "num_layers=2"),
     ):
-        with pytest.raises(ValueError) as caught:  # noqa: PT011
+        with expect_error(*words):
             _core.Spec(**{**SPEC.fields(), **change})
-        assert str(caught.value) == message
 
 
 def test_errors_name_the_count_or_instruction_set() -> None:
     net = gatecell.from_torch(torch.nn.GRU(2, 3))
     both = gatecell.from_torch(torch.nn.GRU(2, 3, bidirectional=True))
     isas = ", ".join(gatecell.available_isas())
-    for make, message in (
-        (lambda: _core.Stream32(net._core, 0, 1), "expected rows of at least 1, got 0"),
-        (lambda: _core.Pool32(net._core, -2, 1), "expected capacity of at least 1, got -2"),
-        (
-            lambda: _core.Stream32(both._core, 1, 1),
-            "expected a network of one direction for a stream, got a bidirectional one",
-        ),
-        (
-            lambda: _core.Pool32(both._core, 1, 1),
-            "expected a network of one direction for a pool of streams, got a bidirectional one",
-        ),
+    for make, *words in (
+        (lambda: _core.Stream32(net._core, 0, 1), "rows", 1, 0),
+        (lambda: _core.Pool32(net._core, -2, 1), "capacity", 1, -2),
+        (lambda: _core.Stream32(both._core, 1, 1), "one direction", "stream", "bidirectional"),
+        (lambda: _core.Pool32(both._core, 1, 1), "one direction", "pool", "bidirectional"),
         (
             lambda: _core.Network32(net.spec, net._core.weights(), "avx3"),
             f"expected an instruction set of this machine ({isas}), got 'avx3'",
         ),
     ):
-        with pytest.raises(ValueError) as caught:  # noqa: PT011
+        with expect_error(*words):
             make()
-        assert str(caught.value) == message

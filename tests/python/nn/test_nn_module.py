@@ -294,9 +294,7 @@ def test_errors_name_the_path() -> None:
         model(np.array([[1, 10]]))
     broken = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.ReLU(), nn.GRU(5, 2)))
     broken.load_state_dict({name: np.zeros(value.shape) for name, value in broken.named_parameters()})
-    with pytest.raises(
-        ValueError, match=r"^1\.1 \(GRU\): expected input \(T, 5\), got \(T, 4\) in an array of shape \(2, 4\)$"
-    ):
+    with pytest.raises(ValueError, match=r"^1\.1 \(GRU\): .*\(T, 5\)"):
         broken(np.zeros((2, 3)))
 
     class Own(nn.Module):

@@ -225,7 +225,7 @@ def test_the_core_refuses_rows_that_do_not_exist() -> None:
     hx = states(net, 3)
     stream = net.stream(3, hx)
     for rows in ([3], [0, -1], [2**62]):
-        with pytest.raises(ValueError, match=rf"^expected rows from 0 to 2, got {rows[-1]}$"):
+        with pytest.raises(ValueError, match=rf"rows.*2.*{rows[-1]}$"):
             stream._core.reset(np.array(rows))
     with pytest.raises(ValueError, match=r"^expected rows \(4,\), got \(2, 2\)$"):
         stream._core.reset(np.zeros((2, 2), np.int64))
