@@ -112,7 +112,7 @@ constexpr std::size_t kLargestKept = std::size_t{8} << 20;
 // ms, the switch interval of CPython. Chosen.
 constexpr double kReleaseGil = 50e-6;
 // Tensors with larger outputs get the memory of a NumPy array, because NumPy requests huge pages from 4 MiB on. Chosen:
-// slightly less.
+// a rounder number below it.
 constexpr std::ptrdiff_t kNumpyHugePageBytes = 4'000'000;
 
 }  // namespace gatecell
