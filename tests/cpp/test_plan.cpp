@@ -174,7 +174,7 @@ bool operator==(const Plan& a, const Plan& b) {
 
 // A call for which it matters whether calls come in a loop.
 struct LoopCall {
-  LoopCall() : problem(random_problem<float>(Spec{Cell::lstm, 64, 64, 1}, 4, 16)) {
+  LoopCall() : problem(random_problem<float>(Spec{Cell::lstm, 64, 64, 1}, 1, 16)) {
     while (net.plan(problem.steps, problem.rows, 2, true).threads() < 2) {
       problem = random_problem<float>(problem.spec, problem.steps + 1, problem.rows);
     }
