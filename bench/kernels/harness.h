@@ -88,7 +88,7 @@ gatecell::Allocation allocate(const F& lay_out) {
 inline void count_products(benchmark::State& state, const gatecell::PanelShape& weights, std::ptrdiff_t rows,
                            int matrices = 1) {
   const auto per_second = [](double n) { return benchmark::Counter(n, benchmark::Counter::kIsIterationInvariantRate); };
-  const auto size = static_cast<double>(weights.size() * matrices);
+  const auto size = static_cast<double>(weights.weights() * matrices);
   const auto bytes = static_cast<double>(weights.bytes() * matrices);
   state.counters["GFLOP"] = per_second(1e-9 * 2 * size * static_cast<double>(rows));
   state.counters["GB"] = per_second(1e-9 * bytes);

@@ -112,6 +112,8 @@ int main(int argc, char** argv) {
   std::vector<Shape> shapes;
   for (const std::ptrdiff_t hidden : {16, 64, 128, 256, 512, 1024}) shapes.push_back({hidden, 1});
   for (const std::ptrdiff_t rows : {2, 3, 4, 6, 7, 8, 9, 32}) shapes.push_back({256, rows});
+  for (const std::ptrdiff_t rows : {4, 8, 32})
+    shapes.insert(shapes.end(), {{64, rows}, {128, rows}, {512, rows}, {1024, rows}});
   const std::vector<Shape> wide = {{256, 1}, {256, 8}}, finish = {{256, 8}};
   bench::register_kernel<float>("step", measure_step<float>, shapes);
   bench::register_kernel<double>("step", measure_step<double>, wide);

@@ -201,18 +201,17 @@ class Finish {
     step.c = c;
     for (int n = 0; n < kRepeats; ++n, std::swap(h, h_next)) {
       step.h = h;
-      for (int unit = 0; unit < kUnits; unit += W) {
-        Packet<T> a[G];
-        GATECELL_UNROLL
-        for (int g = 0; g < G; ++g) a[g] = load(sums + unit * G + g * W);
-        ei::pstore(h_next + unit, Cell::finish(step, a, sums + unit * G, 0, unit));
+      for (int block = 0; block < kUnits / W; block += kFinishRows) {
+        const Places<T, kFinishRows, true> at{block, 0};
+        const auto a = [&](int gate) GATECELL_ALWAYS { return at.load(sums + gate * W, 0, G * W); };
+        at.store(h_next, 0, Cell::finish(step, at, a, [&]() GATECELL_ALWAYS { return a(0); }));
       }
     }
     return double(kUnits) * kRepeats;
   }
 
  private:
-  static constexpr int W = kLanes<T>, G = Cell::kGates, kUnits = 256, kRepeats = 16;
+  static constexpr int W = kLanes<T>, G = Cell::kGates, kUnits = 24 * W, kRepeats = 16;
   Allocation allocation_;
 };
 

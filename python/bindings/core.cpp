@@ -44,13 +44,14 @@ PYBIND11_MODULE(_core, m) {
         result["commit"] = info.commit;
         result["compiler"] = info.compiler;
         result["eigen"] = info.eigen;
+        result["arithmetic"] = info.arithmetic;
         result["isas"] = isas;
         result["fused"] = fused;
         return py::typing::Dict<py::str, py::object>(result);
       },
-      "How the core was built: version, commit, compiler, eigen, isas, which maps names to compiler flags, and fused, "
-      "the "
-      "names of those with fused multiply-add. They all give the same bits.");
+      "How the core was built: version, commit, compiler, eigen, arithmetic, isas, which maps names to compiler flags, "
+      "and fused, the names of those with fused multiply-add. They all give the same bits. arithmetic is the version "
+      "of the order of summation and of the activations: builds with the same version give the same bits.");
   m.def(
       "instruction_sets",
       [] {

@@ -305,7 +305,7 @@ def available_isas() -> list[str]:
     """
 def build_info() -> dict[str, typing.Any]:
     """
-    How the core was built: version, commit, compiler, eigen, isas, which maps names to compiler flags, and fused, the names of those with fused multiply-add. They all give the same bits.
+    How the core was built: version, commit, compiler, eigen, arithmetic, isas, which maps names to compiler flags, and fused, the names of those with fused multiply-add. They all give the same bits. arithmetic is the version of the order of summation and of the activations: builds with the same version give the same bits.
     """
 def call(network: typing.Any, x: typing.Any, hx: typing.Any, batch_first: bool, num_threads: int, table: typing.Any = None) -> typing.Any:
     """

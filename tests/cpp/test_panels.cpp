@@ -37,9 +37,37 @@ void pack_small_row(const float* row, std::ptrdiff_t depth, std::byte* to, std::
 
 }  // namespace
 
+// The size of a strip of 64 k is a whole page, so there is a cache line behind it.
+TEST_CASE("four gates have two strips of two gates, unless the matrix is large") {
+  constexpr int W = 8, gates = 4;
+  const gatecell::PanelFormat format{W, sizeof(float), 0, {0, 1, 2, 3, 2}};
+  for (const int depth : {5, 64}) {
+    const gatecell::PanelShape shape(11, depth, gates, format);
+    CHECK(shape.has_strips());
+    const int strip = depth * 2 * W + (depth == 64 ? 16 : 0);
+    REQUIRE(shape.size() == 2 * 2 * strip);
+    std::vector<float> matrix(static_cast<std::size_t>(gates * 11 * depth));
+    for (std::size_t i = 0; i < matrix.size(); ++i) matrix[i] = static_cast<float>(i + 1);
+    std::vector<float> panels(static_cast<std::size_t>(shape.size()), 5.f), expected(panels.size(), 0.f);
+    gatecell::pack_panels<float>(shape, gatecell::pack_row<float>(gatecell::WeightType::native), matrix.data(),
+                                 reinterpret_cast<std::byte*>(panels.data()), nullptr);
+    for (int unit = 0; unit < 11; ++unit) {
+      for (int gate = 0; gate < gates; ++gate) {
+        for (int k = 0; k < depth; ++k) {
+          const int at = (unit / W * 2 + gate / 2) * strip + (k * 2 + gate % 2) * W + unit % W;
+          expected[static_cast<std::size_t>(at)] = matrix[static_cast<std::size_t>((gate * 11 + unit) * depth + k)];
+        }
+      }
+    }
+    CHECK(panels == expected);
+  }
+  CHECK(!gatecell::PanelShape(11, 5, 3, format).has_strips());
+  CHECK(!gatecell::PanelShape(512, 512, gates, format).has_strips());
+}
+
 TEST_CASE("a weight type has its own bytes, and vectors beside the panels") {
   constexpr int W = 4, units = 6, gates = 3, depth = 5, vectors = 2;  // two blocks, the second one half full
-  const gatecell::PanelShape shape(units, depth, gates, {W, 1, vectors});
+  const gatecell::PanelShape shape(units, depth, gates, {W, 1, vectors, {0, 1, 2, 3, 4}});
   REQUIRE(shape.bytes() == 2 * depth * gates * W);
   REQUIRE(shape.lane_vectors_size() == 2 * vectors * gates * W);
   std::vector<float> matrix(gates * units * depth);

@@ -12,6 +12,7 @@ struct BuildInfo {
   std::string commit;   // git commit, or "unknown" outside a checkout
   std::string compiler;
   std::string eigen;                                      // version of Eigen
+  int arithmetic;                                         // version of the arithmetic: equal versions give equal bits
   std::vector<std::pair<std::string, std::string>> isas;  // name and compiler flags of each one, best first
 };
 

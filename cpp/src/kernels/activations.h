@@ -9,7 +9,7 @@
 // 7.7e-4 near -8, and Eigen 3.4 has no tanh for double.
 #pragma once
 
-#include "packet.h"
+#include "vectors.h"
 
 namespace gatecell {
 namespace {
@@ -46,86 +46,95 @@ struct ExpConstants<double> {
                                   2.4978291717483032997e-8};
 };
 
-// Adding 1.5 * 2^(mantissa bits) rounds to an integer and leaves that integer in the low bits. The constant also adds
-// the exponent's bias, so one shift makes 2^n.
-template <class T>
+// 2^n for the integer n nearest to x / ln 2. Adding 1.5 * 2^(mantissa bits) rounds to an integer and leaves that
+// integer in the low bits. The constant also adds the exponent's bias, so one shift makes 2^n.
+template <class T, int N>
 struct Power {
-  Packet<T> n, scale;  // scale = 2^n
+  Vectors<T, N> n, scale;  // scale = 2^n
 };
 
-GATECELL_INLINE Power<float> round_to_power(Packet<float> x) {
-  const Packet<float> magic = broadcast(12582912.f + 127.f);  // 1.5 * 2^23
-  const Packet<float> sum = ei::pmadd(x, broadcast(ExpConstants<float>::kLog2e), magic);
-  return {ei::psub(sum, magic), shift_left_32<23, float>(sum)};
+template <int N>
+GATECELL_INLINE Power<float, N> round_to_power(const Vectors<float, N>& x) {
+  using V = Vectors<float, N>;
+  const V magic = 12582912.f + 127.f;  // 1.5 * 2^23
+  const V sum = multiply_add(x, V(ExpConstants<float>::kLog2e), magic);
+  return {sum - magic, V::make([&](int i) GATECELL_ALWAYS { return shift_left_32<23, float>(sum.at[i]); })};
 }
 
-GATECELL_INLINE Power<double> round_to_power(Packet<double> x) {
-  const Packet<double> magic = broadcast(6755399441055744.);  // 1.5 * 2^52
-  const Packet<double> n = ei::psub(ei::pmadd(x, broadcast(ExpConstants<double>::kLog2e), magic), magic);
+template <int N>
+GATECELL_INLINE Power<double, N> round_to_power(const Vectors<double, N>& x) {
+  using V = Vectors<double, N>;
+  const V magic = 6755399441055744.;  // 1.5 * 2^52
+  const V n = multiply_add(x, V(ExpConstants<double>::kLog2e), magic) - magic;
   // With 1.5 * 2^20 the integer is in the low bits of the high word, and the low word is zero. So a 32-bit shift is
   // enough.
-  return {n, shift_left_32<20, double>(ei::padd(n, broadcast(1572864. + 1023.)))};
+  const V sum = n + (1572864. + 1023.);
+  return {n, V::make([&](int i) GATECELL_ALWAYS { return shift_left_32<20, double>(sum.at[i]); })};
 }
 
-template <class T>
+template <class T, int N>
 struct Exp {
-  Packet<T> scale, q;  // e^x = scale * (1 + q)
+  Vectors<T, N> scale, q;  // e^x = scale * (1 + q)
 };
 
 // x must be in [kUnderflow, kOverflow], or NaN.
-template <class T>
-GATECELL_INLINE Exp<T> exp_parts(Packet<T> x) {
+template <class T, int N>
+GATECELL_INLINE Exp<T, N> exp_parts(const Vectors<T, N>& x) {
   using C = ExpConstants<T>;
-  const Power<T> power = round_to_power(x);
-  Packet<T> r = ei::pmadd(power.n, broadcast(-C::kLn2High), x);
-  r = ei::pmadd(power.n, broadcast(-C::kLn2Low), r);
+  using V = Vectors<T, N>;
+  const Power<T, N> power = round_to_power(x);
+  V r = multiply_add(power.n, V(-C::kLn2High), x);
+  r = multiply_add(power.n, V(-C::kLn2Low), r);
   constexpr int degree = sizeof(C::kP) / sizeof(T) - 1;
-  Packet<T> p = broadcast(C::kP[degree]);
+  V p = C::kP[degree];
   GATECELL_UNROLL
-  for (int i = degree - 1; i >= 0; --i) p = ei::pmadd(p, r, broadcast(C::kP[i]));
-  return {power.scale, ei::pmadd(p, ei::pmul(r, r), r)};
+  for (int i = degree - 1; i >= 0; --i) p = multiply_add(p, r, V(C::kP[i]));
+  return {power.scale, multiply_add(p, r * r, r)};
 }
 
-// x must be the first operand: Eigen's pmin and pmax return the first operand if one of the two is NaN.
-template <class T>
-GATECELL_INLINE Packet<T> clamp(Packet<T> x, T low, T high) {
-  return ei::pmin(ei::pmax(x, broadcast(low)), broadcast(high));
+// Bounds x to [low, high]; NaN stays. For that x must be the first operand: Eigen's pmin and pmax return the first
+// operand if one of the two is NaN.
+template <class T, int N>
+GATECELL_INLINE Vectors<T, N> clamp(const Vectors<T, N>& x, T low, T high) {
+  return Vectors<T, N>::make(
+      [&](int i) GATECELL_ALWAYS { return ei::pmin(ei::pmax(x.at[i], broadcast(low)), broadcast(high)); });
 }
 
 // 1 + e^-x. Infinite if e^-x is infinite.
-template <class T>
-GATECELL_INLINE Packet<T> one_plus_exp_neg(Packet<T> x) {
+template <class T, int N>
+GATECELL_INLINE Vectors<T, N> one_plus_exp_neg(const Vectors<T, N>& x) {
   using C = ExpConstants<T>;
-  const Packet<T> one = broadcast(T(1));
-  const Exp<T> e = exp_parts<T>(clamp<T>(ei::pnegate(x), C::kUnderflow, C::kOverflow));
-  return ei::pmadd(e.scale, ei::padd(one, e.q), one);
+  using V = Vectors<T, N>;
+  const V negative = V::make([&](int i) GATECELL_ALWAYS { return ei::pnegate(x.at[i]); });
+  const Exp<T, N> e = exp_parts(clamp(negative, C::kUnderflow, C::kOverflow));
+  return multiply_add(e.scale, V(T(1)) + e.q, V(T(1)));
 }
 
 // e^2x - 1. 2x is bounded to +-kTanhBound; beyond, tanh(x) is +-1 anyway.
-template <class T>
-GATECELL_INLINE Packet<T> expm1_twice(Packet<T> x) {
+template <class T, int N>
+GATECELL_INLINE Vectors<T, N> expm1_twice(const Vectors<T, N>& x) {
   using C = ExpConstants<T>;
-  const Exp<T> e = exp_parts<T>(clamp<T>(ei::padd(x, x), -C::kTanhBound, C::kTanhBound));
-  return ei::pmadd(e.scale, e.q, ei::psub(e.scale, broadcast(T(1))));
+  const Exp<T, N> e = exp_parts(clamp(x + x, -C::kTanhBound, C::kTanhBound));
+  return multiply_add(e.scale, e.q, e.scale - T(1));
 }
 
-template <class T>
-GATECELL_INLINE Packet<T> sigmoid(Packet<T> x) {
-  return divide<T>(broadcast(T(1)), one_plus_exp_neg<T>(x));
+template <class T, int N>
+GATECELL_INLINE Vectors<T, N> sigmoid(const Vectors<T, N>& x) {
+  return Vectors<T, N>(T(1)) / one_plus_exp_neg(x);
 }
 
-template <class T>
-GATECELL_INLINE Packet<T> tanh(Packet<T> x) {
-  const Packet<T> u = expm1_twice<T>(x);
-  return divide<T>(u, ei::padd(u, broadcast(T(2))));
+template <class T, int N>
+GATECELL_INLINE Vectors<T, N> tanh(const Vectors<T, N>& x) {
+  const Vectors<T, N> u = expm1_twice(x);
+  return u / (u + T(2));
 }
 
 // sigmoid(a) * tanh(b) with one division, for LSTM's i*g and o*tanh(c). The denominator can overflow only if sigmoid(a)
 // is below 1e-30; the result is then 0.
-template <class T>
-GATECELL_INLINE Packet<T> sigmoid_tanh(Packet<T> a, Packet<T> b) {
-  const Packet<T> u = expm1_twice<T>(b);
-  return divide<T>(u, ei::pmul(one_plus_exp_neg<T>(a), ei::padd(u, broadcast(T(2)))));
+template <class T, int N>
+GATECELL_INLINE Vectors<T, N> sigmoid_tanh(const Vectors<T, N>& a, const Vectors<T, N>& b) {
+  const Vectors<T, N> u = expm1_twice(b);
+  return u / (one_plus_exp_neg(a) * (u + T(2)));
 }
 
 }  // namespace

@@ -1,11 +1,14 @@
 // PyTorch's cells: the number of gates of each, and how it ends a step. Gate order and equations are PyTorch's.
 //
-// finish() gets the pre-activations `a` of one row and one block; the first hidden unit of the block is `unit`. It
-// returns h. The LSTM also stores c. kSplitGate is the gate that has two chains; -1: none. For this gate `a` has only
-// the chain of the recurrent products. The chain of the input products is at `split_input`.
+// finish() computes the new state of some places: N blocks of a row, or N rows of a block. a(gate) loads the
+// pre-activations of a gate. The gates come one after the other, each for all N vectors, because one vector alone waits
+// for the latency of each operation. finish() returns h. The LSTM also stores c. kSplitGate is the gate that has two
+// chains; -1: none. For this gate `a` has only the chain of the recurrent products, and split_input() loads the chain
+// of the input products.
 #pragma once
 
 #include "activations.h"
+#include "places.h"
 #include "table.h"
 
 namespace gatecell {
@@ -15,25 +18,32 @@ namespace {
 template <class T>
 struct Lstm {
   static constexpr int kGates = 4, kSplitGate = -1;
-  static GATECELL_INLINE Packet<T> finish(const StepArgs<T>& s, const Packet<T> (&a)[4], const T*, std::ptrdiff_t row,
-                                          std::ptrdiff_t unit) {
-    T* c = s.c + row * s.c_row + unit;
-    const Packet<T> next = ei::pmadd(sigmoid<T>(a[1]), load(c), sigmoid_tanh<T>(a[0], a[2]));
-    ei::pstore(c, next);
-    return sigmoid_tanh<T>(a[3], next);
+  template <int N, bool kOneRow, class Sums, class SplitInput>
+  static GATECELL_INLINE Vectors<T, N> finish(const StepArgs<T>& s, const Places<T, N, kOneRow>& at, const Sums& a,
+                                              const SplitInput&) {
+    const Vectors<T, N> input = sigmoid_tanh(a(0), a(2));
+    const Vectors<T, N> c = multiply_add(sigmoid(a(1)), at.load(s.c, s.c_row), input);
+    at.store(s.c, s.c_row, c);
+    return sigmoid_tanh(a(3), c);
   }
 };
 
+// h' = (1 - z) n + z h. If z is 1, h' is exactly h.
+template <class T, int N>
+GATECELL_INLINE Vectors<T, N> gru_output(const Vectors<T, N>& z, const Vectors<T, N>& n, const Vectors<T, N>& h) {
+  return multiply_add(z, h, (T(1) - z) * n);
+}
+
 // n = tanh(x_n + s(r) h_n),   h' = (1 - s(z)) n + s(z) h;   gates r z n
-// x_n = W_in x + b_in and h_n = W_hn h + b_hn are two chains. If s(z) is 1, h' is exactly h.
+// x_n = W_in x + b_in and h_n = W_hn h + b_hn are two chains.
 template <class T>
 struct Gru {
   static constexpr int kGates = 3, kSplitGate = 2;
-  static GATECELL_INLINE Packet<T> finish(const StepArgs<T>& s, const Packet<T> (&a)[3], const T* split_input,
-                                          std::ptrdiff_t row, std::ptrdiff_t unit) {
-    const Packet<T> z = sigmoid<T>(a[1]);
-    const Packet<T> n = tanh<T>(ei::pmadd(sigmoid<T>(a[0]), a[2], load(split_input)));
-    return ei::pmadd(z, load(s.h + row * s.h_row + unit), ei::pmul(ei::psub(broadcast(T(1)), z), n));
+  template <int N, bool kOneRow, class Sums, class SplitInput>
+  static GATECELL_INLINE Vectors<T, N> finish(const StepArgs<T>& s, const Places<T, N, kOneRow>& at, const Sums& a,
+                                              const SplitInput& split_input) {
+    const Vectors<T, N> n = tanh(multiply_add(sigmoid(a(0)), a(2), split_input()));
+    return gru_output(sigmoid(a(1)), n, at.load(s.h, s.h_row));
   }
 };
 
@@ -41,9 +51,12 @@ struct Gru {
 template <class T>
 struct Rnn {
   static constexpr int kGates = 1, kSplitGate = -1;
-  static GATECELL_INLINE Packet<T> finish(const StepArgs<T>& s, const Packet<T> (&a)[1], const T*, std::ptrdiff_t,
-                                          std::ptrdiff_t) {
-    return s.relu ? relu<T>(a[0]) : tanh<T>(a[0]);
+  template <int N, bool kOneRow, class Sums, class SplitInput>
+  static GATECELL_INLINE Vectors<T, N> finish(const StepArgs<T>& s, const Places<T, N, kOneRow>&, const Sums& a,
+                                              const SplitInput&) {
+    if (!s.relu) return tanh(a(0));
+    const Vectors<T, N> sum = a(0);
+    return Vectors<T, N>::make([&](int i) GATECELL_ALWAYS { return relu<T>(sum.at[i]); });
   }
 };
 

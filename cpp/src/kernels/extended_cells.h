@@ -25,30 +25,26 @@ void extended_lstm(const StepArgs<T>& s) {
     add_product<T, Weight, 1>(s, sums, s.sums_row, G * W, e.peephole_panels[gate], s.units, s.c, s.c_row, sums,
                               s.sums_row);
   }
-  for_sums<T, G>(s, [&](std::ptrdiff_t block, std::ptrdiff_t unit, std::ptrdiff_t row, const T* sums) GATECELL_ALWAYS {
-    const Packet<T> c = load(s.c + row * s.c_row + unit);
-    const auto sum = [&](int gate, const Packet<T>& seen) GATECELL_ALWAYS {
-      const Packet<T> a = load(sums + kPosition[gate] * W);
-      return clip<T>(e.peepholes[gate] ? ei::pmadd(load(e.peepholes[gate] + unit), seen, a) : a, e.gate_clip);
+  for_sums<T, G>(s, [&](const auto& at, const auto& a) GATECELL_ALWAYS {
+    const auto c = at.load(s.c, s.c_row);
+    const auto sum = [&](int gate, const auto& seen) GATECELL_ALWAYS {
+      auto of_gate = a(kPosition[gate]);
+      if (e.peepholes[gate]) of_gate = multiply_add(at.load(e.peepholes[gate], 0), seen, of_gate);
+      return clip(of_gate, e.gate_clip);
     };
-    const Packet<T> g = clip<T>(load(sums + (G - 2) * W), e.gate_clip);
-    Packet<T> next;
+    const auto g = clip(a(G - 2), e.gate_clip);
+    auto next = c;
     if constexpr (kCoupled) {
-      const Packet<T> i = sigmoid<T>(sum(0, c));
-      next = ei::pmadd(ei::psub(broadcast(T(1)), i), c, ei::pmul(i, tanh<T>(g)));
+      const auto i = sigmoid(sum(0, c));
+      next = multiply_add(T(1) - i, c, i * tanh(g));
     } else {
-      next = ei::pmadd(sigmoid<T>(sum(1, c)), c, sigmoid_tanh<T>(sum(0, c), g));
+      const auto input = sigmoid_tanh(sum(0, c), g);
+      next = multiply_add(sigmoid(sum(1, c)), c, input);
     }
-    next = clip<T>(next, e.cell_clip);
-    ei::pstore(s.c_next + row * s.c_row + unit, next);
-    store_h(s, sigmoid_tanh<T>(sum(2, next), next), block, row);
+    next = clip(next, e.cell_clip);
+    at.store(s.c_next, s.c_row, next);
+    store_h(s, at, sigmoid_tanh(sum(2, next), next));
   });
-}
-
-// h' = (1 - z) n + z h
-template <class T>
-GATECELL_INLINE Packet<T> gru_output(const Packet<T>& z, const Packet<T>& n, const T* h) {
-  return ei::pmadd(z, load(h), ei::pmul(ei::psub(broadcast(T(1)), z), n));
 }
 
 // r = s([a_r]),   z = s([a_z]),   n = tanh([x_n + W_hn (r h)]),   h' = (1 - z) n + z h;   gates r z n
@@ -58,9 +54,8 @@ void compute_reset_h(const StepArgs<T>& s) {
   constexpr int W = kLanes<T>;
   const InputSums<T> in = compute_input_sums<T, Weight, 3>(s);
   add_product<T, Weight, 2>(s, in.data, in.row, 3 * W, s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
-  for_sums<T, 3>(s, [&](std::ptrdiff_t, std::ptrdiff_t unit, std::ptrdiff_t row, const T* sums) GATECELL_ALWAYS {
-    const Packet<T> r = sigmoid<T>(clip<T>(load(sums), s.extended->gate_clip));
-    ei::pstore(s.reset_h + row * s.h_next_row + unit, ei::pmul(r, load(s.h + row * s.h_row + unit)));
+  for_sums<T, 3>(s, [&](const auto& at, const auto& a) GATECELL_ALWAYS {
+    at.store(s.reset_h, s.h_next_row, sigmoid(clip(a(0), s.extended->gate_clip)) * at.load(s.h, s.h_row));
   });
 }
 
@@ -70,10 +65,9 @@ void reset_before_gru(const StepArgs<T>& s) {
   const InputSums<T> in = input_sums(s);
   add_product<T, Weight, 1>(s, in.data + 2 * W, in.row, 3 * W, s.extended->candidate_panels, s.depth, s.reset_h,
                             s.h_next_row, s.sums + 2 * W, s.sums_row);
-  for_sums<T, 3>(s, [&](std::ptrdiff_t block, std::ptrdiff_t unit, std::ptrdiff_t row, const T* sums) GATECELL_ALWAYS {
-    const Packet<T> z = sigmoid<T>(clip<T>(load(sums + W), s.extended->gate_clip));
-    const Packet<T> n = tanh<T>(clip<T>(load(sums + 2 * W), s.extended->gate_clip));
-    store_h(s, gru_output(z, n, s.h + row * s.h_row + unit), block, row);
+  for_sums<T, 3>(s, [&](const auto& at, const auto& a) GATECELL_ALWAYS {
+    const auto z = sigmoid(clip(a(1), s.extended->gate_clip)), n = tanh(clip(a(2), s.extended->gate_clip));
+    store_h(s, at, gru_output(z, n, at.load(s.h, s.h_row)));
   });
 }
 
@@ -83,10 +77,9 @@ void no_reset_gru(const StepArgs<T>& s) {
   constexpr int W = kLanes<T>;
   const InputSums<T> in = compute_input_sums<T, Weight, 2>(s);
   add_product<T, Weight, 2>(s, in.data, in.row, 2 * W, s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
-  for_sums<T, 2>(s, [&](std::ptrdiff_t block, std::ptrdiff_t unit, std::ptrdiff_t row, const T* sums) GATECELL_ALWAYS {
-    const Packet<T> z = sigmoid<T>(clip<T>(load(sums), s.extended->gate_clip));
-    const Packet<T> n = tanh<T>(clip<T>(load(sums + W), s.extended->gate_clip));
-    store_h(s, gru_output(z, n, s.h + row * s.h_row + unit), block, row);
+  for_sums<T, 2>(s, [&](const auto& at, const auto& a) GATECELL_ALWAYS {
+    const auto z = sigmoid(clip(a(0), s.extended->gate_clip)), n = tanh(clip(a(1), s.extended->gate_clip));
+    store_h(s, at, gru_output(z, n, at.load(s.h, s.h_row)));
   });
 }
 
@@ -99,12 +92,11 @@ void clipped_gru(const StepArgs<T>& s) {
   add_product<T, Weight, 2>(s, in.data, in.row, 3 * W, s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
   add_product<T, Weight, 1>(s, s.recurrent_bias, 0, W, e.candidate_panels, s.depth, s.h, s.h_row, s.reset_h,
                             s.h_next_row);
-  for_sums<T, 3>(s, [&](std::ptrdiff_t block, std::ptrdiff_t unit, std::ptrdiff_t row, const T* sums) GATECELL_ALWAYS {
-    const Packet<T> r = sigmoid<T>(clip<T>(load(sums), e.gate_clip));
-    const Packet<T> z = sigmoid<T>(clip<T>(load(sums + W), e.gate_clip));
-    const Packet<T> x = load(in.data + row * in.row + block * 3 * W + 2 * W);
-    const Packet<T> n = tanh<T>(clip<T>(ei::pmadd(r, load(s.reset_h + row * s.h_next_row + unit), x), e.gate_clip));
-    store_h(s, gru_output(z, n, s.h + row * s.h_row + unit), block, row);
+  for_sums<T, 3>(s, [&](const auto& at, const auto& a) GATECELL_ALWAYS {
+    const auto r = sigmoid(clip(a(0), e.gate_clip)), z = sigmoid(clip(a(1), e.gate_clip));
+    const auto x = at.load(in.data + 2 * W, in.row, 3 * W);
+    const auto n = tanh(clip(multiply_add(r, at.load(s.reset_h, s.h_next_row), x), e.gate_clip));
+    store_h(s, at, gru_output(z, n, at.load(s.h, s.h_row)));
   });
 }
 
@@ -113,9 +105,9 @@ template <class T, class Weight>
 void clipped_rnn(const StepArgs<T>& s) {
   const InputSums<T> in = compute_input_sums<T, Weight, 1>(s);
   add_product<T, Weight, 1>(s, in.data, in.row, kLanes<T>, s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
-  for_sums<T, 1>(s, [&](std::ptrdiff_t block, std::ptrdiff_t unit, std::ptrdiff_t row, const T* sums) GATECELL_ALWAYS {
-    const Packet<T> a[1] = {clip<T>(load(sums), s.extended->gate_clip)};
-    store_h(s, Rnn<T>::finish(s, a, nullptr, row, unit), block, row);
+  for_sums<T, 1>(s, [&](const auto& at, const auto& a) GATECELL_ALWAYS {
+    const auto clipped = [&](int gate) GATECELL_ALWAYS { return clip(a(gate), s.extended->gate_clip); };
+    store_h(s, at, Rnn<T>::finish(s, at, clipped, nullptr));
   });
 }
 

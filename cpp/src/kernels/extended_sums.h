@@ -8,9 +8,9 @@ namespace gatecell {
 namespace {
 
 // Bounds a to [-bound, bound]. The bound may be infinite. NaN stays.
-template <class T>
-GATECELL_INLINE Packet<T> clip(Packet<T> a, T bound) {
-  return clamp<T>(a, -bound, bound);
+template <class T, int N>
+GATECELL_INLINE Vectors<T, N> clip(const Vectors<T, N>& a, T bound) {
+  return clamp(a, -bound, bound);
 }
 
 // out = start + W x for G gates, by the tiles of project. start_row, x_row and out_row are distances between rows,
@@ -45,14 +45,22 @@ GATECELL_INLINE InputSums<T> compute_input_sums(const StepArgs<T>& s) {
   return input_sums(s);
 }
 
-// Calls f(block, first unit of the block, row, sums of its G gates) for every block and row.
+// Calls f(places, a) for all blocks and rows. a(gate) loads the pre-activations of one of the G gates.
 template <class T, int G, class F>
 GATECELL_INLINE void for_sums(const StepArgs<T>& s, const F& f) {
-  for (std::ptrdiff_t row = 0; row < s.rows; ++row) {
-    const T* sums = s.sums + row * s.sums_row;
-    for (std::ptrdiff_t block = s.first_block; block < s.last_block; ++block) {
-      f(block, block * kLanes<T>, row, sums + block * G * kLanes<T>);
-    }
+  const auto call = [&](const auto& at) GATECELL_ALWAYS {
+    f(at, [&](int gate) GATECELL_ALWAYS { return at.load(s.sums + gate * kLanes<T>, s.sums_row, G * kLanes<T>); });
+  };
+  if (s.rows == 1) {
+    std::ptrdiff_t block = s.first_block;
+    for (; block + 1 < s.last_block; block += 2) call(Places<T, 2, true>{block, 0});
+    if (block < s.last_block) call(Places<T, 1>{block, 0});
+    return;
+  }
+  for (std::ptrdiff_t block = s.first_block; block < s.last_block; ++block) {
+    std::ptrdiff_t row = 0;
+    for (; row + kFinishRows <= s.rows; row += kFinishRows) call(Places<T, kFinishRows>{block, row});
+    for (; row < s.rows; ++row) call(Places<T, 1>{block, row});
   }
 }
 

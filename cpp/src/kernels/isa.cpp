@@ -5,15 +5,23 @@
 namespace gatecell {
 namespace {
 
-template <class T, Packet<T> (*F)(Packet<T>)>
+template <class T>
+using Activation = Vectors<T, 1> (*)(const Vectors<T, 1>&);
+
+template <class T, Activation<T> F>
 void map_array(const T* x, T* y, std::ptrdiff_t n) {
-  for (std::ptrdiff_t i = 0; i < n; i += kLanes<T>) ei::pstoreu(y + i, F(ei::ploadu<Packet<T>>(x + i)));
+  for (std::ptrdiff_t i = 0; i < n; i += kLanes<T>) {
+    ei::pstoreu(y + i, F(Vectors<T, 1>::make([&](int) { return ei::ploadu<Packet<T>>(x + i); })).at[0]);
+  }
 }
 
 template <class T, class Weight>
 constexpr WeightKernels<T> weight_kernels() {
   WeightKernels<T> kernels{};
-  kernels.format = {kLanes<T>, sizeof(typename Weight::Storage), Weight::kLaneVectors};
+  kernels.format = {kLanes<T>,
+                    sizeof(typename Weight::Storage),
+                    Weight::kLaneVectors,
+                    {0, kStripGates<1>, kStripGates<2>, kStripGates<3>, kStripGates<4>}};
   add_cells<T, Weight>(kernels);
   add_extended_cells<T, Weight>(kernels);
   kernels.project_hidden = project<T, Weight, 1>;
@@ -35,8 +43,8 @@ constexpr Kernels<T> kernels() {
   Kernels<T> kernels{};
   kernels.lanes = kLanes<T>;
   add_weight_types(kernels);
-  kernels.sigmoid = map_array<T, sigmoid<T>>;
-  kernels.tanh = map_array<T, tanh<T>>;
+  kernels.sigmoid = map_array<T, sigmoid<T, 1>>;
+  kernels.tanh = map_array<T, tanh<T, 1>>;
   return kernels;
 }
 

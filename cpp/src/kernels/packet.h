@@ -7,17 +7,20 @@
 
 #include <Eigen/Core>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
-#include <type_traits>
 
 #define GATECELL_INLINE inline __attribute__((always_inline))
 #define GATECELL_ALWAYS __attribute__((always_inline))
 
 // Loops over accumulators must be unrolled completely. Otherwise the accumulators are in memory, not in registers.
+// Loops around large bodies must not be unrolled.
 #ifdef __clang__
 #define GATECELL_UNROLL _Pragma("clang loop unroll(full)")
+#define GATECELL_ONE_BY_ONE _Pragma("clang loop unroll(disable)")
 #else
 #define GATECELL_UNROLL _Pragma("GCC unroll 32")
+#define GATECELL_ONE_BY_ONE _Pragma("GCC unroll 1")
 #endif
 
 #if defined(__arm__)  // 32 bits: a packet of double is one double, and Eigen 3.4 has no fused multiply-add for it
@@ -31,6 +34,20 @@ namespace gatecell {
 namespace {
 
 namespace ei = Eigen::internal;
+
+template <int N>
+struct Constant {
+  static constexpr int value = N;
+};
+
+// Calls f(Constant<0>), ... f(Constant<N - 1>). The compiler never sees a loop, so that it keeps arrays in registers.
+template <int N, class F>
+GATECELL_INLINE void repeat(const F& f) {
+  if constexpr (N > 0) {
+    repeat<N - 1>(f);
+    f(Constant<N - 1>{});
+  }
+}
 
 template <class T>
 using Packet = typename ei::packet_traits<T>::type;
@@ -94,15 +111,6 @@ GATECELL_INLINE Packet<T> relu(const Packet<T>& p) {
 #endif
 }
 
-// The same bits as another type. This compiles to no instruction.
-template <class To, class From>
-GATECELL_INLINE To bit_cast(const From& from) {
-  static_assert(sizeof(To) == sizeof(From), "");
-  To to;
-  std::memcpy(static_cast<void*>(&to), &from, sizeof(to));
-  return to;
-}
-
 // Not pdiv on 32-bit ARM, where Eigen's division is an estimate.
 template <class T>
 GATECELL_INLINE Packet<T> divide(const Packet<T>& a, const Packet<T>& b) {
@@ -113,15 +121,20 @@ GATECELL_INLINE Packet<T> divide(const Packet<T>& a, const Packet<T>& b) {
 #endif
 }
 
-// Shifts left 32-bit integers, for any T. Every version of Eigen has this shift; not every version has a 64-bit shift.
+// Shifts left 32-bit integers, for any T. The compilers' own vectors, because not every version of Eigen has all casts.
 template <int N, class T>
 GATECELL_INLINE Packet<T> shift_left_32(const Packet<T>& p) {
-#if defined(__arm__)
-  using Int = std::conditional_t<sizeof(T) == 4, ei::Packet4i, ei::Packet2i>;
+  typedef std::uint32_t Words __attribute__((vector_size(sizeof(Packet<T>))));
+#if defined(__arm__)  // where a packet of double is a double
+  Words words;
+  std::memcpy(&words, &p, sizeof(p));
+  words <<= N;
+  Packet<T> shifted;
+  std::memcpy(&shifted, &words, sizeof(p));
+  return shifted;
 #else
-  using Int = typename ei::unpacket_traits<Packet<float>>::integer_packet;
+  return (Packet<T>)((Words)p << N);
 #endif
-  return bit_cast<Packet<T>>(ei::plogical_shift_left<N>(bit_cast<Int>(p)));
 }
 
 // Copies the first `count` lanes of a vector that is in memory. count is at most W.

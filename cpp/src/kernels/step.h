@@ -13,7 +13,7 @@ GATECELL_INLINE T* y_address(const StepArgs<T>& s, std::ptrdiff_t block, std::pt
   return s.y + (s.y_index ? s.y_index[row] : row * s.y_row) + block * kLanes<T>;
 }
 
-// Stores h of one block and one row, in the state and in y.
+// Stores h in the state and in y.
 template <class T>
 GATECELL_INLINE void store_h(const StepArgs<T>& s, const Packet<T>& h, std::ptrdiff_t block, std::ptrdiff_t row) {
   constexpr int W = kLanes<T>;
@@ -29,86 +29,101 @@ GATECELL_INLINE void store_h(const StepArgs<T>& s, const Packet<T>& h, std::ptrd
   }
 }
 
-// Computes the activations and the new state of one block and one row from its pre-activations.
-template <class T, class Cell>
-GATECELL_INLINE void finish(const StepArgs<T>& s, const Packet<T> (&a)[Cell::kGates], const T* split_input,
-                            std::ptrdiff_t block, std::ptrdiff_t row) {
-  store_h(s, Cell::finish(s, a, split_input, row, block * kLanes<T>), block, row);
+template <class T, int N, bool kOneRow>
+GATECELL_INLINE void store_h(const StepArgs<T>& s, const Places<T, N, kOneRow>& at, const Vectors<T, N>& h) {
+  repeat<N>([&](auto i) GATECELL_ALWAYS { store_h(s, h.at[i.value], at.block(i.value), at.row(i.value)); });
+}
+
+// Computes the new state of N rows of one block. The pre-activations are in memory, [row][gate][W], with sums_row
+// numbers from row to row. This is a function of its own, because inlined the activations of all tiles would be most of
+// the library.
+template <class T, class Cell, int N>
+__attribute__((noinline)) void finish_rows(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row,
+                                           const T* sums, std::ptrdiff_t sums_row, const T* split_input,
+                                           std::ptrdiff_t split_row) {
+  const Places<T, N> at{block, row}, from_first{0, 0};
+  store_h(s, at,
+          Cell::finish(
+              s, at, [&](int gate) GATECELL_ALWAYS { return from_first.load(sums + gate * kLanes<T>, sums_row); },
+              [&]() GATECELL_ALWAYS { return from_first.load(split_input, split_row); }));
 }
 
 template <class T, class Weight, class Cell, int J, int R>
 void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
-  constexpr int W = kLanes<T>, G = Cell::kGates;
+  constexpr int W = kLanes<T>, G = Cell::kGates, kSplit = Cell::kSplitGate;
+  using Pass = Passes<J, G, R>;
+  static_assert(kSplit < 0 || Pass::kCount == 1, "the split gate is in the only pass");
   if (R > 1 && s.y) {  // y is often in no cache: its lines arrive while the products are computed
     repeat<R>([&](auto r) GATECELL_ALWAYS { __builtin_prefetch(y_address(s, block, row + r.value), 1); });
   }
-  Packet<T> sum[J][G][R];
-  // The input products of kSplitGate: row r, block j at split_input + r * split_row + j * split_block.
-  alignas(Packet<T>) T stored[Cell::kSplitGate < 0 ? 1 : J * R * W];
+  const RowPointers<T, R> h(s.h, s.h_row, nullptr, row);
+  // The input products of the split gate: row r, block j at split_input + r * split_row + j * split_block.
+  alignas(Packet<T>) T stored[kSplit < 0 ? 1 : J * R * W];
   const T* split_input = stored;
   std::ptrdiff_t split_row = J * W, split_block = W;
-  if (s.projected) {
-    const T* projected = s.projected + row * s.projected_row + block * G * W;
-    start_chains<T, J, G, R>(projected, s.projected_row, G * W, sum);
-    if constexpr (Cell::kSplitGate >= 0) {
-      split_input = projected + Cell::kSplitGate * W;
-      split_row = s.projected_row;
-      split_block = G * W;
-    }
-  } else {
-    start_chains<T, J, G, R>(s.bias + block * G * W, 0, G * W, sum);
-    accumulate_block<Weight>(s.input_panels, s.input_depth, block, tile,
-                             RowPointers<T, R>(s.x, s.x_row, s.x_index, row), sum);
-    if constexpr (Cell::kSplitGate >= 0) {
-      GATECELL_UNROLL
-      for (int r = 0; r < R; ++r) {
+  alignas(Packet<T>) T sums[R == 1 ? 1 : R * J * G * W];  // [row][block][gate][W]
+  GATECELL_ONE_BY_ONE
+  for (int pass = 0; pass < Pass::kCount; ++pass) {
+    const std::ptrdiff_t first = pass * Pass::kGates * W;
+    Packet<T> sum[Pass::kVectors][R];
+    if (s.projected) {
+      const T* projected = s.projected + row * s.projected_row + block * G * W;
+      start_chains<Pass::kGates>(projected + first, s.projected_row, G * W, sum);
+      if constexpr (kSplit >= 0) {
+        split_input = projected + kSplit * W;
+        split_row = s.projected_row;
+        split_block = G * W;
+      }
+    } else {
+      start_chains<Pass::kGates>(s.bias + block * G * W + first, 0, G * W, sum);
+      accumulate_pass<Weight, G>(s.input_panels, s.input_depth, block, pass, tile,
+                                 RowPointers<T, R>(s.x, s.x_row, s.x_index, row), sum);
+      if constexpr (kSplit >= 0) {
         GATECELL_UNROLL
-        for (int j = 0; j < J; ++j) ei::pstore(stored + (r * J + j) * W, sum[j][Cell::kSplitGate][r]);
+        for (int r = 0; r < R; ++r) {
+          GATECELL_UNROLL
+          for (int j = 0; j < J; ++j) ei::pstore(stored + (r * J + j) * W, sum[j * G + kSplit][r]);
+        }
       }
     }
-  }
-  if constexpr (Cell::kSplitGate >= 0) {
-    GATECELL_UNROLL
-    for (int j = 0; j < J; ++j) {
-      const Packet<T> bias = load(s.recurrent_bias + (block + j) * W);
-      GATECELL_UNROLL
-      for (int r = 0; r < R; ++r) sum[j][Cell::kSplitGate][r] = bias;
-    }
-  }
-  accumulate_block<Weight>(s.panels, s.depth, block, tile, RowPointers<T, R>(s.h, s.h_row, nullptr, row), sum);
-  if constexpr (R == 1) {
-    GATECELL_UNROLL
-    for (int j = 0; j < J; ++j) {
-      Packet<T> a[G];
-      GATECELL_UNROLL
-      for (int g = 0; g < G; ++g) a[g] = sum[j][g][0];
-      finish<T, Cell>(s, a, split_input + j * split_block, block + j, row);
-    }
-  } else {
-    // This goes through the stack, in a loop. Unrolled, the activations of all tiles would be most of the library.
-    alignas(Packet<T>) T sums[R][J][G][W];
-    GATECELL_UNROLL
-    for (int r = 0; r < R; ++r) {
+    if constexpr (kSplit >= 0) {
       GATECELL_UNROLL
       for (int j = 0; j < J; ++j) {
+        const Packet<T> bias = load(s.recurrent_bias + (block + j) * W);
         GATECELL_UNROLL
-        for (int g = 0; g < G; ++g) ei::pstore(sums[r][j][g], sum[j][g][r]);
+        for (int r = 0; r < R; ++r) sum[j * G + kSplit][r] = bias;
       }
     }
-    for (int r = 0; r < R; ++r) {
-      for (int j = 0; j < J; ++j) {
-        Packet<T> a[G];
-        GATECELL_UNROLL
-        for (int g = 0; g < G; ++g) a[g] = load(sums[r][j][g]);
-        finish<T, Cell>(s, a, split_input + r * split_row + j * split_block, block + j, row + r);
-      }
+    accumulate_pass<Weight, G>(s.panels, s.depth, block, pass, tile, h, sum);
+    if constexpr (R == 1) {
+      const Places<T, J, true> at{block, row}, from_first{0, 0};
+      store_h(s, at,
+              Cell::finish(
+                  s, at,
+                  [&](int gate) GATECELL_ALWAYS {
+                    return Vectors<T, J>::make([&](int j) GATECELL_ALWAYS { return sum[j * G + gate][0]; });
+                  },
+                  [&]() GATECELL_ALWAYS { return from_first.load(split_input, 0, split_block); }));
+    } else {
+      store_sums<Pass::kGates>(sums + first, J * G * W, G * W, sum);
+    }
+  }
+  if constexpr (R > 1) {
+    GATECELL_ONE_BY_ONE
+    for (int j = 0; j < J; ++j) {
+      constexpr int groups = (R + kFinishRows - 1) / kFinishRows;
+      repeat<groups>([&](auto i) GATECELL_ALWAYS {
+        constexpr int r = R * i.value / groups, end = R * (i.value + 1) / groups;
+        finish_rows<T, Cell, end - r>(s, block + j, row + r, sums + (r * J + j) * G * W, J * G * W,
+                                      split_input + r * split_row + j * split_block, split_row);
+      });
     }
   }
 }
 
 template <class T, class Weight, class Cell>
 void step(const StepArgs<T>& s) {
-  for_tiles<Cell::kGates>(s.first_block, s.last_block, s.rows, s.backwards,
+  for_tiles<Cell::kGates>(s.panels, s.first_block, s.last_block, s.rows, s.backwards,
                           [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
                             step_tile<T, Weight, Cell, j.value, r.value>(s, block, row, tile);
                           });

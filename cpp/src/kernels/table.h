@@ -29,12 +29,17 @@ enum class WeightType {
 };
 
 // W is the number of lanes: scalars in a vector register. A block is W hidden units. A panel holds the weights of one
-// block: [k][gate][W]. The panels of a matrix follow each other: [block][k][gate][W].
+// block, [k][gate][W]. Or it consists of strips, which have some of the gates each: [strip][k][gate of the strip][W].
+// The panels of a matrix follow each other. Pre-activations and biases are [block][gate][W].
+constexpr int kMostGates = 4;  // of a cell
 
 // A packed matrix. The weight type of a kernel says what the panels consist of.
 struct Panels {
-  const void* weights;        // [blocks][depth][gates][W]; null: there is no such matrix
+  const void* weights;        // null: there is no such matrix
   const float* lane_vectors;  // [blocks][vectors][gates][W]; null if the weight type has none
+  bool has_strips;
+  // Distances in weights: from block to block, from the gates of a strip to those of the next strip, and from k to k.
+  std::ptrdiff_t panel_step, strip_step, k_step;
 };
 
 // The format of panels.
@@ -43,12 +48,13 @@ struct PanelFormat {
   int weight_bytes;  // of one weight
   int lane_vectors;  // the number of vectors of a block beside its panel. They have a number for each matrix row, such
                      // as a scale.
+  int strip_gates[kMostGates + 1];  // the gates of a strip, by the number of gates of the matrix
 };
 
 // Pre-activations from one input: out = start + W x. Each is one chain of multiply-adds in k order.
 template <class T>
 struct ProjectArgs {
-  Panels panels;                           // [blocks][depth][gates][W]
+  Panels panels;                           // W
   const T* start;                          // row r: start + r * start_row, [blocks][gates][W]
   std::ptrdiff_t start_row;                // 0: a bias, the same for all rows
   std::ptrdiff_t block_step;               // in start and out, from block to block: gates * W or more
@@ -66,20 +72,20 @@ struct ProjectArgs {
 // What only extended cells need, for one direction of a layer (extended_cells.h).
 template <class T>
 struct ExtendedArgs {
-  Panels candidate_panels;    // GRU's W_hn, [blocks][depth][W]; `panels` then has W_hr and W_hz only
+  Panels candidate_panels;    // GRU's W_hn, one gate; `panels` then has W_hr and W_hz only
   const T* peepholes[3];      // of i f o, [blocks][W] each; null: none
-  Panels peephole_panels[3];  // of i f o, [blocks][units][W] each; null: none
+  Panels peephole_panels[3];  // of i f o, one gate each; null: none
   T gate_clip, cell_clip;     // bounds of the pre-activations and of c; infinite: no bound
 };
 
 // What is the same in all steps of a direction run.
 template <class T>
 struct StepConstants {
-  Panels panels;                           // W_hh, [blocks][depth][gates][W]
+  Panels panels;                           // W_hh
   const T* recurrent_bias;                 // GRU's b_hn, [blocks][W], which starts a chain of its own; else null
   std::ptrdiff_t first_block, last_block;  // computes blocks first_block ... last_block-1
   std::ptrdiff_t depth;                    // features of h
-  Panels input_panels;                     // W_ih, as `panels` in ProjectArgs
+  Panels input_panels;                     // W_ih
   const T* bias;                           // [blocks][gates][W]
   std::ptrdiff_t input_depth;              // input features
   // The next four are distances between rows.

@@ -1,54 +1,71 @@
-// The tile that all kernels use: J blocks x G gates x R rows of accumulators in registers, one chain of multiply-adds
-// each.
+// The tile that all kernels use: V vectors x R rows of accumulators in registers, one chain of multiply-adds each.
 //
-// Tile shapes fill the registers. With several rows, each weight is loaded once for R rows. With one row, J blocks give
-// the FMA units (4 cycles latency each) enough independent chains.
+// Tile shapes fill the registers. With several rows, each weight is loaded once for R rows, and the vectors are the
+// gates of a block. With one row, the gates of J blocks give the FMA units (4 cycles latency each) enough independent
+// chains.
+//
+// With 16 registers a tile of four gates has only 3 rows. It reads 128 bytes of a panel in 6 cycles, which the L2 cache
+// hardly delivers. So there panels may have two strips of two gates each. A tile of 4 to 6 rows then makes two passes,
+// one for each strip.
 #pragma once
 
+#include "arithmetic.h"
 #include "constants.h"
 #include "weight.h"
 
 namespace gatecell {
 namespace {
 
-template <int N>
-struct Constant {
-  static constexpr int value = N;
-};
-
-// Calls f(Constant<0>), ... f(Constant<N - 1>). The compiler never sees a loop, so that it keeps arrays in registers.
-template <int N, class F>
-GATECELL_INLINE void repeat(const F& f) {
-  if constexpr (N > 0) {
-    repeat<N - 1>(f);
-    f(Constant<N - 1>{});
-  }
-}
-
 // The largest power of two that is at most n; 1 for n < 1.
 constexpr int power_of_two(int n) { return n < 2 ? 1 : 2 * power_of_two(n / 2); }
+
+// The gates of a strip, where a matrix has G gates; G: there are no strips.
+template <int G>
+constexpr int kStripGates = kRegisters == 16 && G == 4 ? 2 : G;
 
 template <int G>
 struct TileShape {
   static constexpr int kAccumulators = kRegisters * 3 / 4;  // the other registers hold weights and the broadcast x
   static constexpr int kBlocks = G == 1 ? 4 : 1;
-  static constexpr int kRows = kAccumulators / (G * kBlocks);
-  static constexpr int kFewestRows = kRows < 5 ? (kRows + 1) / 2 : 3;  // the smallest tile of a split of 3 rows or more
+  static constexpr int kRowsOnePass = kAccumulators / (G * kBlocks);
+  static constexpr int kRows = kAccumulators / (kStripGates<G> * kBlocks);  // with one pass for each strip
+  // The smallest tile of a split of 3 rows or more.
+  static constexpr int kFewestRows = kRowsOnePass < 5 ? (kRowsOnePass + 1) / 2 : 3;
   static constexpr int kBlocksOneRow = G == 1 ? 8 : power_of_two(kChains / G);
   static constexpr int kBlocksTwoRows = power_of_two(kAccumulators / (2 * G) < 8 / G ? kAccumulators / (2 * G) : 8 / G);
 };
 
-// Loads the first number of each chain: sum[j][g][r] from row r of [J][G][W]. row_stride is 0 if all rows begin with
-// the bias.
-template <class T, int J, int G, int R>
+// The passes of a tile of J blocks, G gates and R rows.
+template <int J, int G, int R>
+struct Passes {
+  static constexpr int kCount = R > TileShape<G>::kRowsOnePass ? G / kStripGates<G> : 1;
+  static constexpr int kGates = G / kCount;    // of one pass
+  static constexpr int kVectors = J * kGates;  // V: the gates of the pass of one block, those of the next block, ...
+};
+
+// Loads the first number of each chain. `from` has the first gate of the pass, of the first block and row. row_stride
+// is 0 if all rows begin with the bias.
+template <int kGates, class T, int V, int R>
 GATECELL_INLINE void start_chains(const T* from, std::ptrdiff_t row_stride, std::ptrdiff_t block_stride,
-                                  Packet<T> (&sum)[J][G][R]) {
+                                  Packet<T> (&sum)[V][R]) {
   GATECELL_UNROLL
   for (int r = 0; r < R; ++r) {
     GATECELL_UNROLL
-    for (int j = 0; j < J; ++j) {
-      GATECELL_UNROLL
-      for (int g = 0; g < G; ++g) sum[j][g][r] = load(from + r * row_stride + j * block_stride + g * kLanes<T>);
+    for (int v = 0; v < V; ++v) {
+      sum[v][r] = load(from + r * row_stride + v / kGates * block_stride + v % kGates * kLanes<T>);
+    }
+  }
+}
+
+// Stores the accumulators to where start_chains would load them from.
+template <int kGates, class T, int V, int R>
+GATECELL_INLINE void store_sums(T* to, std::ptrdiff_t row_stride, std::ptrdiff_t block_stride,
+                                const Packet<T> (&sum)[V][R]) {
+  GATECELL_UNROLL
+  for (int r = 0; r < R; ++r) {
+    GATECELL_UNROLL
+    for (int v = 0; v < V; ++v) {
+      ei::pstore(to + r * row_stride + v / kGates * block_stride + v % kGates * kLanes<T>, sum[v][r]);
     }
   }
 }
@@ -69,50 +86,80 @@ struct TileIndex {
 };
 
 // The weights that each of the fetching tiles prefetches per k.
-template <class T, int J, int G>
-constexpr std::ptrdiff_t kAheadStep = J * G * kLanes<T> / kFetchingTiles;
+template <class T, int V>
+constexpr std::ptrdiff_t kAheadStep = V * kLanes<T> / kFetchingTiles;
 
-// sum[j][g][r] += W_j[k][g] * x_r[k] for k = 0 ... depth-1. The panels of consecutive blocks are block_stride weights
-// apart. If Ahead, each k also prefetches some of the memory at `ahead` into the L2 cache.
-template <class Weight, bool Ahead, class T, int J, int G, int R>
-GATECELL_INLINE void accumulate(const typename Weight::Storage* panels, std::ptrdiff_t block_stride,
-                                std::ptrdiff_t depth, const RowPointers<T, R>& x, const typename Weight::Storage* ahead,
-                                Packet<T> (&sum)[J][G][R]) {
-  constexpr bool pin = R > 1 && J * G * (R + 1) + 1 + kProducts <= kRegisters;
-  for (std::ptrdiff_t k = 0; k < depth; ++k, panels += G * kLanes<T>) {
-    if constexpr (Ahead) __builtin_prefetch(ahead + k * kAheadStep<T, J, G>, 0, 2);
-    Packet<T> w[J * G];
-    repeat<J * G>([&](auto i) GATECELL_ALWAYS {
-      const Packet<T> loaded = Weight::load(panels + i.value / G * block_stride + i.value % G * kLanes<T>);
-      w[i.value] = pin ? keep_in_register(loaded) : loaded;
+// sum[v][r] += W_v[k] * x_r[k] for k = first ... last-1. The weights begin with the first gate of the pass, in a matrix
+// of G gates. If Ahead, each k also prefetches some of the memory at `ahead` into the L2 cache.
+template <class Weight, int G, bool Ahead, class T, int V, int R>
+GATECELL_INLINE void accumulate(const Panels& matrix, const typename Weight::Storage* weights, std::ptrdiff_t first,
+                                std::ptrdiff_t last, const RowPointers<T, R>& x, const typename Weight::Storage* ahead,
+                                Packet<T> (&sum)[V][R]) {
+  constexpr int kGates = kStripGates<G>, kStrips = V < G ? 1 : G / kGates;  // of a strip; of a block in this pass
+  constexpr bool pin = R > 1 && V * (R + 1) + 1 + kProducts <= kRegisters;
+  const std::ptrdiff_t k_step = kGates == G ? G * kLanes<T> : matrix.k_step;
+  weights += first * k_step;
+  for (std::ptrdiff_t k = first; k < last; ++k, weights += k_step) {
+    if constexpr (Ahead) __builtin_prefetch(ahead + k * kAheadStep<T, V>, 0, 2);
+    Packet<T> w[V];
+    repeat<V>([&](auto v) GATECELL_ALWAYS {
+      constexpr int strip = v.value / kGates;
+      const Packet<T> loaded = Weight::load(weights + strip / kStrips * matrix.panel_step +
+                                            strip % kStrips * matrix.strip_step + v.value % kGates * kLanes<T>);
+      w[v.value] = pin ? keep_in_register(loaded) : loaded;
     });
     repeat<R>([&](auto r) GATECELL_ALWAYS {
       const Packet<T> xk = broadcast(x.at[r.value][k]);
-      repeat<J * G>([&](auto i) GATECELL_ALWAYS {
-        Packet<T>& s = sum[i.value / G][i.value % G][r.value];
-        s = ei::pmadd(w[i.value], xk, s);
-      });
+      repeat<V>([&](auto v)
+                    GATECELL_ALWAYS { sum[v.value][r.value] = ei::pmadd(w[v.value], xk, sum[v.value][r.value]); });
     });
   }
 }
 
-// Adds the products of one block of a matrix, by accumulate(). The first tile of rows reads a panel from any cache or
-// from memory; the next tiles find it in the L2 cache. If the matrix is far larger than the L2 cache, the first tiles
-// together prefetch the next panel, so that no tile waits for it.
-template <class Weight, class T, int J, int G, int R>
-GATECELL_INLINE void accumulate_block(const Panels& matrix, std::ptrdiff_t depth, std::ptrdiff_t block, TileIndex tile,
-                                      const RowPointers<T, R>& x, Packet<T> (&sum)[J][G][R]) {
+// Adds the products of all k, section by section (arithmetic.h). The first section continues the chains in `sum`. While
+// a further section is accumulated, the total of those before it is in memory.
+template <class Weight, int G, bool Ahead, class T, int V, int R>
+GATECELL_INLINE void accumulate_sections(const Panels& matrix, const typename Weight::Storage* weights,
+                                         std::ptrdiff_t depth, const RowPointers<T, R>& x,
+                                         const typename Weight::Storage* ahead, Packet<T> (&sum)[V][R]) {
+  alignas(Packet<T>) T memory[V * R * kLanes<T>];
+  T* total = memory;
+  asm("" : "+r"(total));  // otherwise GCC keeps the totals in variables, and spills registers for them
+  for (std::ptrdiff_t first = 0;;) {
+    const std::ptrdiff_t last = depth - first > kSection ? first + kSection : depth;
+    accumulate<Weight, G, Ahead>(matrix, weights, first, last, x, ahead, sum);
+    if (first > 0) {
+      repeat<V * R>([&](auto i) GATECELL_ALWAYS {
+        Packet<T>& s = sum[i.value / R][i.value % R];
+        s = ei::padd(load(total + i.value * kLanes<T>), s);
+      });
+    }
+    if (last == depth) return;
+    repeat<V * R>([&](auto i) GATECELL_ALWAYS {
+      ei::pstore(total + i.value * kLanes<T>, sum[i.value / R][i.value % R]);
+      sum[i.value / R][i.value % R] = broadcast(T(0));
+    });
+    first = last;
+  }
+}
+
+// Adds the products of one pass of a tile with a matrix of G gates. The first tile of rows reads a panel from any cache
+// or from memory; the next tiles find it in the L2 cache. If the matrix is far larger than the L2 cache, the first
+// tiles together prefetch the next panel, so that no tile waits for it.
+template <class Weight, int G, class T, int V, int R>
+GATECELL_INLINE void accumulate_pass(const Panels& matrix, std::ptrdiff_t depth, std::ptrdiff_t block, int pass,
+                                     TileIndex tile, const RowPointers<T, R>& x, Packet<T> (&sum)[V][R]) {
   using Storage = typename Weight::Storage;
   constexpr std::ptrdiff_t far_size = kFarMatrixBytes / static_cast<std::ptrdiff_t>(sizeof(Storage));
-  const std::ptrdiff_t stride = depth * G * kLanes<T>;
-  const Storage* panels = static_cast<const Storage*>(matrix.weights) + block * stride;
-  if constexpr (R > 2) {
-    if (tile.tiles >= kFetchingTiles && tile.tile < kFetchingTiles && tile.blocks * stride > far_size) {
-      const Storage* ahead = panels + J * stride + tile.tile * kAheadStep<T, J, G> * depth;
-      return accumulate<Weight, true>(panels, stride, depth, x, ahead, sum);
+  const Storage* panel = static_cast<const Storage*>(matrix.weights) + block * matrix.panel_step;
+  const Storage* weights = panel + pass * matrix.strip_step;
+  if constexpr (R > 2 && V >= G) {
+    if (tile.tiles >= kFetchingTiles && tile.tile < kFetchingTiles && tile.blocks * matrix.panel_step > far_size) {
+      const Storage* ahead = panel + V / G * matrix.panel_step + tile.tile * kAheadStep<T, V> * depth;
+      return accumulate_sections<Weight, G, true>(matrix, weights, depth, x, ahead, sum);
     }
   }
-  accumulate<Weight, false>(panels, stride, depth, x, panels, sum);
+  accumulate_sections<Weight, G, false>(matrix, weights, depth, x, panel, sum);
 }
 
 // Calls f(Constant<rows>) for a number of rows from Min to Max.
@@ -143,8 +190,8 @@ GATECELL_INLINE void for_blocks(std::ptrdiff_t first, std::ptrdiff_t last, bool 
 // panel stays in a cache for all rows. Rows are split into tiles of nearly equal size (7 = 4 + 3, not 6 + 1), because a
 // small tile is slow. `backwards` only acts on one row: with more rows, reading weights does not limit the speed.
 template <int G, class F>
-GATECELL_INLINE void for_tiles(std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t rows, bool backwards,
-                               const F& f) {
+GATECELL_INLINE void for_tiles(const Panels& matrix, std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t rows,
+                               bool backwards, const F& f) {
   using Shape = TileShape<G>;
   if (rows <= 2) {
     const auto for_rows = [&](auto r) {
@@ -154,7 +201,8 @@ GATECELL_INLINE void for_tiles(std::ptrdiff_t first, std::ptrdiff_t last, std::p
     };
     return rows == 1 ? for_rows(Constant<1>{}) : for_rows(Constant<2>{});
   }
-  const std::ptrdiff_t tiles = (rows + Shape::kRows - 1) / Shape::kRows;
+  const std::ptrdiff_t tile_rows = matrix.has_strips ? Shape::kRows : Shape::kRowsOnePass;
+  const std::ptrdiff_t tiles = (rows + tile_rows - 1) / tile_rows;
   for_blocks<Shape::kBlocks>(first, last, false, [&](auto j, std::ptrdiff_t block) {
     for (std::ptrdiff_t tile = 0; tile < tiles; ++tile) {
       const std::ptrdiff_t row = rows * tile / tiles;

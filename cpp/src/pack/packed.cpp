@@ -73,7 +73,7 @@ class DirectionPacker {
     auto* panels = allocator_.template allocate<std::byte>(shape.bytes(), kPage);
     float* vectors = shape.lane_vectors ? allocator_.template allocate<float>(shape.lane_vectors_size()) : nullptr;
     if (panels) pack_panels(shape, pack_row_, weights, panels, vectors);
-    return {panels, vectors};
+    return {panels, vectors, shape.has_strips(), shape.panel_step, shape.strip_step, shape.k_step};
   }
 
   // One number of each unit, [block][W]. Null values are zeros.
@@ -159,8 +159,8 @@ PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeight
   BumpAllocator allocator(memory.get(), nbytes);
   directions = pack_network(spec, kernels.format, type, weights, allocator);
   for (const PackedDirection<T>& d : directions) {
-    input_weights += d.input.size();
-    recurrent_weights += d.step_weights() + d.projection.size();
+    input_weights += d.input.weights();
+    recurrent_weights += d.step_weights() + d.projection.weights();
   }
   packed_networks.fetch_add(1, std::memory_order_relaxed);
 }

@@ -35,7 +35,7 @@ struct PackedDirection {
   std::ptrdiff_t step_weights() const {
     std::ptrdiff_t matrices = 0;
     for (const Panels& panels : extended.peephole_panels) matrices += panels.weights ? 1 : 0;
-    return recurrent.size() + candidate.size() + matrices * peephole.size();
+    return recurrent.weights() + candidate.weights() + matrices * peephole.weights();
   }
 
  private:

@@ -1,8 +1,12 @@
 // Converts weights from PyTorch's layout to the panels that kernels read.
 //
-// A row-major matrix (gates*U, K) becomes [block][k][gate][W]. Block b holds the units b*W ... b*W+W-1; their W weights
-// of one k and one gate are adjacent. The units beyond U are zeros. k is never padded: with a NaN in x, the padding
-// would give 0 x NaN = NaN. A weight type may have float vectors beside the panels, [block][vector][gate][W].
+// A row-major matrix (gates*U, K) becomes [block][k][gate][W] or, with strips, [block][strip][k][gate of the strip][W].
+// Block b holds the units b*W ... b*W+W-1; their W weights of one k and one gate are adjacent. The units beyond U are
+// zeros. k is never padded: with a NaN in x, the padding would give 0 x NaN = NaN. A weight type may have float vectors
+// beside the panels, [block][vector][gate][W].
+//
+// Strips make steps of 4 rows and more faster where the kernels have 16 registers (kernels/tile.h). With one row, a
+// matrix that comes from the L3 cache is read more slowly in two strips. So larger matrices have none.
 #pragma once
 
 #include <cstddef>
@@ -14,19 +18,14 @@ namespace gatecell {
 // The shape of a packed matrix.
 struct PanelShape {
   PanelShape() = default;
-  PanelShape(std::ptrdiff_t units_, std::ptrdiff_t depth_, int num_gates_, const PanelFormat& format)
-      : units(units_),
-        depth(depth_),
-        num_gates(num_gates_),
-        lanes(format.lanes),
-        weight_bytes(format.weight_bytes),
-        lane_vectors(format.lane_vectors),
-        blocks((units_ + lanes - 1) / lanes) {}
+  PanelShape(std::ptrdiff_t units_, std::ptrdiff_t depth_, int num_gates_, const PanelFormat& format);
 
   std::ptrdiff_t padded_units() const { return blocks * lanes; }
-  std::ptrdiff_t size() const { return padded_units() * num_gates * depth; }  // weights in all panels
-  std::ptrdiff_t bytes() const { return size() * weight_bytes; }              // of all panels
+  std::ptrdiff_t weights() const { return padded_units() * num_gates * depth; }  // in all panels
+  std::ptrdiff_t size() const { return blocks * panel_step; }                    // with the room between strips
+  std::ptrdiff_t bytes() const { return size() * weight_bytes; }                 // of all panels
   std::ptrdiff_t lane_vectors_size() const { return padded_units() * num_gates * lane_vectors; }  // floats
+  bool has_strips() const { return strip_step > k_step; }
 
   std::ptrdiff_t units = 0;  // matrix rows per gate
   std::ptrdiff_t depth = 0;  // matrix columns
@@ -34,7 +33,9 @@ struct PanelShape {
   int lanes = 1;
   int weight_bytes = 0;
   int lane_vectors = 0;
-  std::ptrdiff_t blocks = 0;  // stored, so that a call need not divide
+  int strip_gates = 1;
+  std::ptrdiff_t blocks = 0;                                  // stored, so that a call need not divide
+  std::ptrdiff_t panel_step = 0, strip_step = 0, k_step = 0;  // as in Panels
 };
 
 // Stores one matrix row in a panel. weights[k] becomes the weight at to + k * step; step is in bytes. The number of

@@ -1,5 +1,6 @@
 #include "gatecell/build_info.h"
 
+#include "arithmetic.h"
 #include "gatecell/version.h"
 #include "runtime/dispatch.h"
 
@@ -15,7 +16,8 @@ constexpr const char* kCompiler = "GCC " __VERSION__;
 }  // namespace
 
 BuildInfo build_info() {
-  BuildInfo info{GATECELL_VERSION, GATECELL_COMMIT, kCompiler, kernel_table(built_isas().front()).eigen, {}};
+  BuildInfo info{
+      GATECELL_VERSION, GATECELL_COMMIT, kCompiler, kernel_table(built_isas().front()).eigen, kArithmeticVersion, {}};
   for (const Isa isa : built_isas()) info.isas.emplace_back(name(isa), kernel_table(isa).flags);
   return info;
 }

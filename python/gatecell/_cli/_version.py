@@ -20,6 +20,7 @@ def execute(arguments: argparse.Namespace) -> int:
             ("commit", build["commit"]),
             ("compiler", build["compiler"]),
             ("Eigen", build["eigen"]),
+            ("arithmetic", f"version {build['arithmetic']}"),
             ("instruction sets", ", ".join(build["isas"])),
             ("of those here", ", ".join(available)),
         ]

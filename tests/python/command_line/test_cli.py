@@ -297,7 +297,8 @@ def test_version_is_printed(cli: Runner) -> None:
     assert facts == {**build, "isas": list(build["isas"]), "available": gatecell.available_isas()}
     code, out, _ = cli("--version")
     assert code == 0
-    for text in (gatecell.__version__, build["commit"], build["compiler"], build["eigen"], *build["isas"]):
+    arithmetic = f"version {build['arithmetic']}"
+    for text in (gatecell.__version__, build["commit"], build["compiler"], build["eigen"], arithmetic, *build["isas"]):
         assert text in out
 
 

@@ -119,7 +119,8 @@ def test_each_isa_has_its_own_compiler_flags() -> None:
 
 def test_build_info_tells_the_compiler() -> None:
     info = gatecell.build_info()
-    assert {"version", "compiler", "eigen", "isas", "commit"} <= info.keys()
+    assert {"version", "compiler", "eigen", "isas", "commit", "arithmetic"} <= info.keys()
+    assert info["arithmetic"] == 2  # tests/cpp/test_hashes.cpp has the bits of this version
     assert info["version"] == gatecell.__version__
     assert all(isinstance(info[name], str) and info[name] for name in ("compiler", "eigen", "commit"))
     known = [name for name in KNOWN if name in info["isas"]]

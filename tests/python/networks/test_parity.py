@@ -98,6 +98,21 @@ def test_long_sequences_and_wide_layers_keep_the_bound(kind: dict[str, Any], dty
         case.check(case.network(gatecell, isa=isa))
 
 
+@pytest.mark.parametrize(
+    ("mode", "input_size", "hidden_size", "proj_size"),
+    [
+        ("GRU", 25088, 128, 0),
+        ("RNN_TANH", 8192, 64, 0),
+        ("LSTM", 12000, 40, 0),
+        ("RNN_TANH", 64, 4096, 0),
+        ("RNN_RELU", 65500, 36, 0),
+        ("LSTM", 36, 4096, 24),
+    ],
+)
+def test_wide_layers_keep_the_bound(mode: str, input_size: int, hidden_size: int, proj_size: int, isa: str) -> None:
+    check_draws(Case(mode, input_size, hidden_size, proj_size=proj_size, steps=2, rows=64), isa)
+
+
 @pytest.mark.usefixtures("two_cpus")
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_one_and_two_threads_keep_the_bound(num_threads: int, dtype: str, isa: str) -> None:

@@ -1,0 +1,34 @@
+// Where the vectors are that a cell finishes side by side.
+#pragma once
+
+#include "vectors.h"
+
+namespace gatecell {
+namespace {
+
+// The largest number of vectors that a cell finishes side by side.
+constexpr int kFinishRows = 3;
+
+// N vectors of hidden units: one block of N rows or, if kOneRow, N blocks of one row.
+template <class T, int N, bool kOneRow = false>
+struct Places {
+  std::ptrdiff_t first_block, first_row;
+
+  GATECELL_INLINE std::ptrdiff_t block(int i) const { return kOneRow ? first_block + i : first_block; }
+  GATECELL_INLINE std::ptrdiff_t row(int i) const { return kOneRow ? first_row : first_row + i; }
+
+  // Loads from an array whose rows are `stride` numbers apart and whose blocks are `block_size` numbers apart.
+  GATECELL_INLINE Vectors<T, N> load(const T* data, std::ptrdiff_t stride,
+                                     std::ptrdiff_t block_size = kLanes<T>) const {
+    return Vectors<T, N>::make(
+        [&](int i) GATECELL_ALWAYS { return gatecell::load(data + row(i) * stride + block(i) * block_size); });
+  }
+  GATECELL_INLINE void store(T* data, std::ptrdiff_t stride, const Vectors<T, N>& v) const {
+    repeat<N>([&](auto i) GATECELL_ALWAYS {
+      ei::pstore(data + row(i.value) * stride + block(i.value) * kLanes<T>, v.at[i.value]);
+    });
+  }
+};
+
+}  // namespace
+}  // namespace gatecell
