@@ -2,8 +2,8 @@
 //
 // Machines: "Zen 5" is the virtual machine on which gatecell was tuned in November 2026: 2 cores, AVX-512, 48 KB of L1,
 // 1 MB of L2, 32 MB of L3. "Zen 4" is the virtual machine of the trials before: 2 cores, AVX-512, 1 MB of L2. "Chosen"
-// means that no measurement is recorded that decides between near values. The rates of each instruction set are in
-// runtime/instruction_sets.cpp. The shapes of tiles follow from the registers (kernels/tile.h).
+// means that no measurement is recorded that decides between near values. The rates of cores are in
+// runtime/machine.cpp. The shapes of tiles follow from the registers (kernels/tile.h).
 //
 // Only plain numbers are here, because the ISA objects include this file. Times are in seconds, sizes in bytes.
 #pragma once
@@ -28,8 +28,8 @@ constexpr std::ptrdiff_t kMostStripBytes = std::ptrdiff_t{3} << 19;
 // The largest group of rows. With more rows, each step passes over the weights once per group. Chosen on the Zen 5.
 constexpr std::int64_t kGroupRows = 48;
 // The projected pre-activations of one chunk and one group stay in the L2 cache until the steps have used them. Chosen:
-// a fifth of a cache of 1 MB, because the panels pass through it as well.
-constexpr std::int64_t kPreActivationBytes = 192 * 1024;
+// a fifth of the cache, because the panels pass through it as well.
+constexpr double kPreActivationShare = 3. / 16;
 // If the input weights are too large for the L2 cache, a longer chunk is better, because it reads them fewer times.
 // Chosen on the Zen 5.
 constexpr std::int64_t kWeightBytesPerPreActivationByte = 4;
@@ -42,12 +42,11 @@ constexpr std::int64_t kLayerChunk = 8;
 // Fused steps, which compute the input products in each step.
 
 // Zen 4: with 1 row of H = 64 fused steps take 112 us, projected ones 82 us; with 2 rows of H = 256 they are 11 %
-// slower. Zen 5: with 3 rows and more they are 1 to 3 % faster if both matrices fit into the L2 cache (here the bytes
-// that stay in it), or from 16 rows on. For 4 to 8 rows of H = 256 they are 1 to 5 % slower.
+// slower. Zen 5: with 3 rows and more they are 1 to 3 % faster if both matrices stay in the L2 cache, or from 16 rows
+// on. For 4 to 8 rows of H = 256 they are 1 to 5 % slower.
 constexpr std::int64_t kFewestFusedRows = 3, kFewestSharedRows = 16;
-constexpr double kNearWeightBytes = 768 * 1024;
-// Both matrices, in an L3 cache of 32 MB. Zen 4: if they exceed it, fused steps lose.
-constexpr double kSharedWeightBytes = 20e6;
+// The share of the L3 cache that both matrices may take. Zen 4, 32 MB: if they exceed 20 MB, fused steps lose.
+constexpr double kSharedWeightShare = 0.6;
 
 // Prefetching of the next panel (kernels/tile.h).
 
@@ -58,15 +57,18 @@ constexpr std::ptrdiff_t kFarMatrixBytes = std::ptrdiff_t{8} << 20;
 
 // The cost model.
 
-constexpr double kMemoryByteSeconds = 1 / 30e9;  // to read from memory: Zen 5, rounded; Zen 4 28 GB/s
-// The bytes of weights that stay in caches of 48 KB, 1 MB and 32 MB while each step reads them again. Chosen: about
-// nine tenths of L1 and L3, three quarters of L2, which holds x, h and y as well.
-constexpr double kL1Bytes = 40 * 1024, kL2Bytes = 768 * 1024, kL3Bytes = 28e6;
+// The share of a cache in which weights stay while each step reads them again. Chosen: L2 holds x, h and y as well.
+constexpr double kL1Share = 5. / 6, kL2Share = 3. / 4;
+// Weights of up to this share of the L3 cache stay there. If they are larger by a whole cache, they come from memory;
+// between, a part of them does. Zen 4, 32 MB, one row: 17 MB are read at the rate of L3, 25 MB in 1.5 times and 34 MB
+// in 1.8 times this time; memory alone would take 3 times.
+constexpr double kL3Share = 0.55;
 // The next five were fitted on the Zen 5. For one row of H = 16 to 512 the predictions were within 15 % of the measured
 // times.
 constexpr double kOverlap = 0.7;            // the fraction of the shorter time that is hidden behind the longer one
 constexpr double kFlopsPerActivation = 40;  // for the activation of a gate and its use in the new state
 constexpr double kStepSeconds = 30e-9;      // for the calls of a step
+constexpr double kCallSeconds = 500e-9;     // for the checks, plan and outputs of a call. Zen 4, from Python
 constexpr double kRoundTripsPerBarrier = 1.25, kBarrierSeconds = 40e-9;
 constexpr double kLayerSeconds = 1e-6;         // for the barrier of two threads at the end of a layer. Chosen
 constexpr double kTaskSeconds = 300e-9;        // for the first step of a chunk, with weights in no near cache. Chosen

@@ -147,7 +147,8 @@ PackedNetwork<T>::PackedNetwork(const Spec& s, const std::vector<DirectionWeight
       is_extended(extended(s)),
       barriers_per_step(gatecell::barriers_per_step(s)),
       isa(i),
-      rates(info(i).rates),
+      rates(gatecell::rates(i)),
+      caches(gatecell::caches()),
       kernels(select_kernels<T>(i).weight_types[static_cast<int>(type)]),
       cell(kernels.cells[static_cast<int>(cell_kernel(s))]) {
   check_weights(spec, weights);

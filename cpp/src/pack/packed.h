@@ -4,7 +4,7 @@
 #include "gatecell/network.h"
 #include "kernels/table.h"
 #include "pack/panels.h"
-#include "runtime/instruction_sets.h"
+#include "runtime/machine.h"
 #include "runtime/memory.h"
 
 namespace gatecell {
@@ -60,7 +60,8 @@ struct PackedNetwork {
   bool is_extended;
   int barriers_per_step;
   Isa isa;
-  const Rates& rates;  // of the instruction set
+  const Rates& rates;  // of the instruction set on this machine
+  system::Caches caches;
   const WeightKernels<T>& kernels;
   CellKernels<T> cell;
   std::vector<PackedDirection<T>> directions;  // layer by layer, forward direction first

@@ -14,11 +14,6 @@ struct X86Features {
   unsigned leaf1_ecx = 0, leaf7_ebx = 0, xcr0 = 0;
 };
 
-// Rounded seconds per float32 operation and per byte from each cache, for one core. The cost model uses them.
-struct Rates {
-  double flop, l1_byte, l2_byte, l3_byte;
-};
-
 struct InstructionSet {
   Isa isa;
   const char* name;
@@ -26,7 +21,6 @@ struct InstructionSet {
   bool is_fused;             // has fused multiply-add. All such sets give the same bits
   const char* cpu_features;  // that it needs, as /proc/cpuinfo names them
   X86Features x86;           // the same for CPUID
-  Rates rates;
 };
 
 // All instruction sets, of every architecture, the better ones of an architecture first.

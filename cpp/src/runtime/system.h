@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace gatecell::system {
 
@@ -20,6 +21,17 @@ void request_huge_pages(void* begin, std::size_t bytes);
 
 // The number of CPUs that the calling thread may run on, at least 1.
 int usable_cpus();
+// The first of them.
+int first_usable_cpu();
+
+// The data caches of one core: bytes, 0 where unknown, and the number of cores that share a cache.
+struct Caches {
+  std::int64_t l1 = 0, l2 = 0, l3 = 0;
+  int l2_cores = 1, l3_cores = 1;
+};
+
+// The caches of this CPU, as the system describes them below the folder `root`, which is empty but in tests.
+Caches caches(const std::string& root, int cpu);
 
 // Starts a thread that runs on the CPUs of the process, not only on those of the calling thread. No signal is handled
 // on it, so that only the application's own threads handle signals. Throws std::system_error if there is no thread.

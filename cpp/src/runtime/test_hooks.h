@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "runtime/system.h"
+
 namespace gatecell {
 
 // How often this process has packed weights. A test shows with it that calls never pack. (pack/packed.cpp)
@@ -14,5 +16,9 @@ int thread_pool_size();
 // Makes usable_cpus() return `count`, so that tests run more threads than this machine has CPUs. 0 ends this.
 // (runtime/cpu_count.cpp)
 void pretend_cpus(int count);
+
+// Makes caches() return these caches, for networks that are packed and planned afterwards. Caches of size 0 end this.
+// (runtime/machine.cpp)
+void pretend_caches(const system::Caches& caches);
 
 }  // namespace gatecell

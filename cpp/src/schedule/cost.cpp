@@ -8,9 +8,10 @@
 namespace gatecell {
 namespace {
 
-double read_seconds(const Rates& rate, double bytes, bool in_caches) {
-  const double l1 = std::min(bytes, kL1Bytes), l2 = std::min(bytes, kL2Bytes) - l1, rest = bytes - l2 - l1;
-  return l1 * rate.l1_byte + l2 * rate.l2_byte + rest * (in_caches ? rate.l3_byte : kMemoryByteSeconds);
+// far: the fraction of what is in no near cache that comes from memory, and not from L3.
+double read_seconds(const Rates& rate, const CacheBytes& cache, double bytes, double far) {
+  const double l1 = std::min(bytes, cache.l1), l2 = std::min(bytes, cache.l2) - l1, rest = bytes - l2 - l1;
+  return l1 * rate.l1_byte + l2 * rate.l2_byte + rest * (far * rate.memory_byte + (1 - far) * rate.l3_byte);
 }
 
 double overlap(double a, double b) { return std::max(a, b) + (1 - kOverlap) * std::min(a, b); }
@@ -40,7 +41,11 @@ inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps, std::i
   const double projecting = 2 * input * flop, stepping = (2 * recurrent + kFlopsPerActivation * pre_activations) * flop;
   const double step_weights = plan.fused ? input + recurrent : recurrent;
   const double total_bytes = step_weights * net.weight_bytes(), bytes = total_bytes * share;
-  const double reading = passes * read_seconds(rate, bytes, total_bytes <= kL3Bytes);
+  const CacheBytes cache = cache_bytes(net.caches, plan.threads());
+  // The threads that share an L3 cache read all weights or, if hidden units are split, their parts.
+  const int near_parts = std::min(plan.hidden_parts, net.caches.l3_cores);
+  const double far = std::clamp(total_bytes * near_parts / plan.hidden_parts / cache.l3 - kL3Share, 0., 1.);
+  const double reading = passes * read_seconds(rate, cache, bytes, far);
   const double pre_activation_traffic =
       plan.fused ? 0 : 2 * pre_activations * share * static_cast<double>(share_rows) * sizeof(T) * rate.l2_byte;
   const double computed = plan.fused ? overlap(projecting + stepping, reading)
@@ -48,10 +53,8 @@ inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps, std::i
   const double waiting = plan.hidden_parts > 1 ? net.barriers_per_step * barrier_seconds() : 0;
 
   Cost total;
-  total.level = total_bytes > kL3Bytes ? Limit::memory
-                : bytes > kL2Bytes     ? Limit::l3
-                : bytes > kL1Bytes     ? Limit::l2
-                                       : Limit::l1;
+  const bool from_memory = far * rate.memory_byte > (1 - far) * rate.l3_byte;
+  total.level = from_memory ? Limit::memory : bytes > cache.l2 ? Limit::l3 : bytes > cache.l1 ? Limit::l2 : Limit::l1;
   double times = static_cast<double>(steps) * direction_runs;
   if (plan.direction_parts > 1) {
     times /= plan.direction_parts;
@@ -66,9 +69,9 @@ inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps, std::i
   }
   total.computing += times * (projecting + stepping);
   total.reading += times * (reading + pre_activation_traffic);
-  total.seconds = times * (computed + waiting + passes * kStepSeconds) + total.waiting + total.calling;
+  total.seconds = times * (computed + waiting + passes * kStepSeconds) + total.waiting + total.calling + kCallSeconds;
   total.waiting += times * waiting;
-  total.calling += times * passes * kStepSeconds;
+  total.calling += times * passes * kStepSeconds + kCallSeconds;
   return total;
 }
 

@@ -6,9 +6,12 @@
 //                                 + overlap(multiply-adds of W_hh and activations, reading W_hh)
 //                                 + the calls of kernels, and barriers if hidden units are split
 //   overlap(a, b) = the longer time, plus the part of the shorter one that is not hidden behind it
-//   a call = all steps, divided among the threads. Split directions add a barrier per layer. Split layers add waiting
+//   a call = its checks and outputs, and all steps, divided among the threads. Split directions add a barrier per
+//   layer. Split layers add waiting
 //            per layer and chunk, and idle threads at the first and the last chunks.
 #pragma once
+
+#include <algorithm>
 
 #include "constants.h"
 #include "gatecell/network.h"
@@ -22,6 +25,18 @@ struct Cost {
   double seconds = 0;       // below the sum of the times above, because reading overlaps with computing
   Limit level = Limit::l2;  // the cache or memory from which each step reads the weights
 };
+
+// The bytes of weights that stay in L1 and L2 of a thread, and the size of its L3.
+struct CacheBytes {
+  double l1, l2, l3;
+};
+
+// What a thread has if `threads` threads run, each on a core of its own.
+inline CacheBytes cache_bytes(const system::Caches& caches, int threads) {
+  return {kL1Share * static_cast<double>(caches.l1),
+          kL2Share * static_cast<double>(caches.l2) / std::min(threads, caches.l2_cores),
+          static_cast<double>(caches.l3)};
+}
 
 // The cost of a call with the splits, the kernel and the chunk of this plan.
 template <class T>

@@ -68,6 +68,14 @@ int usable_cpus() {
   return sched_getaffinity(0, sizeof(mask), mask.sets) == 0 ? std::max(1, CPU_COUNT_S(sizeof(mask), mask.sets)) : 1;
 }
 
+int first_usable_cpu() {
+  CpuMask mask;
+  if (sched_getaffinity(0, sizeof(mask), mask.sets) != 0) return 0;
+  int cpu = 0;
+  while (!CPU_ISSET_S(static_cast<unsigned>(cpu), sizeof(mask), mask.sets)) ++cpu;
+  return cpu;
+}
+
 void start_thread(void (*run)(void*), void* argument) {
   const SignalsBlocked blocked;
   std::thread([=] {

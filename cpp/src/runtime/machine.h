@@ -1,0 +1,46 @@
+// What the cost model knows of this machine: the caches, from the operating system, and how fast its cores are, from a
+// table. Nothing is measured, so that neither loading nor the first call takes longer.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gatecell/isa.h"
+#include "runtime/system.h"
+
+namespace gatecell {
+
+// Seconds per float32 operation, and per byte from each cache and from memory, for one core.
+struct Rates {
+  double flop, l1_byte, l2_byte, l3_byte, memory_byte;
+};
+
+// The model of a processor, as CPUID gives it: the vendor, and family and model with their extensions.
+struct Processor {
+  std::string vendor;
+  unsigned family = 0, model = 0;
+};
+
+struct CoreRates {
+  Isa isa;
+  Rates rates;
+};
+
+// A kind of core.
+struct Core {
+  const char* name;
+  bool (*is)(const Processor&);
+  std::vector<CoreRates> rates;
+};
+
+// All kinds that are known. The first one that fits is right; the last ones of each architecture fit everything.
+const std::vector<Core>& cores();
+const Rates& rates(const Processor& processor, Isa isa);
+
+// The rates of an instruction set on this machine.
+const Rates& rates(Isa isa);
+
+// The caches of the first CPU of this process, with assumptions where the system does not describe them. Read once.
+const system::Caches& caches();
+
+}  // namespace gatecell
