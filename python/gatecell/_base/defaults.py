@@ -6,6 +6,7 @@ again, so that a variable which a program sets later has an effect.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,12 +32,12 @@ def choose_isa(isa: str | None) -> str:
 
 
 def choose_threads(num_threads: int | None) -> int:
-    """The number of threads of a new network: `num_threads`, or else GATECELL_NUM_THREADS, or else `usable_cpus()`."""
+    """The number of threads of a new network: `num_threads`, or else GATECELL_NUM_THREADS, or else `usable_cores()`."""
     if num_threads is not None:
         return _checked_threads(check_int("num_threads", num_threads), f"num_threads={num_threads}")
     if text := os.environ.get("GATECELL_NUM_THREADS"):
         return _checked_threads(int(text) if text.isdecimal() else 0, f"GATECELL_NUM_THREADS={text!r}")
-    return usable_cpus()
+    return usable_cores()
 
 
 def _checked_threads(threads: int, source: str) -> int:
@@ -46,14 +47,23 @@ def _checked_threads(threads: int, source: str) -> int:
     return threads
 
 
-def usable_cpus(root: Path = Path("/")) -> int:
-    """The number of CPUs in the affinity mask, but at most the cgroup's CPU quota.
+def usable_cores(root: Path = Path("/")) -> int:
+    """The number of cores in the affinity mask, but at most the cgroup's CPU quota.
 
+    Two CPUs of one core share its multiply-add units, so a second thread there gains nothing and disturbs the first.
     The system would stop a process from time to time that runs more threads than its quota. root is for tests: the
     folder that holds proc and sys.
     """
-    affinity = len(os.sched_getaffinity(0))
-    return max(1, min([affinity, *(int(quota) for quota in _quotas(root))]))
+    cores = _count_cores(frozenset(os.sched_getaffinity(0)), root)
+    return max(1, min([cores, *(int(quota) for quota in _quotas(root))]))
+
+
+@functools.cache  # the cores of a machine stay the same, and there may be hundreds of files
+def _count_cores(cpus: frozenset[int], root: Path) -> int:
+    """The number of cores that have these CPUs. A CPU that Linux does not describe counts as a core."""
+    names = (root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list" for cpu in cpus)
+    described = [text for text in map(_read, names) if text]
+    return len(set(described)) + len(cpus) - len(described)
 
 
 def _quotas(root: Path) -> Iterator[float]:

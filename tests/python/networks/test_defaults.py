@@ -6,6 +6,7 @@ The number of threads depends on the CPU affinity, the cgroup quota and an envir
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import torch
 
 import gatecell
-from gatecell._base.defaults import usable_cpus
+from gatecell._base.defaults import usable_cores
 
 # Files in which Linux limits the CPU time of a process, and the number of CPUs that this allows on a machine with 8.
 MACHINES: dict[str, tuple[dict[str, str], int]] = {
@@ -76,7 +77,42 @@ def test_cpu_quota_caps_the_affinity_mask(name: str, tmp_path: Path, monkeypatch
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    assert usable_cpus(tmp_path) == expected
+    assert usable_cores(tmp_path) == expected
+
+
+SIBLINGS = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+
+
+@pytest.mark.parametrize(
+    ("siblings", "mask", "expected"),
+    [
+        ({cpu: f"{cpu % 4},{cpu % 4 + 4}" for cpu in range(8)}, range(8), 4),
+        ({cpu: f"{cpu % 4},{cpu % 4 + 4}" for cpu in range(8)}, [0, 4, 5], 2),
+        ({**{cpu: f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}" for cpu in range(4)}, 4: "4", 5: "5"}, range(6), 4),
+        ({0: "0-1", 1: "0-1"}, range(4), 3),
+        ({}, range(4), 4),
+    ],
+    ids=["two threads per core", "a mask", "two kinds of cores", "some are described", "none is described"],
+)
+def test_two_threads_of_a_core_count_once(
+    siblings: dict[int, str], mask: Iterable[int], expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(mask))
+    for cpu, text in siblings.items():
+        file = tmp_path / SIBLINGS.format(cpu)
+        file.parent.mkdir(parents=True)
+        file.write_text(text + "\n")
+    assert usable_cores(tmp_path) == expected
+
+
+def test_a_quota_below_the_number_of_cores_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    quota = {"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/cpu.max": "300000 100000\n"}
+    for path, text in {**{SIBLINGS.format(cpu): f"{cpu // 2}" for cpu in range(8)}, **quota}.items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    assert usable_cores(tmp_path) == 3
 
 
 def test_the_default_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
