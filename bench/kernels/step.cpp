@@ -24,11 +24,11 @@ class Stepper {
     const gatecell::PackedDirection<T>& weights = net_.directions.front();
     const std::ptrdiff_t stride = weights.hidden_stride(),
                          pre_activations = weights.input.padded_units() * weights.input.num_gates;
-    args.panels = weights.recurrent_panels;
+    args.panels = &weights.recurrent_panels;
     args.recurrent_bias = weights.recurrent_bias;
     args.last_block = weights.recurrent.blocks;
     args.depth = weights.recurrent.depth;
-    args.input_panels = weights.input_panels;
+    args.input_panels = &weights.input_panels;
     args.bias = weights.bias;
     args.input_depth = args.x_row = shape.hidden;
     args.rows = shape.rows;

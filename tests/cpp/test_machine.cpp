@@ -117,7 +117,7 @@ TEST_CASE("a system that describes no caches, or describes them in another way")
 }
 
 TEST_CASE("the caches of this machine") {
-  const Caches& caches = gatecell::caches();
+  const gatecell::Caches caches = gatecell::caches();
   CHECK(caches.l1 >= 8 << 10);
   CHECK(caches.l2 > caches.l1);
   CHECK(caches.l3 > caches.l2);
@@ -156,9 +156,13 @@ TEST_CASE("plans follow the sizes of the caches") {
 TEST_CASE("cores that share a cache have a part of it") {
   Caches cluster = kLargeL2;
   cluster.l2_cores = 4;
-  CHECK(gatecell::cache_bytes(cluster, 1).l2 == gatecell::cache_bytes(kLargeL2, 1).l2);
-  CHECK(gatecell::cache_bytes(cluster, 2).l2 == gatecell::cache_bytes(kLargeL2, 1).l2 / 2);
-  CHECK(gatecell::cache_bytes(cluster, 8).l2 == gatecell::cache_bytes(kLargeL2, 1).l2 / 4);
+  const auto l2_of = [](const Caches& caches, int threads) {
+    const Pretended pretended(caches);
+    return gatecell::caches().l2_of(threads);
+  };
+  CHECK(l2_of(cluster, 1) == l2_of(kLargeL2, 1));
+  CHECK(l2_of(cluster, 2) == l2_of(kLargeL2, 1) / 2);
+  CHECK(l2_of(cluster, 8) == l2_of(kLargeL2, 1) / 4);
   // If hidden units are split among 16 cores, each L3 cache of 8 cores holds half of the weights: 32 of 64 MB.
   Plan plan;
   plan.hidden_parts = 16;

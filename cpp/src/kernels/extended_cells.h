@@ -18,7 +18,7 @@ void extended_lstm(const StepArgs<T>& s) {
   constexpr int kPosition[3] = {0, 1, G - 1};  // of i f o among the gates
   const ExtendedArgs<T>& e = *s.extended;
   const InputSums<T> in = compute_input_sums<T, Weight, G>(s);
-  add_product<T, Weight, G>(s, in.data, in.row, G * W, s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
+  add_product<T, Weight, G>(s, in.data, in.row, G * W, *s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
   for (int gate = 0; gate < 3; ++gate) {
     if (!e.peephole_panels[gate].weights) continue;
     T* sums = s.sums + kPosition[gate] * W;
@@ -53,7 +53,7 @@ template <class T, class Weight>
 void compute_reset_h(const StepArgs<T>& s) {
   constexpr int W = kLanes<T>;
   const InputSums<T> in = compute_input_sums<T, Weight, 3>(s);
-  add_product<T, Weight, 2>(s, in.data, in.row, 3 * W, s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
+  add_product<T, Weight, 2>(s, in.data, in.row, 3 * W, *s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
   for_sums<T, 3>(s, [&](const auto& at, const auto& a) GATECELL_ALWAYS {
     at.store(s.reset_h, s.h_next_row, sigmoid(clip(a(0), s.extended->gate_clip)) * at.load(s.h, s.h_row));
   });
@@ -76,7 +76,7 @@ template <class T, class Weight>
 void no_reset_gru(const StepArgs<T>& s) {
   constexpr int W = kLanes<T>;
   const InputSums<T> in = compute_input_sums<T, Weight, 2>(s);
-  add_product<T, Weight, 2>(s, in.data, in.row, 2 * W, s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
+  add_product<T, Weight, 2>(s, in.data, in.row, 2 * W, *s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
   for_sums<T, 2>(s, [&](const auto& at, const auto& a) GATECELL_ALWAYS {
     const auto z = sigmoid(clip(a(0), s.extended->gate_clip)), n = tanh(clip(a(1), s.extended->gate_clip));
     store_h(s, at, gru_output(z, n, at.load(s.h, s.h_row)));
@@ -89,7 +89,7 @@ void clipped_gru(const StepArgs<T>& s) {
   constexpr int W = kLanes<T>;
   const ExtendedArgs<T>& e = *s.extended;
   const InputSums<T> in = compute_input_sums<T, Weight, 3>(s);
-  add_product<T, Weight, 2>(s, in.data, in.row, 3 * W, s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
+  add_product<T, Weight, 2>(s, in.data, in.row, 3 * W, *s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
   add_product<T, Weight, 1>(s, s.recurrent_bias, 0, W, e.candidate_panels, s.depth, s.h, s.h_row, s.reset_h,
                             s.h_next_row);
   for_sums<T, 3>(s, [&](const auto& at, const auto& a) GATECELL_ALWAYS {
@@ -104,7 +104,7 @@ void clipped_gru(const StepArgs<T>& s) {
 template <class T, class Weight>
 void clipped_rnn(const StepArgs<T>& s) {
   const InputSums<T> in = compute_input_sums<T, Weight, 1>(s);
-  add_product<T, Weight, 1>(s, in.data, in.row, kLanes<T>, s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
+  add_product<T, Weight, 1>(s, in.data, in.row, kLanes<T>, *s.panels, s.depth, s.h, s.h_row, s.sums, s.sums_row);
   for_sums<T, 1>(s, [&](const auto& at, const auto& a) GATECELL_ALWAYS {
     const auto clipped = [&](int gate) GATECELL_ALWAYS { return clip(a(gate), s.extended->gate_clip); };
     store_h(s, at, Rnn<T>::finish(s, at, clipped, nullptr));

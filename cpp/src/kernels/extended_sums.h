@@ -39,8 +39,8 @@ GATECELL_INLINE InputSums<T> input_sums(const StepArgs<T>& s) {
 template <class T, class Weight, int G>
 GATECELL_INLINE InputSums<T> compute_input_sums(const StepArgs<T>& s) {
   if (!s.projected) {
-    project<T, Weight, G>({s.input_panels, s.bias, 0, G * kLanes<T>, s.first_block, s.last_block, s.input_depth, s.rows,
-                           s.x, s.x_row, s.x_index, s.sums, s.sums_row, s.backwards});
+    project<T, Weight, G>({*s.input_panels, s.bias, 0, G * kLanes<T>, s.first_block, s.last_block, s.input_depth,
+                           s.rows, s.x, s.x_row, s.x_index, s.sums, s.sums_row, s.backwards});
   }
   return input_sums(s);
 }

@@ -76,7 +76,7 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
       }
     } else {
       start_chains<Pass::kGates>(s.bias + block * G * W + first, 0, G * W, sum);
-      accumulate_pass<Weight, G>(s.input_panels, s.input_depth, block, pass, tile,
+      accumulate_pass<Weight, G>(*s.input_panels, s.input_depth, block, pass, tile,
                                  RowPointers<T, R>(s.x, s.x_row, s.x_index, row), sum);
       if constexpr (kSplit >= 0) {
         GATECELL_UNROLL
@@ -94,7 +94,7 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
         for (int r = 0; r < R; ++r) sum[j * G + kSplit][r] = bias;
       }
     }
-    accumulate_pass<Weight, G>(s.panels, s.depth, block, pass, tile, h, sum);
+    accumulate_pass<Weight, G>(*s.panels, s.depth, block, pass, tile, h, sum);
     if constexpr (R == 1) {
       const Places<T, J, true> at{block, row}, from_first{0, 0};
       store_h(s, at,
@@ -123,7 +123,7 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
 
 template <class T, class Weight, class Cell>
 void step(const StepArgs<T>& s) {
-  for_tiles<Cell::kGates>(s.panels, s.first_block, s.last_block, s.rows, s.backwards,
+  for_tiles<Cell::kGates>(*s.panels, s.first_block, s.last_block, s.rows, s.backwards,
                           [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
                             step_tile<T, Weight, Cell, j.value, r.value>(s, block, row, tile);
                           });

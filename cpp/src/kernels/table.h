@@ -81,11 +81,11 @@ struct ExtendedArgs {
 // What is the same in all steps of a direction run.
 template <class T>
 struct StepConstants {
-  Panels panels;                           // W_hh
+  const Panels* panels;                    // W_hh
   const T* recurrent_bias;                 // GRU's b_hn, [blocks][W], which starts a chain of its own; else null
   std::ptrdiff_t first_block, last_block;  // computes blocks first_block ... last_block-1
   std::ptrdiff_t depth;                    // features of h
-  Panels input_panels;                     // W_ih
+  const Panels* input_panels;              // W_ih
   const T* bias;                           // [blocks][gates][W]
   std::ptrdiff_t input_depth;              // input features
   // The next four are distances between rows.

@@ -61,7 +61,7 @@ struct PackedNetwork {
   int barriers_per_step;
   Isa isa;
   const Rates& rates;  // of the instruction set on this machine
-  system::Caches caches;
+  Caches caches;
   const WeightKernels<T>& kernels;
   CellKernels<T> cell;
   std::vector<PackedDirection<T>> directions;  // layer by layer, forward direction first

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "constants.h"
 #include "runtime/test_hooks.h"
 
 namespace gatecell {
@@ -97,9 +98,11 @@ const Rates& rates(Isa isa) {
 
 void pretend_caches(const system::Caches& caches) { pretended_caches = caches; }
 
-const system::Caches& caches() {
+Caches caches() {
   static const system::Caches found = read_caches();
-  return pretended_caches.l1 ? pretended_caches : found;
+  const system::Caches& of = pretended_caches.l1 ? pretended_caches : found;
+  return {kL1Share * static_cast<double>(of.l1), kL2Share * static_cast<double>(of.l2), static_cast<double>(of.l3),
+          of.l2_cores, of.l3_cores};
 }
 
 }  // namespace gatecell

@@ -2,6 +2,7 @@
 // table. Nothing is measured, so that neither loading nor the first call takes longer.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -40,7 +41,17 @@ const Rates& rates(const Processor& processor, Isa isa);
 // The rates of an instruction set on this machine.
 const Rates& rates(Isa isa);
 
+// The caches of one core: the bytes of weights that stay in L1 and in L2 while each step reads them again, the size of
+// L3, and the number of cores that share L2 and L3.
+struct Caches {
+  double l1, l2, l3;
+  int l2_cores, l3_cores;
+
+  // What stays in L2 if this number of threads run, each on a core of its own.
+  double l2_of(int threads) const { return l2 / std::min(threads, l2_cores); }
+};
+
 // The caches of the first CPU of this process, with assumptions where the system does not describe them. Read once.
-const system::Caches& caches();
+Caches caches();
 
 }  // namespace gatecell

@@ -8,10 +8,11 @@
 namespace gatecell {
 namespace {
 
-// far: the fraction of what is in no near cache that comes from memory, and not from L3.
-double read_seconds(const Rates& rate, const CacheBytes& cache, double bytes, double far) {
-  const double l1 = std::min(bytes, cache.l1), l2 = std::min(bytes, cache.l2) - l1, rest = bytes - l2 - l1;
-  return l1 * rate.l1_byte + l2 * rate.l2_byte + rest * (far * rate.memory_byte + (1 - far) * rate.l3_byte);
+// The fraction of weights in no near cache that comes from memory, and not from L3. The threads that share an L3 cache
+// read all weights or, if hidden units are split, their parts.
+double far_fraction(const Caches& cache, double bytes, int hidden_parts) {
+  if (hidden_parts > cache.l3_cores) bytes *= static_cast<double>(cache.l3_cores) / hidden_parts;
+  return std::clamp(bytes / cache.l3 - kL3Share, 0., 1.);
 }
 
 double overlap(double a, double b) { return std::max(a, b) + (1 - kOverlap) * std::min(a, b); }
@@ -19,8 +20,10 @@ double overlap(double a, double b) { return std::max(a, b) + (1 - kOverlap) * st
 // A counter and then the new h must reach the other core. Threads also do not arrive at the same moment.
 double barrier_seconds() { return kRoundTripsPerBarrier * counter_round_trip() + kBarrierSeconds; }
 
+// Always inline, so that predict_seconds() has no instructions for the other results.
 template <class T>
-inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
+__attribute__((always_inline)) inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps,
+                                                        std::int64_t rows, const Plan& plan) {
   const Spec& spec = net.spec;
   const Rates& rate = net.rates;
   const PackedDirection<T>& direction = net.directions.front();
@@ -41,11 +44,12 @@ inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps, std::i
   const double projecting = 2 * input * flop, stepping = (2 * recurrent + kFlopsPerActivation * pre_activations) * flop;
   const double step_weights = plan.fused ? input + recurrent : recurrent;
   const double total_bytes = step_weights * net.weight_bytes(), bytes = total_bytes * share;
-  const CacheBytes cache = cache_bytes(net.caches, plan.threads());
-  // The threads that share an L3 cache read all weights or, if hidden units are split, their parts.
-  const int near_parts = std::min(plan.hidden_parts, net.caches.l3_cores);
-  const double far = std::clamp(total_bytes * near_parts / plan.hidden_parts / cache.l3 - kL3Share, 0., 1.);
-  const double reading = passes * read_seconds(rate, cache, bytes, far);
+  const Caches& cache = net.caches;
+  const double l2_bytes = cache.l2_cores == 1 ? cache.l2 : cache.l2_of(plan.threads());  // spares a division
+  const double far = total_bytes > l2_bytes ? far_fraction(cache, total_bytes, plan.hidden_parts) : 0;
+  const double far_byte = rate.l3_byte + far * (rate.memory_byte - rate.l3_byte);
+  const double in_l1 = std::min(bytes, cache.l1), in_l2 = std::min(bytes, l2_bytes) - in_l1;
+  const double reading = passes * (in_l1 * rate.l1_byte + in_l2 * rate.l2_byte + (bytes - in_l2 - in_l1) * far_byte);
   const double pre_activation_traffic =
       plan.fused ? 0 : 2 * pre_activations * share * static_cast<double>(share_rows) * sizeof(T) * rate.l2_byte;
   const double computed = plan.fused ? overlap(projecting + stepping, reading)
@@ -53,8 +57,9 @@ inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps, std::i
   const double waiting = plan.hidden_parts > 1 ? net.barriers_per_step * barrier_seconds() : 0;
 
   Cost total;
+  total.calling = kCallSeconds;
   const bool from_memory = far * rate.memory_byte > (1 - far) * rate.l3_byte;
-  total.level = from_memory ? Limit::memory : bytes > cache.l2 ? Limit::l3 : bytes > cache.l1 ? Limit::l2 : Limit::l1;
+  total.level = from_memory ? Limit::memory : bytes > l2_bytes ? Limit::l3 : bytes > cache.l1 ? Limit::l2 : Limit::l1;
   double times = static_cast<double>(steps) * direction_runs;
   if (plan.direction_parts > 1) {
     times /= plan.direction_parts;
@@ -69,9 +74,9 @@ inline Cost compute_cost(const PackedNetwork<T>& net, std::int64_t steps, std::i
   }
   total.computing += times * (projecting + stepping);
   total.reading += times * (reading + pre_activation_traffic);
-  total.seconds = times * (computed + waiting + passes * kStepSeconds) + total.waiting + total.calling + kCallSeconds;
+  total.seconds = times * (computed + waiting + passes * kStepSeconds) + total.waiting + total.calling;
   total.waiting += times * waiting;
-  total.calling += times * passes * kStepSeconds + kCallSeconds;
+  total.calling += times * passes * kStepSeconds;
   return total;
 }
 
@@ -84,7 +89,7 @@ Cost cost(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, co
 
 template <class T>
 double predict_seconds(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
-  return compute_cost(net, steps, rows, plan).seconds;  // inline, so that the compiler drops the other results
+  return compute_cost(net, steps, rows, plan).seconds;
 }
 
 template Cost cost<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, const Plan&);

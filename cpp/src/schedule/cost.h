@@ -11,8 +11,6 @@
 //            per layer and chunk, and idle threads at the first and the last chunks.
 #pragma once
 
-#include <algorithm>
-
 #include "constants.h"
 #include "gatecell/network.h"
 #include "pack/packed.h"
@@ -25,18 +23,6 @@ struct Cost {
   double seconds = 0;       // below the sum of the times above, because reading overlaps with computing
   Limit level = Limit::l2;  // the cache or memory from which each step reads the weights
 };
-
-// The bytes of weights that stay in L1 and L2 of a thread, and the size of its L3.
-struct CacheBytes {
-  double l1, l2, l3;
-};
-
-// What a thread has if `threads` threads run, each on a core of its own.
-inline CacheBytes cache_bytes(const system::Caches& caches, int threads) {
-  return {kL1Share * static_cast<double>(caches.l1),
-          kL2Share * static_cast<double>(caches.l2) / std::min(threads, caches.l2_cores),
-          static_cast<double>(caches.l3)};
-}
 
 // The cost of a call with the splits, the kernel and the chunk of this plan.
 template <class T>

@@ -43,13 +43,13 @@ DirectionRun<T>::DirectionRun(const PackedNetwork<T>& net, std::int64_t layer, i
   hidden_ = w.projection.units ? hidden() : nullptr;
   allocator = own;
 
-  args_.panels = w.recurrent_panels;
+  args_.panels = &w.recurrent_panels;
   args_.recurrent_bias = w.recurrent_bias;
   args_.first_block = hidden_range_.first;
   args_.last_block = hidden_range_.last;
   args_.depth = w.recurrent.depth;
   args_.projected_row = args_.sums_row = pre_activations;
-  args_.input_panels = w.input_panels;
+  args_.input_panels = &w.input_panels;
   args_.bias = w.bias;
   args_.input_depth = w.input.depth;
   args_.h_row = state_row;

@@ -23,9 +23,8 @@ void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64
   } else if (steps > 1) {
     const PanelShape& shape = net.directions.front().input;
     const auto row_bytes = static_cast<std::int64_t>(sizeof(T)) * shape.padded_units() * shape.num_gates;
-    const std::int64_t pre_activation_bytes =
-        std::max(static_cast<std::int64_t>(kPreActivationShare * static_cast<double>(net.caches.l2)),
-                 shape.bytes() / kWeightBytesPerPreActivationByte);
+    const std::int64_t pre_activation_bytes = std::max(static_cast<std::int64_t>(kPreActivationShare * net.caches.l2),
+                                                       shape.bytes() / kWeightBytesPerPreActivationByte);
     const std::int64_t longest = std::max(pre_activation_bytes / row_bytes, kFewestChunkRows) / plan.group_rows;
     plan.chunk = divide_up(steps, divide_up(steps, std::max<std::int64_t>(longest, 1)));
   }
@@ -143,8 +142,8 @@ bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t 
   if (rows < kFewestFusedRows) return false;
   const auto bytes = static_cast<double>(net.input_weights + net.recurrent_weights) * net.weight_bytes() /
                      static_cast<double>(net.directions.size());
-  return bytes / hidden_parts < cache_bytes(net.caches, hidden_parts).l2 ||
-         (rows >= kFewestSharedRows && bytes < kSharedWeightShare * static_cast<double>(net.caches.l3));
+  return bytes / hidden_parts < net.caches.l2_of(hidden_parts) ||
+         (rows >= kFewestSharedRows && bytes < kSharedWeightShare * net.caches.l3);
 }
 
 template <class T>
