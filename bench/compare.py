@@ -4,7 +4,8 @@
 
 The outputs are compared first; then the libraries are timed in turns. A case looks like `lstm,B=8,T=100,H=256`
 (suite/cases.py describes all words). Prints the median time of a whole Python call, its share of the machine's limit
-(suite/limits.py), and the ratio of the fastest peer's time to gatecell's. The results go to a JSON file.
+(suite/limits.py), the ratio of gatecell's own forecast to its time, and the ratio of the fastest peer's time to
+gatecell's. The results go to a JSON file.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from contestants import CONTESTANTS
+from contestants import CAPS, CONTESTANTS
 from suite.limits import predict
 from suite.machine import Machine
 from suite.options import add_contestants, add_measuring, chosen_cases, exit_with
 from suite.other_load import OtherLoad
 from suite.processes import Process
 from suite.record import default_path, describe_run, write_json
-from suite.results import LARGEST_DRIFT, CaseResult, Run
+from suite.results import LARGEST_DRIFT, OURS, CaseResult, Run
 from suite.rounds import ContestantProcesses
 from suite.tables import comparison, duration, summary
 
@@ -37,6 +38,9 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     add_measuring(parser)
     add_contestants(parser)
+    parser.add_argument(
+        "--isa", choices=CAPS, help="keep gatecell, the limits and the libraries that allow it to this instruction set"
+    )
     parser.add_argument("--output", type=Path, help="JSON file (default bench/results/compare-<date>.json)")
     options = parser.parse_args()
     options.cases = chosen_cases(options)
@@ -83,15 +87,16 @@ def measure(
 def main() -> int:
     options = parse_options()
     path = options.output or default_path("compare")
-    run: dict[str, Any] = {"program": "compare", **describe_run()}
-    run |= {"threads": options.threads, "rounds": options.rounds, "budget": options.budget}
+    caps = {name: CONTESTANTS[name].cap(options.isa) for name in CONTESTANTS}
+    run: dict[str, Any] = {"program": "compare", **describe_run(caps[OURS])}
+    run |= {"threads": options.threads, "isa": options.isa, "rounds": options.rounds, "budget": options.budget}
     run |= {"contestants": {name: CONTESTANTS[name].version() for name in options.contestants}}
     run |= {"planned": len(options.cases), "fma_readings": [], "busy_cpus": [], "cases": []}
     write_json(path, run)
     started = time.monotonic()
-    start = {name: partial(Process, name, options.threads) for name in options.contestants}
+    start = {name: partial(Process, name, options.threads, env=caps[name]) for name in options.contestants}
     try:
-        with Machine() as machine, closing(ContestantProcesses(start, reference="torch")) as contestants:
+        with Machine(options.isa) as machine, closing(ContestantProcesses(start, reference="torch")) as contestants:
             for _ in measure(options, contestants, machine, run):
                 write_json(path, run)  # after each case, so that an interrupted run keeps its results
                 print(progress(run, started), file=sys.stderr, flush=True)

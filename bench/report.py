@@ -43,7 +43,8 @@ def section(run: Run) -> str:
         versions,
         f"command: {raw['command']}" + "".join(f"; {name}={value}" for name, value in raw["environment"].items()),
         "The table has the median time of a whole Python call and, in brackets, its share of the predicted limit. The "
-        "last column is the median over the rounds of the ratio within a round, with its quantiles 0.1 and 0.9.",
+        "last column is the median over the rounds of the ratio within a round, with its quantiles 0.1 and 0.9. The "
+        "column before it has gatecell's own forecast divided by its time.",
     ]
     state = "" if run.valid else ' class="invalid"'
     return (

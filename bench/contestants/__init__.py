@@ -22,6 +22,31 @@ from suite.cases import Case
 
 NO_OUTPUT = np.empty(0)  # takes the place of an output that a library does not compute
 
+# Environment variables that keep PyTorch to AVX2.
+_TORCH_AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",  # ATen's kernels: aten/src/ATen/native/cpu/README.md of PyTorch
+    "ONEDNN_MAX_CPU_ISA": "AVX2",  # "CPU Dispatcher Control" in the developer guide of oneDNN
+    # oneMKL's developer guide, "Instruction Set-Specific Dispatching". It says that this is for Intel processors only.
+    # On an AMD Zen 4, matrix products in MKL 2024.2 use 256-bit vectors anyway; a debugger shows sgemm_kernel_0_zen.
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "TORCHINDUCTOR_CPP_MARCH": "x86-64-v3",  # for the compiler of torch.compile: torch/_inductor/config.py
+}
+# For each choice of --isa and each module: the variables that keep the library to this instruction set. A module that
+# is not here cannot be capped:
+# * ONNX Runtime has no variable or option for it.
+# * JAX: XLA_FLAGS=--xla_cpu_max_isa=AVX2 is for code that XLA itself generates. Matrix products run in YNNPACK, which
+#   does not read the flag: in JAX 0.10.2 a profile with the flag still shows its dot_fp32_*_avx512 kernels.
+CAPS: dict[str, dict[str, dict[str, str]]] = {
+    "avx2": {
+        "gatecell": {"GATECELL_ISA": "avx2", **_TORCH_AVX2},  # some contestants with gatecell also run PyTorch
+        "torch": _TORCH_AVX2,
+        # "Max ISA cap" in src/plugins/intel_cpu/docs of OpenVINO: the first is for oneDNN and the plugin's generated
+        # kernels. With it ONEDNN_VERBOSE=1 shows the recurrent layers of OpenVINO 2026.4.1 in brgemm:avx2. Releases
+        # that do not read the second choose some other kernels without a cap.
+        "openvino": {"ONEDNN_MAX_CPU_ISA": "AVX2", "OV_CPU_MAX_ISA": "AVX2"},
+    },
+}
+
 
 class UnsupportedError(Exception):
     """The library cannot run this case. The message says what it lacks."""
@@ -40,6 +65,8 @@ class ReadyNetwork:
     call: Callable[[], Any]  # one forward pass, as a user would write it; returns when the results are ready
     # Converts the result of `call` to y, h_n and, for an LSTM, c_n of PyTorch. A whole model has other outputs.
     read: Callable[[Any], list[np.ndarray]]
+    # What gatecell plans for `call` now: {"seconds": predicted time, "parts": {what is split: among how many threads}}.
+    plan: Callable[[], dict[str, Any]] | None = None
 
 
 def zero_padding(case: Case, y: np.ndarray) -> np.ndarray:
@@ -66,6 +93,10 @@ class Contestant:
             return version(self.distribution)
         except PackageNotFoundError:
             return None
+
+    def cap(self, isa: str | None) -> dict[str, str] | None:
+        """The environment variables that keep the library to `isa`. None: it cannot be capped. Empty without `isa`."""
+        return CAPS[isa].get(self.module) if isa else {}
 
     def prepare(self, case: Case, weights: Arrays) -> Any:
         """The model in the form that the library loads. Raises UnsupportedError."""

@@ -25,7 +25,7 @@ def build(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNet
     if case.ragged:
         lengths = inputs["lengths"]
         return ReadyNetwork(lambda: net(x, hx, lengths=lengths), partial(_read, case))
-    return ReadyNetwork(lambda: net(x, hx), partial(_read, case))
+    return ReadyNetwork(lambda: net(x, hx), partial(_read, case), partial(_plan, case, net))
 
 
 def build_packed(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> ReadyNetwork:
@@ -151,6 +151,17 @@ def _network(case: Case, weights: Arrays, inputs: Arrays, threads: int) -> tuple
     net = LAYERS[case.cell].from_state_dict(weights, **options)
     hx = (inputs["h_0"], inputs["c_0"]) if "c_0" in inputs else inputs.get("h_0")
     return net, inputs["x"], hx
+
+
+def _plan(case: Case, net: Any) -> dict[str, Any]:
+    plan = net.plan(case.steps, case.batch)
+    parts = {
+        "rows": plan.row_parts,
+        "directions": plan.direction_parts,
+        "layers": plan.layer_parts,
+        "hidden units": plan.hidden_parts,
+    }
+    return {"seconds": plan.seconds, "parts": {name: count for name, count in parts.items() if count > 1}}
 
 
 def _pool(case: Case, net: Any, x: np.ndarray) -> ReadyNetwork:

@@ -19,8 +19,9 @@ from suite.cases import Case
 from suite.limits import Limits, shares
 
 COMPILERS = ("c++", "g++", "clang++")
-# The flags of the kernels, except -march=native. -w: the only warnings are false ones about the compiler's own headers.
-FLAGS = ["-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-pthread", "-w"]
+# The flags of the kernels. -w: the only warnings are false ones about the compiler's own headers.
+FLAGS = ["-std=c++17", "-O3", "-ffp-contract=off", "-pthread", "-w"]
+TARGETS = {None: ["-march=native"], "avx2": ["-mavx2", "-mfma"]}  # by --isa
 DEFINITIONS = ["-DEIGEN_MPL2_ONLY", "-DEIGEN_DONT_PARALLELIZE", "-DEIGEN_NO_DEBUG"]
 KERNELS = Path(__file__).parents[2] / "cpp" / "src"
 SYSTEM_CPUS = Path("/sys/devices/system/cpu")
@@ -55,16 +56,17 @@ def eigen_include() -> Path:
 class Machine:
     """The compiled machine.cpp. Its folder is deleted at the end of the `with` block.
 
-    Raises RuntimeError if the program cannot be compiled or run.
+    `isa` limits its instructions, so that it measures what a library that is kept to them can reach. Raises
+    RuntimeError if the program cannot be compiled or run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, isa: str | None = None) -> None:
         include = ["-I", str(KERNELS), "-isystem", str(eigen_include())]
         self._folder = tempfile.TemporaryDirectory(prefix="gatecell-machine-")
         self._program = str(Path(self._folder.name) / "machine")
         sources = [str(Path(__file__).with_name("machine.cpp")), str(KERNELS / "runtime" / "linux" / "system.cpp")]
         try:
-            self._output([*compiler(), *FLAGS, *DEFINITIONS, *include, *sources, "-o", self._program])
+            self._output([*compiler(), *FLAGS, *TARGETS[isa], *DEFINITIONS, *include, *sources, "-o", self._program])
         except BaseException:
             self._folder.cleanup()
             raise

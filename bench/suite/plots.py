@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from contestants import CONTESTANTS
 from suite.results import OURS, CaseResult, Run
-from suite.tables import pluralize
+from suite.tables import marked_title, pluralize
 
 # One colour for each library in all plots. Colour-blind readers can distinguish them (Okabe and Ito).
 LIBRARIES = {
@@ -51,11 +51,11 @@ def _legend(figure: Figure, ax: Axes, columns: int = 7) -> None:
     figure.legend(handles, labels, loc="outside lower right", ncols=min(len(labels), columns))
 
 
-def _points(ax: Axes, name: str, points: Sequence[tuple[float, float]], line: float = 0) -> None:
+def _points(ax: Axes, run: Run, name: str, points: Sequence[tuple[float, float]], line: float = 0) -> None:
     """Draws the points of a contestant, those of gatecell on top."""
     style = {"marker": MARKERS[name], "color": COLOURS[name], "markersize": 5, "zorder": 4 if name == OURS else 3}
     if points:
-        ax.plot(*zip(*points, strict=True), **style, linestyle="-" if line else "", label=CONTESTANTS[name].title)
+        ax.plot(*zip(*points, strict=True), **style, linestyle="-" if line else "", label=marked_title(run, name))
 
 
 def _ratio_ticks(low: float, high: float) -> list[float]:
@@ -104,7 +104,8 @@ def shares(run: Run) -> Figure | None:
     figure, ax = _tall_figure(results)
     heights = _by_case(ax, results)
     for name in run.raw["contestants"]:
-        _points(ax, name, [(r.share(name), h) for r, h in zip(results, heights, strict=True) if name in r.timed])
+        points = [(r.share(name), h) for r, h in zip(results, heights, strict=True) if name in r.counted]
+        _points(ax, run, name, points)
     ax.axvline(1, color="black", linewidth=1)
     ax.set_xlim(0, None)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -141,7 +142,7 @@ def sizes(run: Run) -> Figure | None:
     for ax, (title, results) in zip(axes.flat, series, strict=False):
         for name in run.raw["contestants"]:
             points = [(r.case.hidden_size, r.seconds(name).median * 1e6) for r in results if name in r.timed]
-            _points(ax, name, points, line=1)
+            _points(ax, run, name, points, line=1)
         hidden = [r.case.hidden_size for r in results]
         ax.plot(hidden, [r.limit * 1e6 for r in results], "--", color="grey", label="limit")
         ax.set_xscale("log", base=2)
@@ -169,7 +170,7 @@ def scaling(small: Run, large: Run) -> Figure | None:
             for r, height in zip(results, heights, strict=True)
             if name in r.timed and str(r.case) in before and name in before[str(r.case)].timed
         ]
-        _points(ax, name, points)
+        _points(ax, large, name, points)
     ax.axvline(1, color="black", linewidth=1)
     ax.axvline(large.threads / small.threads, color="grey", linewidth=1, linestyle="--")
     ax.set_xlim(0, None)
@@ -183,8 +184,8 @@ def scaling(small: Run, large: Run) -> Figure | None:
 def figures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
     """Pairs of a file name without suffix and a figure.
 
-    There are up to three figures for each run. If the second of two consecutive runs has more threads and they share
-    cases, there is a figure of both.
+    There are up to three figures for each run. If the second of two consecutive runs has more threads, both have the
+    same --isa, and they share cases, there is a figure of both.
     """
     kinds: tuple[Callable[[Run], Figure | None], ...] = (ratios, sizes, shares)
     for number, run in enumerate(runs, 1):
@@ -192,5 +193,5 @@ def figures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
             if figure := kind(run):
                 yield f"{number}-{kind.__name__}-{run.threads}-threads", figure
     for small, large in pairwise(runs):
-        if small.threads < large.threads and (figure := scaling(small, large)):
+        if small.threads < large.threads and small.isa == large.isa and (figure := scaling(small, large)):
             yield f"scaling-{small.threads}-to-{large.threads}-threads", figure

@@ -59,8 +59,8 @@ def gatecell_build(env: dict[str, str] | None = None) -> dict[str, Any]:
     return info
 
 
-def describe_run() -> dict[str, Any]:
-    """The command, machine, versions and commit of this run."""
+def describe_run(env: dict[str, str] | None = None) -> dict[str, Any]:
+    """The command, machine, versions and commit of this run, in which gatecell runs with the variables `env`."""
     cpuinfo = dict(
         (part.strip() for part in line.split(":", 1))
         for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
@@ -82,7 +82,7 @@ def describe_run() -> dict[str, Any]:
             "kernel": platform.release(),
         },
         "versions": {"python": platform.python_version(), "numpy": version("numpy"), **installed},
-        "gatecell": gatecell_build(),
+        "gatecell": gatecell_build(env),
     }
 
 

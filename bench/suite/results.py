@@ -19,6 +19,7 @@ from suite.cases import Case
 
 LARGEST_DRIFT = 0.1  # of the machine's FMA rate in a valid run
 LARGEST_OTHER_LOAD = 0.1  # CPUs that other programs may keep busy
+CLOSE_FORECAST = 0.2  # deviation of a forecast from the time
 OURS = "gatecell"
 # Keys of a result. Those of a dict inside it follow a dot.
 KEYS = (
@@ -48,6 +49,7 @@ class CaseResult:
     """One entry of a run's "cases"."""
 
     raw: dict[str, Any]
+    uncapped: tuple[str, ...] = ()  # contestants that used other instructions than those of --isa
 
     @property
     def case(self) -> Case:
@@ -61,6 +63,11 @@ class CaseResult:
     @property
     def timed(self) -> list[str]:
         return [name for name, entry in self.raw["contestants"].items() if "turns" in entry]
+
+    @property
+    def counted(self) -> list[str]:
+        """Contestants whose times are compared."""
+        return [name for name in self.timed if name not in self.uncapped]
 
     def why_not(self, name: str) -> str | None:
         """The reason why a contestant has no time in this case; None if it has one."""
@@ -80,8 +87,17 @@ class CaseResult:
         return self.limit / self.seconds(name).median
 
     @property
+    def forecast(self) -> float | None:
+        """The time that gatecell predicts / its time, within a turn; the median. None if there is no prediction."""
+        entry = self.raw["contestants"].get(OURS, {})
+        if "plans" not in entry:
+            return None
+        predicted = np.array([plan["seconds"] for plan in entry["plans"]])
+        return float(np.median(predicted / np.array(entry["turns"])))
+
+    @property
     def fastest_peer(self) -> str | None:
-        peers = [name for name in self.timed if name.partition(".")[0] != OURS]  # without gatecell.full and the like
+        peers = [name for name in self.counted if name.partition(".")[0] != OURS]  # without gatecell.full and the like
         if OURS in self.timed:  # by the ratio that the table shows; the ratio of the median times may differ
             return min(peers, key=lambda name: self.ratio(name).median, default=None)
         return min(peers, key=lambda name: self.seconds(name).median, default=None)
@@ -107,8 +123,21 @@ class Run:
         return int(self.raw["threads"])
 
     @property
+    def isa(self) -> str | None:
+        """The choice of --isa, an option of compare.py."""
+        isa: str | None = self.raw.get("isa")
+        return isa
+
+    @property
+    def uncapped(self) -> tuple[str, ...]:
+        """Contestants that cannot be kept to `isa`. Their times are shown and not compared."""
+        if not self.isa:
+            return ()
+        return tuple(name for name in self.raw["contestants"] if CONTESTANTS[name].cap(self.isa) is None)
+
+    @property
     def cases(self) -> list[CaseResult]:
-        return [CaseResult(raw) for raw in self.raw["cases"]]
+        return [CaseResult(raw, self.uncapped) for raw in self.raw["cases"]]
 
     @property
     def drift(self) -> float:
@@ -139,6 +168,11 @@ class Run:
         ]
 
     @property
+    def forecasts(self) -> list[tuple[float, CaseResult]]:
+        """Each case with a forecast, and the forecast's ratio to the time."""
+        return [(case.forecast, case) for case in self.cases if case.forecast is not None]
+
+    @property
     def ratios_to_plain(self) -> list[tuple[CaseResult, float]]:
         """Cases of extended cells, each with the ratio of gatecell's time to its time for PyTorch's cell.
 
@@ -153,14 +187,14 @@ class Run:
         ]
 
     def geometric_mean(self, slow: str | None = None) -> tuple[float, int]:
-        """The geometric mean of `ratio(slow)` over the cases in which both have a time, and the number of these cases.
+        """The geometric mean of `ratio(slow)` over the cases in which both times count, and the number of these cases.
 
         None: each case's fastest peer.
         """
         ratios = []
         for case in self.cases:
             name = slow or case.fastest_peer
-            if name in case.timed and OURS in case.timed:
+            if name in case.counted and OURS in case.counted:
                 ratios.append(case.ratio(name).median)
         return (float(np.exp(np.mean(np.log(ratios)))) if ratios else float("nan")), len(ratios)
 

@@ -74,7 +74,8 @@ class ContestantProcesses:
     def measure(self, case: Case, rounds: int, budget: float, limit: float) -> dict[str, dict[str, Any]]:
         """Builds and times the case with all contestants. The result has an entry for each of them:
 
-        {"build_seconds", "first_call_seconds", "difference", "turns": [seconds], "calls": [number]}, or
+        {"build_seconds", "first_call_seconds", "difference", "turns": [seconds], "calls": [number]}, with "plans":
+        [plan] if the contestant makes plans; or
         {"missing": reason}, with "failed" unless the library is not installed or says itself that it lacks the cell.
 
         A turn lasts `budget` seconds and at least one call. No request may take longer than `limit` seconds.
@@ -91,6 +92,8 @@ class ContestantProcesses:
                     continue
                 entry["turns"].append(answer["seconds"])
                 entry["calls"].append(answer["calls"])
+                if "plan" in answer:
+                    entry.setdefault("plans", []).append(answer["plan"])
                 time.sleep(PAUSE)
         return entries
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from contestants import CONTESTANTS
-from suite.results import LARGEST_DRIFT, OURS, CaseResult, Run
+from suite.results import CLOSE_FORECAST, LARGEST_DRIFT, OURS, CaseResult, Run
 
 
 def duration(seconds: float) -> str:
@@ -28,6 +28,8 @@ def table(rows: list[list[str]], headers: list[str], form: str = "github") -> st
 def _cell(result: CaseResult, name: str) -> str:
     if name not in result.timed:
         return "not installed" if result.why_not(name) == "not installed" else "-"
+    if name not in result.counted:  # the limit is that of the capped instructions
+        return duration(result.seconds(name).median)
     return f"{duration(result.seconds(name).median)} ({result.share(name):.0%})"
 
 
@@ -38,15 +40,29 @@ def ratio(result: CaseResult, slow: str | None, fast: str = OURS, scale: float =
     return "{:.2f} ({:.2f} to {:.2f})".format(*(scale * value for value in result.ratio(slow, fast)))
 
 
+def marked_title(run: Run, name: str) -> str:
+    """The title of a contestant, with a star if its times do not count."""
+    return CONTESTANTS[name].title + ("*" if name in run.uncapped else "")
+
+
 def comparison(run: Run, form: str = "github") -> str:
-    """A table with one line per case: each contestant's median time and share of the limit, fastest peer / gatecell."""
+    """A table with one line per case: each contestant's median time and share of the limit, and two ratios.
+
+    The ratios are gatecell's forecast / its time, and the time of the fastest peer / that of gatecell.
+    """
     names = list(run.raw["contestants"])
-    titles = [CONTESTANTS[name].title for name in names]
-    headers = ["case", "limit", *titles, "fastest peer / gatecell"]
-    rows = [
-        [str(r.case), duration(r.limit), *(_cell(r, name) for name in names), ratio(r, r.fastest_peer)]
-        for r in run.cases
+    headers = [
+        "case",
+        "limit",
+        *(marked_title(run, name) for name in names),
+        "forecast / gatecell",
+        "fastest peer / gatecell",
     ]
+    rows = []
+    for r in run.cases:
+        forecast = "-" if r.forecast is None else f"{r.forecast:.2f}"
+        cells = [_cell(r, name) for name in names]
+        rows.append([str(r.case), duration(r.limit), *cells, forecast, ratio(r, r.fastest_peer)])
     return table(rows, headers, form)
 
 
@@ -73,7 +89,15 @@ def limits(run: Run) -> str:
     seconds = limits["core_round_trip"]
     round_trip = f"; round trip between two cores {duration(seconds)}" if seconds else ""
     fma = ", ".join(f"{_rate(limits['fma'][t], 'GFLOP/s')} {t}" for t in ("float32", "float64"))
-    return f"Limits, {pluralize(run.threads, 'thread')}: {fma}; reading {reads}{round_trip}."
+    isa = f" with {run.isa}" if run.isa else ""
+    return f"Limits, {pluralize(run.threads, 'thread')}{isa}: {fma}; reading {reads}{round_trip}."
+
+
+def not_quiet(run: Run) -> list[str]:
+    """A line if other programs were at work."""
+    if not run.disturbed:
+        return []
+    return [f"NOT QUIET: other programs were at work during {run.disturbed} of {pluralize(len(run.cases), 'case')}."]
 
 
 def notes(run: Run) -> list[str]:
@@ -81,23 +105,34 @@ def notes(run: Run) -> list[str]:
     lines = [f"No time: {reason}" for reason in _missing(run)]
     if len(run.cases) < run.raw["planned"]:
         lines.append(f"NOT COMPLETE: {len(run.cases)} of {pluralize(run.raw['planned'], 'case')}.")
-    if run.disturbed:
-        lines.append(
-            f"NOT QUIET: other programs were at work during {run.disturbed} of {pluralize(len(run.cases), 'case')}."
-        )
-    return lines
+    return lines + not_quiet(run)
+
+
+def _forecasts(run: Run) -> list[str]:
+    """A line that compares gatecell's forecasts with its times."""
+    if not run.forecasts:
+        return []
+    close = sum(abs(forecast - 1) <= CLOSE_FORECAST for forecast, _ in run.forecasts)
+    worst, result = max(run.forecasts, key=lambda entry: abs(entry[0] - 1))
+    return [
+        f"Forecast of gatecell within {CLOSE_FORECAST:.0%} of its time: {close} of "
+        f"{pluralize(len(run.forecasts), 'case')}; worst {worst:.2f} times, {result.case}."
+    ]
 
 
 def summary(run: Run) -> str:
-    """Geometric means, limits, notes, and whether the run is valid."""
+    """Contestants that do not count, geometric means, forecasts, limits, notes, and whether the run is valid."""
     lines = []
-    for title, name in (("fastest peer", None), *((CONTESTANTS[n].title, n) for n in run.raw["contestants"])):
+    if run.uncapped:
+        names = ", ".join(CONTESTANTS[name].title for name in run.uncapped)
+        lines.append(f"* Cannot be kept to {run.isa}, so its times are shown and not counted: {names}.")
+    for peer, name in (("fastest peer", None), *((CONTESTANTS[n].title, n) for n in run.raw["contestants"])):
         mean, count = run.geometric_mean(name)
         if count and name != OURS:
-            lines.append(f"Geometric mean of {title} / gatecell: {mean:.2f} over {pluralize(count, 'case')}.")
+            lines.append(f"Geometric mean of {peer} / gatecell: {mean:.2f} over {pluralize(count, 'case')}.")
     for result, times in run.ratios_to_plain:
         lines.append(f"gatecell takes {times:.2f} times as long for {result.case} as for the plain cell.")
-    lines.append(limits(run))
+    lines += [*_forecasts(run), limits(run)]
     lines += notes(run)
     if not run.valid:
         lines.append(

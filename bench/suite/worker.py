@@ -5,7 +5,8 @@
 {"build": case, "outputs": file}: builds the network and calls it once. If there is a file, writes the outputs to it, as
     .npz. Answers {"build_seconds", "first_call_seconds"}, or {"unsupported": reason}.
 {"time": seconds}: calls the network once to warm up, then at least once and for this time.
-    Answers {"seconds": median of a call, "calls": number of calls}.
+    Answers {"seconds": median of a call, "calls": number of calls}, and "plan" if the network has one (see
+    ReadyNetwork). The plan is made after the calls, because it may depend on what they have measured.
 The answer to an exception is {"error": text}.
 """
 
@@ -53,7 +54,8 @@ class Worker:
         assert self.built
         self.built.call()
         samples = time_calls(self.built.call, budget)
-        return {"seconds": float(np.median(samples)), "calls": len(samples)}
+        plan = {"plan": self.built.plan()} if self.built.plan else {}
+        return {"seconds": float(np.median(samples)), "calls": len(samples), **plan}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if "build" in request:

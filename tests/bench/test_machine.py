@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from contestants import CAPS
 from suite.caches import buffer_sizes, cache_capacities
 from suite.cases import Case
 from suite.machine import Machine
@@ -47,6 +48,22 @@ def test_measure_reads_every_level(
     assert [(level["name"], level["bytes"]) for level in measured["levels"]] == [*capacities.items(), ("memory", None)]
     assert measured["reads"] == {str(size): size for size in (120_000, 240_000, 480_000, 960_000)}
     assert {level["name"]: level["bandwidth"] for level in measured["levels"]} == buffer_sizes(capacities, 1)
+
+
+@pytest.mark.parametrize(("isa", "target"), [(None, {"-march=native"}), *((isa, {"-mavx2", "-mfma"}) for isa in CAPS)])
+def test_the_limits_are_those_of_the_instruction_set(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_program: Callable[[Path, str], None],
+    isa: str | None,
+    target: set[str],
+) -> None:
+    arguments = tmp_path / "arguments"
+    write_program(tmp_path / "compiler", f"import sys\nopen({str(arguments)!r}, 'w').write(' '.join(sys.argv))")
+    monkeypatch.setenv("CXX", str(tmp_path / "compiler"))
+    monkeypatch.setenv("GATECELL_EIGEN_INCLUDE", str(tmp_path))
+    with Machine(isa):
+        assert {word for word in arguments.read_text().split() if word.startswith("-m")} == target
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ import accelerate
 import compare
 import models
 import ragged
+import scaling
 import silero_vad
 import streams
 from suite import options
@@ -18,7 +20,7 @@ from suite.arrays import make_lengths
 from suite.cases import Case
 from suite.fixed_cases import run_fixed_cases
 from suite.grids import GRIDS
-from suite.results import CaseResult
+from suite.results import CaseResult, Run
 from suite.rounds import LARGEST_DIFFERENCE
 
 
@@ -126,6 +128,9 @@ def test_exit_status_of_compare(entries, readings, status, tmp_path, monkeypatch
         yield
 
     class NoMachine:
+        def __init__(self, isa):
+            assert isa is None
+
         def __enter__(self):
             return self
 
@@ -144,6 +149,48 @@ def test_exit_status_of_compare(entries, readings, status, tmp_path, monkeypatch
     saved = json.loads(output.read_text())
     assert saved["machine"]["cpus"] > 0
     assert saved["command"].startswith("python bench/compare.py gru,H=8")
+
+
+def test_isa_of_compare(tmp_path, monkeypatch, capsys):
+    """Processes get the variables, and the machine, the JSON file and the table know the instruction set."""
+    found = {}
+
+    class NoMachine:
+        def __init__(self, isa):
+            found["machine"] = isa
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+    def measure(options, contestants, machine, run):
+        for name in ("gatecell", "onnxruntime"):
+            process = contestants.start[name]()
+            found[name] = Path(f"/proc/{process.process.pid}/environ").read_bytes().split(b"\0")
+            process.close()
+        limits = {"fma": {"float32": 1.0, "float64": 1.0}, "levels": [], "core_round_trip": None}
+        entries = {name: {**entry(1.0), "calls": [1]} for name in ("gatecell", "onnxruntime")}
+        case = {"case": "gru,B=1,T=100,H=8", "limit": {"seconds": 0.5}, "contestants": entries}
+        run |= {"limits": limits, "fma_readings": [1.0], "cases": [case]}
+        yield
+
+    output = tmp_path / "run.json"
+    words = ["compare.py", "gru,H=8", "--isa", "avx2", "--contestants", "gatecell,onnxruntime", "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", words)
+    monkeypatch.setattr(compare, "measure", measure)
+    monkeypatch.setattr(compare, "Machine", NoMachine)
+    monkeypatch.setattr(compare, "describe_run", lambda env: {"gatecell": env["GATECELL_ISA"]})
+    monkeypatch.delenv("GATECELL_ISA", raising=False)
+    assert compare.main() == 0
+    assert found["machine"] == "avx2"
+    assert b"GATECELL_ISA=avx2" in found["gatecell"]
+    assert not [variable for variable in found["onnxruntime"] if b"AVX2" in variable.upper()]
+    saved = json.loads(output.read_text())
+    assert (saved["isa"], saved["gatecell"]) == ("avx2", "avx2")
+    assert Run(saved).uncapped == ("onnxruntime",)
+    assert "ONNX Runtime*" in capsys.readouterr().out
 
 
 def test_a_wrong_output_path_ends_the_program_before_it_measures(tmp_path, monkeypatch):
@@ -199,7 +246,7 @@ def test_fixed_cases_are_written_and_printed(tolerance, status, tmp_path, monkey
     assert len(saved["cases"][0]["contestants"]["gatecell"].get("turns", [])) == (0 if status else 2)
 
 
-@pytest.mark.parametrize("program", [accelerate, models, ragged, silero_vad, streams])
+@pytest.mark.parametrize("program", [accelerate, models, ragged, scaling, silero_vad, streams])
 def test_texts_of_fixed_cases_are_normalised(program):
     assert [str(Case.parse(text)) for text in program.CASES] == list(program.CASES)
 
@@ -224,3 +271,62 @@ def test_row_of_silero_vad():
         *["100", "2", "133,333", "33,333", "-"],
         *["4.00 (4.00 to 4.00)", "-"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("most", "counts"), [(1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (8, [1, 2, 4, 8]), (12, [1, 2, 4, 8, 12])]
+)
+def test_threads_of_scaling(most, counts):
+    assert scaling.thread_counts(most) == counts
+
+
+def planned(*turns, seconds, **parts):
+    """An entry of scaling.py. The names of parts have "_" for a space."""
+    plan = {"seconds": seconds, "parts": {name.replace("_", " "): count for name, count in parts.items()}}
+    return {**entry(*turns), "plans": [plan] * len(turns)}
+
+
+def test_rows_of_scaling():
+    one = planned(4e-3, 8e-3, seconds=6e-3)
+    two = planned(2e-3, 5e-3, seconds=3e-3, rows=2)
+    eight = planned(1e-3, 2e-3, seconds=1e-3, rows=2, hidden_units=4)
+    raw = {"case": "lstm,B=4,T=100,H=128", "contestants": {"1": one, "2": two, "8": eight}}
+    assert scaling.table_rows(CaseResult(raw)) == [
+        ["lstm,B=4,T=100,H=128", "1", "nothing", "6.00 ms", "1.00 (1.00 to 1.00)", "1.00"],
+        ["lstm,B=4,T=100,H=128", "2", "rows 2", "3.50 ms", "1.80 (1.64 to 1.96)", "2.00"],
+        ["lstm,B=4,T=100,H=128", "8", "rows 2 x hidden units 4", "1.50 ms", "4.00 (4.00 to 4.00)", "6.00"],
+    ]
+    raw["contestants"]["1"] = {"missing": "process ended", "failed": True}
+    assert [row[2:] for row in scaling.table_rows(CaseResult(raw))[:2]] == [
+        ["process ended", "-", "-", "-"],
+        ["rows 2", "3.50 ms", "-", "-"],
+    ]
+
+
+def test_split_is_that_of_most_turns():
+    raw = {"case": "gru,H=8", "contestants": {"2": planned(1, 1, 1, seconds=1.0, layers=2)}}
+    raw["contestants"]["2"]["plans"][0] = {"seconds": 1.0, "parts": {}}
+    assert scaling.split(CaseResult(raw), "2") == "layers 2"
+
+
+@pytest.mark.parametrize(("tolerance", "status"), [(1e-5, 0), (-1, 1)])
+def test_scaling_is_written_and_printed(tolerance, status, tmp_path, monkeypatch, capsys):
+    """Two numbers of threads on the CPUs that there are. The plot is left out, because the tests lack Matplotlib."""
+    monkeypatch.setitem(LARGEST_DIFFERENCE, "float32", tolerance)
+    output, plots = tmp_path / "run.json", []
+    words = ["scaling.py", "--rounds", "2", "--budget", "0.01", "--threads", "1", "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", words)
+    monkeypatch.setattr(scaling, "CASES", ("gru,B=1,T=3,H=8",))
+    monkeypatch.setattr(scaling, "thread_counts", lambda most: [1, 2])
+    monkeypatch.setattr(scaling, "save_plot", lambda results, path: plots.append((len(results), path.name)))
+    assert scaling.main() == status
+    printed = capsys.readouterr()
+    assert ("FAILED: gru,B=1,T=3,H=8: 2 threads: differs from 1 by 0" in printed.err) == (status == 1)
+    assert plots == [(1, "run.png")]
+    assert "Kept in " in printed.out
+    saved = json.loads(output.read_text())
+    assert (saved["program"], saved["threads"]) == ("scaling", [1, 2])
+    if status == 0:
+        plans = saved["cases"][0]["contestants"]["2"]["plans"]
+        assert [plan["parts"] for plan in plans] == [{}, {}]
+        assert printed.out.count("| gru,B=1,T=3,H=8 |") == 2

@@ -11,8 +11,15 @@ from suite.results import KEYS, CaseResult, Run, Spread
 from suite.tables import comparison, duration, summary
 
 
-def entry(*turns):
-    return {"build_seconds": 0.1, "first_call_seconds": 0.1, "difference": 1e-7, "turns": list(turns), "calls": [9]}
+def entry(*turns, **more):
+    return {
+        "build_seconds": 0.1,
+        "first_call_seconds": 0.1,
+        "difference": 1e-7,
+        "turns": list(turns),
+        "calls": [9],
+        **more,
+    }
 
 
 @pytest.fixture
@@ -100,6 +107,47 @@ def test_geometric_means(run):
     assert math.isnan(mean)
 
 
+def capped(run, **changes):
+    """The run as if it had been one with --isa avx2."""
+    return Run({**run.raw, "isa": "avx2", **changes})
+
+
+def test_contestants_that_cannot_be_capped_do_not_count(run):
+    assert run.uncapped == ()
+    run.raw["cases"][1]["contestants"]["onnxruntime"] = entry(1e-6, 1e-6, 2e-6)
+    assert run.cases[1].fastest_peer == "onnxruntime"
+    of_avx2 = capped(run)
+    assert of_avx2.uncapped == ("onnxruntime", "jax")
+    first, second = of_avx2.cases
+    assert first.timed == ["gatecell", "torch", "onnxruntime"]
+    assert first.counted == ["gatecell", "torch"]
+    assert (first.fastest_peer, second.fastest_peer) == ("torch", "torch")
+    assert of_avx2.geometric_mean() == (pytest.approx(math.sqrt(3 * 0.5)), 2)
+    assert of_avx2.geometric_mean("onnxruntime")[1] == 0
+    assert run.geometric_mean("onnxruntime")[1] == 2
+
+
+def test_without_a_peer_that_counts_there_is_no_ratio(run):
+    for case in run.raw["cases"]:
+        del case["contestants"]["torch"], case["contestants"]["openvino"]
+    of_avx2 = capped(run, contestants={"gatecell": "1.0", "onnxruntime": "1.0", "jax": None})
+    assert of_avx2.cases[0].fastest_peer is None
+    assert of_avx2.geometric_mean()[1] == 0
+    assert comparison(of_avx2).splitlines()[2].split("|")[-2].strip() == "-"
+    assert "Geometric mean" not in summary(of_avx2)
+
+
+def test_forecast_is_compared_within_a_turn(run):
+    assert run.cases[0].forecast is None
+    assert run.forecasts == []
+    plans = [{"seconds": seconds, "parts": {}} for seconds in (0.5e-3, 1.2e-3, 1.8e-3)]
+    run.raw["cases"][0]["contestants"]["gatecell"]["plans"] = plans  # the times are 1, 1 and 2 ms
+    assert run.cases[0].forecast == pytest.approx(0.9)
+    assert [forecast for forecast, _ in run.forecasts] == [pytest.approx(0.9)]
+    run.raw["cases"][0]["contestants"]["gatecell"] = {"missing": "broke", "failed": True}
+    assert run.cases[0].forecast is None
+
+
 def test_drift(run):
     assert run.drift == pytest.approx(0.05)
     assert run.valid
@@ -119,12 +167,50 @@ def test_table(run):
         [cell.strip() for cell in line.strip("|").split("|")] for line in comparison(run).splitlines()
     )
     assert header[:2] == ["case", "limit"]
-    assert header[2:] == ["gatecell", "PyTorch", "ONNX Runtime", "OpenVINO", "JAX", "fastest peer / gatecell"]
+    assert header[2:7] == ["gatecell", "PyTorch", "ONNX Runtime", "OpenVINO", "JAX"]
+    assert header[7:] == ["forecast / gatecell", "fastest peer / gatecell"]
     assert first[0] == "lstm,B=1,T=100,H=256"
     assert first[1:7] == ["900 us", "1.00 ms (90%)", "3.00 ms (30%)", "2.00 ms (45%)", "-", "not installed"]
-    assert first[7] == "2.00 (2.00 to 2.00)"
+    assert first[7:] == ["-", "2.00 (2.00 to 2.00)"]
     assert second[1:7] == ["1.00 us", "4.00 us (25%)", "2.00 us (50%)", "-", "8.00 us (12%)", "not installed"]
-    assert second[7] == "0.50 (0.50 to 0.50)"
+    assert second[7:] == ["-", "0.50 (0.50 to 0.50)"]
+
+
+def test_table_with_isa_and_forecasts(run):
+    plans = [{"seconds": 0.75e-3, "parts": {}}] * 3
+    run.raw["cases"][0]["contestants"]["gatecell"]["plans"] = plans
+    header, _, first, _ = (
+        [cell.strip() for cell in line.strip("|").split("|")] for line in comparison(capped(run)).splitlines()
+    )
+    assert header[2:7] == ["gatecell", "PyTorch", "ONNX Runtime*", "OpenVINO", "JAX*"]
+    assert first[2:7] == ["1.00 ms (90%)", "3.00 ms (30%)", "2.00 ms", "-", "not installed"]
+    assert first[7:] == ["0.75", "3.00 (1.40 to 4.20)"]
+
+
+def test_summary_of_a_run_with_isa(run):
+    text = summary(capped(run))
+    sentence = "* Cannot be kept to avx2, so its times are shown and not counted: ONNX Runtime, JAX.\n"
+    assert text.startswith(sentence)
+    assert "Geometric mean of ONNX Runtime" not in text
+    assert "Limits, 1 thread with avx2: 200 GFLOP/s float32" in text
+    assert "*" not in summary(run)
+    assert "Limits, 1 thread: " in summary(run)
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        (1.0, "2 of 2 cases; worst 0.80 times, lstm,B=1,T=100,H=256."),
+        (1.21, "1 of 2 cases; worst 1.21 times, gru,B=1,T=1,H=64."),
+        (0.3, "1 of 2 cases; worst 0.30 times, gru,B=1,T=1,H=64."),
+    ],
+)
+def test_summary_says_how_good_the_forecasts_are(run, second, sentence):
+    assert "Forecast" not in summary(run)
+    for case, ratio in zip(run.raw["cases"], (0.8, second), strict=True):
+        ours = case["contestants"]["gatecell"]
+        ours["plans"] = [{"seconds": ratio * seconds, "parts": {}} for seconds in ours["turns"]]
+    assert f"Forecast of gatecell within 20% of its time: {sentence}\n" in summary(run)
 
 
 def test_summary_names_missing_times_and_says_whether_the_run_is_valid(run):

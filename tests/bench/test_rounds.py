@@ -9,9 +9,11 @@ from functools import partial
 import numpy as np
 import pytest
 
+import gatecell
 from contestants import NO_OUTPUT, ReadyNetwork
 from helpers.fresh_process import HANG
 from suite import call_times
+from suite.arrays import make_weights
 from suite.cases import Case
 from suite.processes import Process, ProcessError
 from suite.rounds import ContestantProcesses, largest_difference
@@ -23,9 +25,9 @@ CASE = Case.parse("lstm,B=2,T=3,I=4,H=5")
 class Scripted:
     """Answers like a worker, and appends its name and the request to `log`."""
 
-    def __init__(self, name, log, outputs=(), unsupported=None, dies_at=None, seconds=1.0):
+    def __init__(self, name, log, outputs=(), unsupported=None, dies_at=None, seconds=1.0, plans=()):
         self.name, self.log, self.outputs, self.unsupported = name, log, outputs, unsupported
-        self.dies_at, self.seconds, self.turns = dies_at, seconds, 0
+        self.dies_at, self.seconds, self.turns, self.plans = dies_at, seconds, 0, list(plans)
         log.append((name, "start"))
 
     def ask(self, request, limit):
@@ -40,7 +42,8 @@ class Scripted:
         self.turns += 1
         if self.turns == self.dies_at:
             raise ProcessError("process ended with status -9")
-        return {"seconds": self.seconds * self.turns, "calls": 3}
+        plan = {"plan": self.plans[self.turns - 1]} if self.plans else {}
+        return {"seconds": self.seconds * self.turns, "calls": 3, **plan}
 
     def close(self):
         self.log.append((self.name, "close"))
@@ -62,6 +65,14 @@ def test_contestants_are_built_and_timed_in_turns():
     assert entries["a"]["turns"] == [2.0, 4.0]
     assert entries["a"]["calls"] == [3, 3]
     assert entries["b"]["build_seconds"] == 1.0
+
+
+def test_plans_are_kept_with_their_turns():
+    log, y = [], [np.ones(3, np.float32)]
+    plans = [{"seconds": 1.0, "parts": {}}, {"seconds": 0.5, "parts": {"rows": 2}}]
+    entries = scripted(log, a={"outputs": y, "plans": plans}, b={"outputs": y}).measure(CASE, 2, 0.0, 1.0)
+    assert entries["a"]["plans"] == plans
+    assert "plans" not in entries["b"]
 
 
 def test_wrong_outputs_are_not_timed():
@@ -189,6 +200,27 @@ def test_a_turn_lasts_its_budget_and_gives_the_median_of_its_calls(monkeypatch):
     worker.built = ReadyNetwork(call=lambda: calls.append(None), read=list)
     assert worker.time(104.5) == {"seconds": 1.0, "calls": 5}  # the times are 1, 2, 1, 100, 1
     assert len(calls) == 6  # the first call warms up
+
+
+def test_the_plan_is_made_after_the_calls():
+    calls = []
+    plan = {"seconds": 1.0, "parts": {}}
+    worker = Worker("gatecell", 1)
+    worker.built = ReadyNetwork(lambda: calls.append("call"), list, lambda: calls.append("plan") or plan)
+    assert worker.time(0.0)["plan"] == plan
+    assert calls == ["call", "call", "plan"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"), [("gru,B=3,T=5,H=8", 3), ("lstm,B=2,T=3,H=8,ragged", None), ("lstm,B=2,T=3,H=8,streams", None)]
+)
+def test_gatecell_has_a_plan_of_the_case(text, rows):
+    worker = Worker("gatecell", 1)
+    worker.build(Case.parse(text), None)
+    answer = worker.time(0.0)
+    net = gatecell.GRU.from_state_dict(make_weights(Case.parse("gru,H=8")), num_threads=1)
+    expected = {"plan": {"seconds": net.plan(5, rows).seconds, "parts": {}}} if rows else {}
+    assert {name: answer[name] for name in answer.keys() - {"seconds", "calls"}} == expected
 
 
 def test_time_limit(gatecell_process, tmp_path):

@@ -120,6 +120,11 @@ def test_the_front_page_shows_the_cases_of_the_grid():
     assert titles == [describe(Case.parse(text)) for text in GRIDS["speed"]]
 
 
+def test_a_run_with_isa_has_no_picture():
+    with pytest.raises(ValueError, match="got a run with --isa avx2"):
+        draw(Run({**result(), "isa": "avx2"}))
+
+
 def run_report(monkeypatch, *words):
     monkeypatch.setattr(sys, "argv", ["report.py", *map(str, words)])
     return report.main()
