@@ -202,7 +202,7 @@ class Finish {
     for (int n = 0; n < kRepeats; ++n, std::swap(h, h_next)) {
       step.h = h;
       for (int block = 0; block < kUnits / W; block += kFinishRows) {
-        const Places<T, kFinishRows, true> at{block, 0};
+        const Places<T, kFinishRows> at{block, 0, true};
         const auto a = [&](int gate) GATECELL_ALWAYS { return at.load(sums + gate * W, 0, G * W); };
         at.store(h_next, 0, Cell::finish(step, at, a, [&]() GATECELL_ALWAYS { return a(0); }));
       }

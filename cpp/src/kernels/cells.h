@@ -18,8 +18,8 @@ namespace {
 template <class T>
 struct Lstm {
   static constexpr int kGates = 4, kSplitGate = -1;
-  template <int N, bool kOneRow, class Sums, class SplitInput>
-  static GATECELL_INLINE Vectors<T, N> finish(const StepArgs<T>& s, const Places<T, N, kOneRow>& at, const Sums& a,
+  template <int N, class Sums, class SplitInput>
+  static GATECELL_INLINE Vectors<T, N> finish(const StepArgs<T>& s, const Places<T, N>& at, const Sums& a,
                                               const SplitInput&) {
     const Vectors<T, N> input = sigmoid_tanh(a(0), a(2));
     const Vectors<T, N> c = multiply_add(sigmoid(a(1)), at.load(s.c, s.c_row), input);
@@ -39,8 +39,8 @@ GATECELL_INLINE Vectors<T, N> gru_output(const Vectors<T, N>& z, const Vectors<T
 template <class T>
 struct Gru {
   static constexpr int kGates = 3, kSplitGate = 2;
-  template <int N, bool kOneRow, class Sums, class SplitInput>
-  static GATECELL_INLINE Vectors<T, N> finish(const StepArgs<T>& s, const Places<T, N, kOneRow>& at, const Sums& a,
+  template <int N, class Sums, class SplitInput>
+  static GATECELL_INLINE Vectors<T, N> finish(const StepArgs<T>& s, const Places<T, N>& at, const Sums& a,
                                               const SplitInput& split_input) {
     const Vectors<T, N> n = tanh(multiply_add(sigmoid(a(0)), a(2), split_input()));
     return gru_output(sigmoid(a(1)), n, at.load(s.h, s.h_row));
@@ -51,8 +51,8 @@ struct Gru {
 template <class T>
 struct Rnn {
   static constexpr int kGates = 1, kSplitGate = -1;
-  template <int N, bool kOneRow, class Sums, class SplitInput>
-  static GATECELL_INLINE Vectors<T, N> finish(const StepArgs<T>& s, const Places<T, N, kOneRow>&, const Sums& a,
+  template <int N, class Sums, class SplitInput>
+  static GATECELL_INLINE Vectors<T, N> finish(const StepArgs<T>& s, const Places<T, N>&, const Sums& a,
                                               const SplitInput&) {
     if (!s.relu) return tanh(a(0));
     const Vectors<T, N> sum = a(0);

@@ -51,16 +51,16 @@ GATECELL_INLINE void for_sums(const StepArgs<T>& s, const F& f) {
   const auto call = [&](const auto& at) GATECELL_ALWAYS {
     f(at, [&](int gate) GATECELL_ALWAYS { return at.load(s.sums + gate * kLanes<T>, s.sums_row, G * kLanes<T>); });
   };
-  if (s.rows == 1) {
-    std::ptrdiff_t block = s.first_block;
-    for (; block + 1 < s.last_block; block += 2) call(Places<T, 2, true>{block, 0});
-    if (block < s.last_block) call(Places<T, 1>{block, 0});
+  if (s.rows == 1) {  // pairs of blocks
+    for (std::ptrdiff_t block = s.first_block; block < s.last_block; block += 2) {
+      block + 1 < s.last_block ? call(Places<T, 2>{block, 0, true}) : call(Places<T, 1>{block, 0});
+    }
     return;
   }
-  for (std::ptrdiff_t block = s.first_block; block < s.last_block; ++block) {
-    std::ptrdiff_t row = 0;
-    for (; row + kFinishRows <= s.rows; row += kFinishRows) call(Places<T, kFinishRows>{block, row});
-    for (; row < s.rows; ++row) call(Places<T, 1>{block, row});
+  for (std::ptrdiff_t block = s.first_block; block < s.last_block; ++block) {  // pairs of rows
+    for (std::ptrdiff_t row = 0; row < s.rows; row += 2) {
+      row + 1 < s.rows ? call(Places<T, 2>{block, row}) : call(Places<T, 1>{block, row});
+    }
   }
 }
 

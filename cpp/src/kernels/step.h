@@ -29,8 +29,8 @@ GATECELL_INLINE void store_h(const StepArgs<T>& s, const Packet<T>& h, std::ptrd
   }
 }
 
-template <class T, int N, bool kOneRow>
-GATECELL_INLINE void store_h(const StepArgs<T>& s, const Places<T, N, kOneRow>& at, const Vectors<T, N>& h) {
+template <class T, int N>
+GATECELL_INLINE void store_h(const StepArgs<T>& s, const Places<T, N>& at, const Vectors<T, N>& h) {
   repeat<N>([&](auto i) GATECELL_ALWAYS { store_h(s, h.at[i.value], at.block(i.value), at.row(i.value)); });
 }
 
@@ -49,7 +49,7 @@ __attribute__((noinline)) void finish_rows(const StepArgs<T>& s, std::ptrdiff_t 
 }
 
 template <class T, class Weight, class Cell, int J, int R>
-void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
+GATECELL_INLINE void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
   constexpr int W = kLanes<T>, G = Cell::kGates, kSplit = Cell::kSplitGate;
   using Pass = Passes<J, G, R>;
   static_assert(kSplit < 0 || Pass::kCount == 1, "the split gate is in the only pass");
@@ -96,14 +96,18 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
     }
     accumulate_pass<Weight, G>(*s.panels, s.depth, block, pass, tile, h, sum);
     if constexpr (R == 1) {
-      const Places<T, J, true> at{block, row}, from_first{0, 0};
-      store_h(s, at,
-              Cell::finish(
-                  s, at,
-                  [&](int gate) GATECELL_ALWAYS {
-                    return Vectors<T, J>::make([&](int j) GATECELL_ALWAYS { return sum[j * G + gate][0]; });
-                  },
-                  [&]() GATECELL_ALWAYS { return from_first.load(split_input, 0, split_block); }));
+      constexpr int N = J < kFinishBlocks ? J : kFinishBlocks;
+      repeat<J / N>([&](auto i) GATECELL_ALWAYS {
+        constexpr int j0 = i.value * N;
+        const Places<T, N> at{block + j0, row, true}, in_tile{j0, 0, true};
+        store_h(s, at,
+                Cell::finish(
+                    s, at,
+                    [&](int gate) GATECELL_ALWAYS {
+                      return Vectors<T, N>::make([&](int j) GATECELL_ALWAYS { return sum[(j0 + j) * G + gate][0]; });
+                    },
+                    [&]() GATECELL_ALWAYS { return in_tile.load(split_input, 0, split_block); }));
+      });
     } else {
       store_sums<Pass::kGates>(sums + first, J * G * W, G * W, sum);
     }
@@ -121,11 +125,22 @@ void step_tile(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row, T
   }
 }
 
+// A function of its own: all tiles of several rows in one function would be a large one.
+template <class T, class Weight, class Cell, int J, int R>
+__attribute__((noinline)) void step_tile_of_rows(const StepArgs<T>& s, std::ptrdiff_t block, std::ptrdiff_t row,
+                                                 TileIndex tile) {
+  step_tile<T, Weight, Cell, J, R>(s, block, row, tile);
+}
+
 template <class T, class Weight, class Cell>
 void step(const StepArgs<T>& s) {
   for_tiles<Cell::kGates>(*s.panels, s.first_block, s.last_block, s.rows, s.backwards,
                           [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
-                            step_tile<T, Weight, Cell, j.value, r.value>(s, block, row, tile);
+                            if constexpr (r.value == 1) {
+                              step_tile<T, Weight, Cell, j.value, 1>(s, block, row, tile);
+                            } else {
+                              step_tile_of_rows<T, Weight, Cell, j.value, r.value>(s, block, row, tile);
+                            }
                           });
 }
 

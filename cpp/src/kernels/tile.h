@@ -89,17 +89,36 @@ struct TileIndex {
 template <class T, int V>
 constexpr std::ptrdiff_t kAheadStep = V * kLanes<T> / kFetchingTiles;
 
-// sum[v][r] += W_v[k] * x_r[k] for k = first ... last-1. The weights begin with the first gate of the pass, in a matrix
-// of G gates. If Ahead, each k also prefetches some of the memory at `ahead` into the L2 cache.
+// sum[v][r] += W_v[k] * x_r[k] for all k, in sections (arithmetic.h). The first section continues the chains in `sum`.
+// While a further section is accumulated, the total of those before it is in memory. The weights begin with the first
+// gate of the pass, in a matrix of G gates. If Ahead, each k also prefetches some of the memory at `ahead` into the L2
+// cache.
 template <class Weight, int G, bool Ahead, class T, int V, int R>
-GATECELL_INLINE void accumulate(const Panels& matrix, const typename Weight::Storage* weights, std::ptrdiff_t first,
-                                std::ptrdiff_t last, const RowPointers<T, R>& x, const typename Weight::Storage* ahead,
+GATECELL_INLINE void accumulate(const Panels& matrix, const typename Weight::Storage* weights, std::ptrdiff_t depth,
+                                const RowPointers<T, R>& x, const typename Weight::Storage* ahead,
                                 Packet<T> (&sum)[V][R]) {
   constexpr int kGates = kStripGates<G>, kStrips = V < G ? 1 : G / kGates;  // of a strip; of a block in this pass
   constexpr bool pin = R > 1 && V * (R + 1) + 1 + kProducts <= kRegisters;
   const std::ptrdiff_t k_step = kGates == G ? G * kLanes<T> : matrix.k_step;
-  weights += first * k_step;
-  for (std::ptrdiff_t k = first; k < last; ++k, weights += k_step) {
+  alignas(Packet<T>) T memory[V * R * kLanes<T>];
+  T* total = memory;
+  asm("" : "+r"(total));  // otherwise GCC keeps the totals in variables, and spills registers for them
+  const auto add_total = [&]() GATECELL_ALWAYS {
+    repeat<V * R>([&](auto i) GATECELL_ALWAYS {
+      Packet<T>& s = sum[i.value / R][i.value % R];
+      s = ei::padd(load(total + i.value * kLanes<T>), s);
+    });
+  };
+  std::ptrdiff_t section = kSection;  // where the next section begins
+  for (std::ptrdiff_t k = 0; k < depth; ++k, weights += k_step) {
+    if (__builtin_expect(k == section, 0)) {
+      if (section > kSection) add_total();
+      repeat<V * R>([&](auto i) GATECELL_ALWAYS {
+        ei::pstore(total + i.value * kLanes<T>, sum[i.value / R][i.value % R]);
+        sum[i.value / R][i.value % R] = broadcast(T(0));
+      });
+      section += kSection;
+    }
     if constexpr (Ahead) __builtin_prefetch(ahead + k * kAheadStep<T, V>, 0, 2);
     Packet<T> w[V];
     repeat<V>([&](auto v) GATECELL_ALWAYS {
@@ -114,33 +133,7 @@ GATECELL_INLINE void accumulate(const Panels& matrix, const typename Weight::Sto
                     GATECELL_ALWAYS { sum[v.value][r.value] = ei::pmadd(w[v.value], xk, sum[v.value][r.value]); });
     });
   }
-}
-
-// Adds the products of all k, section by section (arithmetic.h). The first section continues the chains in `sum`. While
-// a further section is accumulated, the total of those before it is in memory.
-template <class Weight, int G, bool Ahead, class T, int V, int R>
-GATECELL_INLINE void accumulate_sections(const Panels& matrix, const typename Weight::Storage* weights,
-                                         std::ptrdiff_t depth, const RowPointers<T, R>& x,
-                                         const typename Weight::Storage* ahead, Packet<T> (&sum)[V][R]) {
-  alignas(Packet<T>) T memory[V * R * kLanes<T>];
-  T* total = memory;
-  asm("" : "+r"(total));  // otherwise GCC keeps the totals in variables, and spills registers for them
-  for (std::ptrdiff_t first = 0;;) {
-    const std::ptrdiff_t last = depth - first > kSection ? first + kSection : depth;
-    accumulate<Weight, G, Ahead>(matrix, weights, first, last, x, ahead, sum);
-    if (first > 0) {
-      repeat<V * R>([&](auto i) GATECELL_ALWAYS {
-        Packet<T>& s = sum[i.value / R][i.value % R];
-        s = ei::padd(load(total + i.value * kLanes<T>), s);
-      });
-    }
-    if (last == depth) return;
-    repeat<V * R>([&](auto i) GATECELL_ALWAYS {
-      ei::pstore(total + i.value * kLanes<T>, sum[i.value / R][i.value % R]);
-      sum[i.value / R][i.value % R] = broadcast(T(0));
-    });
-    first = last;
-  }
+  if (__builtin_expect(section > kSection, 0)) add_total();
 }
 
 // Adds the products of one pass of a tile with a matrix of G gates. The first tile of rows reads a panel from any cache
@@ -156,10 +149,10 @@ GATECELL_INLINE void accumulate_pass(const Panels& matrix, std::ptrdiff_t depth,
   if constexpr (R > 2 && V >= G) {
     if (tile.tiles >= kFetchingTiles && tile.tile < kFetchingTiles && tile.blocks * matrix.panel_step > far_size) {
       const Storage* ahead = panel + V / G * matrix.panel_step + tile.tile * kAheadStep<T, V> * depth;
-      return accumulate_sections<Weight, G, true>(matrix, weights, depth, x, ahead, sum);
+      return accumulate<Weight, G, true>(matrix, weights, depth, x, ahead, sum);
     }
   }
-  accumulate_sections<Weight, G, false>(matrix, weights, depth, x, panel, sum);
+  accumulate<Weight, G, false>(matrix, weights, depth, x, panel, sum);
 }
 
 // Calls f(Constant<rows>) for a number of rows from Min to Max.
