@@ -65,7 +65,7 @@ class ReadyNetwork:
     call: Callable[[], Any]  # one forward pass, as a user would write it; returns when the results are ready
     # Converts the result of `call` to y, h_n and, for an LSTM, c_n of PyTorch. A whole model has other outputs.
     read: Callable[[Any], list[np.ndarray]]
-    # What gatecell plans for `call` now: {"seconds": predicted time, "parts": {what is split: among how many threads}}.
+    # What gatecell plans for `call` now: {"seconds": predicted time, "parts": {what is split: the number of threads}}.
     plan: Callable[[], dict[str, Any]] | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -16,7 +17,8 @@ def draw(results: Sequence[CaseResult]) -> Figure:
     figure = Figure(figsize=(9, 5), layout="constrained")
     ax = figure.subplots()
     counts = sorted({int(threads) for result in results for threads in result.raw["contestants"]})
-    for result, colour, marker in zip(results, mpl.color_sequences["tab10"], MARKERS.values(), strict=False):
+    styles = zip(cycle(mpl.color_sequences["tab10"]), cycle(MARKERS.values()), strict=False)  # without an end
+    for result, (colour, marker) in zip(results, styles, strict=False):
         points = [(int(threads), result.ratio("1", threads).median) for threads in result.timed if "1" in result.timed]
         if points:
             ax.plot(*zip(*points, strict=True), marker=marker, color=colour, markersize=5, label=str(result.case))

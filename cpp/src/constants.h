@@ -21,9 +21,9 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 // Blocking.
 
-// The largest matrix whose panels have strips (pack/panels.h). Zen 4 with 1 MB of L2, avx2, LSTM: at H = 256 (1 MB)
-// strips make a step of one row 2 % faster and of 4 rows 12 %; at H = 512 (4 MB) one row 9 % slower, 4 rows 13 %
-// faster.
+// The largest matrix whose panels have strips (pack/panels.h), the same on every machine. Zen 4 with 1 MB of L2, avx2,
+// LSTM: at H = 256 (1 MB) strips make a step of one row 2 % faster and of 4 rows 12 %; at H = 512 (4 MB) one row 9 %
+// slower, 4 rows 13 % faster. Chosen between the two.
 constexpr std::ptrdiff_t kMostStripBytes = std::ptrdiff_t{3} << 19;
 // The largest group of rows. With more rows, each step passes over the weights once per group. Chosen on the Zen 5.
 constexpr std::int64_t kGroupRows = 48;
@@ -59,17 +59,17 @@ constexpr std::ptrdiff_t kFarMatrixBytes = std::ptrdiff_t{8} << 20;
 
 // The share of a cache in which weights stay while each step reads them again. Chosen: L2 holds x, h and y as well.
 constexpr double kL1Share = 5. / 6, kL2Share = 3. / 4;
-// Weights of up to this share of the L3 cache stay there. If they are larger by a whole cache, they come from memory;
-// between, a part of them does. Zen 4, 32 MB, one row: 17 MB are read at the rate of L3, 25 MB in 1.5 times and 34 MB
-// in 1.8 times this time; memory alone would take 3 times.
+// Weights of up to this share of the L3 cache stay there. Weights of this share and a whole cache more come from
+// memory; between the two, a part of them does. Zen 4, 32 MB, one row: 17 MB are read at the rate of L3, 25 MB in 1.5
+// times and 34 MB in 1.8 times this time; memory alone would take 3 times.
 constexpr double kL3Share = 0.55;
 // The next five were fitted on the Zen 5. For one row of H = 16 to 512 the predictions were within 15 % of the measured
 // times.
 constexpr double kOverlap = 0.7;            // the fraction of the shorter time that is hidden behind the longer one
 constexpr double kFlopsPerActivation = 40;  // for the activation of a gate and its use in the new state
 constexpr double kStepSeconds = 30e-9;      // for the calls of a step
-constexpr double kCallSeconds = 500e-9;     // for the checks, plan and outputs of a call. Zen 4, from Python
 constexpr double kRoundTripsPerBarrier = 1.25, kBarrierSeconds = 40e-9;
+constexpr double kCallSeconds = 500e-9;        // for the checks, plan and outputs of a call. Zen 4, from Python
 constexpr double kLayerSeconds = 1e-6;         // for the barrier of two threads at the end of a layer. Chosen
 constexpr double kTaskSeconds = 300e-9;        // for the first step of a chunk, with weights in no near cache. Chosen
 constexpr double kZeroByteSeconds = 1 / 10e9;  // to set y to zeros behind the end of a row. Chosen

@@ -114,6 +114,9 @@ TEST_CASE("a system that describes no caches, or describes them in another way")
   check_caches(gatecell::system::caches(none.root(), 0), {});
   const Files odd(0, merged({cache(0, "1", "Unified", "large", ""), cache(1, "4", "Unified", "64M", "0")}));
   check_caches(gatecell::system::caches(odd.root(), 0), {});
+  const Files wrong(0, merged({cache(0, "1", "Data", "-5K", "3-"), cache(1, "2", "Unified", "64K", "3-1"),
+                               cache(2, "3", "Unified", "1M", "0-2147483647")}));
+  check_caches(gatecell::system::caches(wrong.root(), 0), {0, 64 << 10, 1 << 20, 1, 1 << 16});
 }
 
 TEST_CASE("the caches of this machine") {
@@ -135,9 +138,10 @@ TEST_CASE("the rates of processors that are known") {
   CHECK(gflops("AuthenticAMD", 23, 0x31, Isa::avx2) == 100);    // a server's Zen 2
   CHECK(gflops("GenuineIntel", 6, 0x6a, Isa::avx512) == 190);
   CHECK(gflops("", 0, 0, Isa::neon) == 40);
-  for (const gatecell::InstructionSet& set : gatecell::instruction_sets()) {  // even if the processor is not known
-    CHECK(gatecell::rates(Processor{set.isa == Isa::neon ? "" : "Other", 0, 0}, set.isa).flop > 0);
-  }
+  CHECK(gflops("Other", 6, 1, Isa::avx512) == 190);
+  CHECK(gflops("Other", 6, 1, Isa::avx2) == 96);
+  CHECK(gflops("Other", 6, 1, Isa::sse2) == 36);
+  CHECK(gflops("AuthenticAMD", 23, 0x01, Isa::avx2) == 96);  // Zen 1 is not known
 }
 
 TEST_CASE("plans follow the sizes of the caches") {
@@ -191,7 +195,10 @@ TEST_CASE("the caches decide plans, never results") {
 
 // The work of the shares of a plan differs by one row, or by one cache line of hidden units.
 TEST_CASE("plans for more cores than this machine has are balanced and give the same bits") {
-  gatecell::pretend_cpus(64);
+  struct PretendedCpus {
+    PretendedCpus() { gatecell::pretend_cpus(64); }
+    ~PretendedCpus() { gatecell::pretend_cpus(0); }
+  } pretended;
   for (const int threads : {3, 16}) {
     for (const char* spec : {"lstm I=64 H=256", "gru I=64 H=144 bidirectional", "gru I=48 H=48 L=5"}) {
       for (const std::int64_t rows : {1, 7, 64}) {
@@ -212,9 +219,39 @@ TEST_CASE("plans for more cores than this machine has are balanced and give the 
         }
         CHECK(total == rows);
         CHECK(most <= rows / plan.row_parts + 1);
-        CHECK(same_bits(run(net, problem, plan), run(net, problem, Plan{1, 1, 1, 1, 7, 3})));
+        const auto expected = run(net, problem, Plan{1, 1, 1, 1, 7, 3});
+        CHECK(same_bits(run(net, problem, plan), expected));
+        Plan hidden;  // whatever the cost model prefers
+        hidden.hidden_parts = 3;
+        hidden.chunk = 9;
+        hidden.group_rows = rows;
+        CHECK(same_bits(run(net, problem, hidden), expected));
       }
     }
   }
-  gatecell::pretend_cpus(0);
+}
+
+// W_ih has strips and W_hh has none, or the reverse, where the kernels have 16 registers.
+TEST_CASE_TEMPLATE("a step computes the same bits with and without strips", T, float, double) {
+  for (const char* spec : {"lstm I=16 H=400", "lstm I=3000 H=40", "lstm I=16 H=40"}) {
+    for (const std::int64_t rows : {1, 2, 3, 4, 5, 7, 13}) {
+      const auto problem = random_problem<T>(spec, 3, rows);
+      CAPTURE(describe(problem));
+      const auto reference = network(problem, gatecell::available_isas().front());
+      for (const Isa isa : gatecell::available_isas()) {
+        CAPTURE(describe(isa));
+        const auto net = network(problem, isa);
+        Plan plan;
+        plan.chunk = 3;
+        plan.group_rows = rows;
+        plan.fused = true;
+        const auto fused = run(net, problem, plan);
+        plan.fused = false;
+        CHECK(same_bits(run(net, problem, plan), fused));
+        if (gatecell::info(isa).is_fused == gatecell::info(gatecell::available_isas().front()).is_fused) {
+          CHECK(same_bits(run(reference, problem, plan), fused));
+        }
+      }
+    }
+  }
 }

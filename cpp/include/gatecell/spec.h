@@ -23,10 +23,10 @@
 //
 // Each pre-activation is one chain of multiply-adds, fused where the CPU can do that: bias, input products in k order,
 // recurrent products in k order, peepholes. Only n of a GRU with reset after has two chains: one for W_in x + b_in and
-// one for W_hn h + b_hn. Of a matrix with more than 256 columns only the first 256 products continue the chain. Each
-// further section of 256 products is a chain from zero, which is then added to the total. Otherwise the error of wide
-// layers would grow with their width. So the results of a row have the same bits for every batch, chunk and number of
-// threads. BuildInfo::arithmetic is the version of this order and of the activations.
+// one for W_hn h + b_hn. The error of a chain grows with its length. So of a matrix with more than 256 columns only the
+// first 256 products continue the chain. Each further section of 256 products is a chain from zero, which is then added
+// to the total. This order depends on k alone: the results of a row have the same bits for every batch, chunk and
+// number of threads. BuildInfo::arithmetic is the version of the order and of the activations.
 #pragma once
 
 #include <cstdint>

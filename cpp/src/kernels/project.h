@@ -24,7 +24,7 @@ void project_tile(const ProjectArgs<T>& p, std::ptrdiff_t block, std::ptrdiff_t 
 
 template <class T, class Weight, int G>
 void project(const ProjectArgs<T>& p) {
-  for_tiles<G>(p.panels, p.first_block, p.last_block, p.rows, p.backwards,
+  for_tiles<G>(p.panels.has_strips, p.first_block, p.last_block, p.rows, p.backwards,
                [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
                  project_tile<T, Weight, G, j.value, r.value>(p, block, row, tile);
                });

@@ -134,7 +134,8 @@ __attribute__((noinline)) void step_tile_of_rows(const StepArgs<T>& s, std::ptrd
 
 template <class T, class Weight, class Cell>
 void step(const StepArgs<T>& s) {
-  for_tiles<Cell::kGates>(*s.panels, s.first_block, s.last_block, s.rows, s.backwards,
+  const bool has_strips = s.panels->has_strips && (s.projected || s.input_panels->has_strips);
+  for_tiles<Cell::kGates>(has_strips, s.first_block, s.last_block, s.rows, s.backwards,
                           [&](auto j, auto r, std::ptrdiff_t block, std::ptrdiff_t row, TileIndex tile) {
                             if constexpr (r.value == 1) {
                               step_tile<T, Weight, Cell, j.value, 1>(s, block, row, tile);

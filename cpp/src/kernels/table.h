@@ -51,7 +51,8 @@ struct PanelFormat {
   int strip_gates[kMostGates + 1];  // the gates of a strip, by the number of gates of the matrix
 };
 
-// Pre-activations from one input: out = start + W x. Each is one chain of multiply-adds in k order.
+// Pre-activations from one input: out = start + W x. Each is one chain of multiply-adds in k order, or several for
+// large matrices (arithmetic.h).
 template <class T>
 struct ProjectArgs {
   Panels panels;                           // W

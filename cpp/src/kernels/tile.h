@@ -183,7 +183,7 @@ GATECELL_INLINE void for_blocks(std::ptrdiff_t first, std::ptrdiff_t last, bool 
 // panel stays in a cache for all rows. Rows are split into tiles of nearly equal size (7 = 4 + 3, not 6 + 1), because a
 // small tile is slow. `backwards` only acts on one row: with more rows, reading weights does not limit the speed.
 template <int G, class F>
-GATECELL_INLINE void for_tiles(const Panels& matrix, std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t rows,
+GATECELL_INLINE void for_tiles(bool has_strips, std::ptrdiff_t first, std::ptrdiff_t last, std::ptrdiff_t rows,
                                bool backwards, const F& f) {
   using Shape = TileShape<G>;
   if (rows <= 2) {
@@ -194,7 +194,7 @@ GATECELL_INLINE void for_tiles(const Panels& matrix, std::ptrdiff_t first, std::
     };
     return rows == 1 ? for_rows(Constant<1>{}) : for_rows(Constant<2>{});
   }
-  const std::ptrdiff_t tile_rows = matrix.has_strips ? Shape::kRows : Shape::kRowsOnePass;
+  const std::ptrdiff_t tile_rows = has_strips ? Shape::kRows : Shape::kRowsOnePass;
   const std::ptrdiff_t tiles = (rows + tile_rows - 1) / tile_rows;
   for_blocks<Shape::kBlocks>(first, last, false, [&](auto j, std::ptrdiff_t block) {
     for (std::ptrdiff_t tile = 0; tile < tiles; ++tile) {

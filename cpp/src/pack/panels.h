@@ -25,7 +25,7 @@ struct PanelShape {
   std::ptrdiff_t size() const { return blocks * panel_step; }                    // with the room between strips
   std::ptrdiff_t bytes() const { return size() * weight_bytes; }                 // of all panels
   std::ptrdiff_t lane_vectors_size() const { return padded_units() * num_gates * lane_vectors; }  // floats
-  bool has_strips() const { return strip_step > k_step; }
+  bool has_strips() const { return k_step < num_gates * lanes; }
 
   std::ptrdiff_t units = 0;  // matrix rows per gate
   std::ptrdiff_t depth = 0;  // matrix columns

@@ -38,10 +38,11 @@ Rates per_second(double gflops, double l1, double l2, double l3, double memory) 
 
 system::Caches read_caches() {
   system::Caches found = system::caches("", system::first_usable_cpu());
-  // What a container may hide: sizes that nearly all processors of the last ten years have at least.
+  // A container may hide the caches. Chosen: small ones. Without an L3 cache, L2 is the last one before memory.
+  const bool described = found.l2 > 0;
   if (!found.l1) found.l1 = 32 << 10;
-  if (!found.l2) found.l2 = 256 << 10;
-  if (!found.l3) found.l3 = 8 << 20;
+  if (!described) found.l2 = 256 << 10;
+  if (!found.l3) found.l3 = described ? found.l2 : 8 << 20;
   return found;
 }
 
@@ -50,10 +51,10 @@ system::Caches pretended_caches;
 }  // namespace
 
 // GFLOP/s, and GB/s from L1, L2, L3 and memory. Measured with bench/suite/machine.cpp on virtual machines: Zen 5, Zen 4
-// and Zen 3. Reasoned: Zen 2 is as Zen 3, which has the same units (AMD, Software Optimization Guides for families 17h
-// and 19h). SSE2 on Zen 3 is half of AVX2 where units limit. Intel: two multiply-add units and two loads at 3 GHz, L2
-// with 48 of its 64 bytes per cycle (Intel, Optimization Reference Manual, table 2-4), L3 and memory chosen. Arm:
-// expected of a Neoverse N1.
+// and Zen 3. Reasoned: Zen 2 (family 23, model 0x30 and above) is as Zen 3, which has the same units (AMD, Software
+// Optimization Guides for families 17h and 19h). SSE2 on Zen 3 is half of AVX2 where units limit. Intel: two
+// multiply-add units and two loads at 3 GHz, L2 with 48 of its 64 bytes per cycle (Intel, Optimization Reference
+// Manual, table 2-4), L3 and memory chosen. Arm: expected of a Neoverse N1.
 const std::vector<Core>& cores() {
   static const std::vector<Core> table = {
       {"Zen 5",
@@ -70,7 +71,7 @@ const std::vector<Core>& cores() {
         {Isa::avx2, per_second(117, 218, 119, 98, 32)},
         {Isa::sse2, per_second(42, 115, 115, 98, 32)}}},
       {"Zen 3",
-       [](const Processor& p) { return is_amd(p, 25) || is_amd(p, 23); },
+       [](const Processor& p) { return is_amd(p, 25) || (is_amd(p, 23) && p.model >= 0x30); },
        {{Isa::avx2, per_second(100, 148, 91, 70, 22)}, {Isa::sse2, per_second(36, 74, 74, 70, 22)}}},
       {"any of x86",
        [](const Processor& p) { return !p.vendor.empty(); },

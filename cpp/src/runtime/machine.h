@@ -48,7 +48,7 @@ struct Caches {
   int l2_cores, l3_cores;
 
   // What stays in L2 if this number of threads run, each on a core of its own.
-  double l2_of(int threads) const { return l2 / std::min(threads, l2_cores); }
+  double l2_of(int threads) const { return std::max(l1, l2 / std::min(threads, l2_cores)); }
 };
 
 // The caches of the first CPU of this process, with assumptions where the system does not describe them. Read once.

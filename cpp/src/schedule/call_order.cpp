@@ -107,7 +107,7 @@ inline void CallExecutor<T>::end(DirectionRun<T>& run, int direction, const RowG
 
 template <class T>
 inline bool CallExecutor<T>::is_fused(const RowGroup& group, std::ptrdiff_t t, std::ptrdiff_t steps) const {
-  return ragged_ ? choose_fused(net_, steps, group.time.active_rows(t), plan_.hidden_parts) : plan_.fused;
+  return ragged_ ? choose_fused(net_, steps, group.time.active_rows(t), plan_) : plan_.fused;
 }
 
 // The state arrays of one direction run, beginning with the first row of the group.

@@ -40,16 +40,19 @@ __attribute__((always_inline)) inline Cost compute_cost(const PackedNetwork<T>& 
 
   // One step of one direction run, averaged over the layers.
   const double flop = rate.flop * sizeof(T) / sizeof(float) * share * static_cast<double>(share_rows);
-  const double pre_activations = static_cast<double>(direction.input.padded_units()) * direction.input.num_gates;
+  const auto pre_activations = static_cast<double>(direction.input.padded_units() * direction.input.num_gates);
   const double projecting = 2 * input * flop, stepping = (2 * recurrent + kFlopsPerActivation * pre_activations) * flop;
   const double step_weights = plan.fused ? input + recurrent : recurrent;
   const double total_bytes = step_weights * net.weight_bytes(), bytes = total_bytes * share;
   const Caches& cache = net.caches;
   const double l2_bytes = cache.l2_cores == 1 ? cache.l2 : cache.l2_of(plan.threads());  // spares a division
-  const double far = total_bytes > l2_bytes ? far_fraction(cache, total_bytes, plan.hidden_parts) : 0;
-  const double far_byte = rate.l3_byte + far * (rate.memory_byte - rate.l3_byte);
   const double in_l1 = std::min(bytes, cache.l1), in_l2 = std::min(bytes, l2_bytes) - in_l1;
-  const double reading = passes * (in_l1 * rate.l1_byte + in_l2 * rate.l2_byte + (bytes - in_l2 - in_l1) * far_byte);
+  double far = 0, beyond_l2 = 0;
+  if (bytes > l2_bytes) {
+    far = far_fraction(cache, total_bytes, plan.hidden_parts);
+    beyond_l2 = (bytes - l2_bytes) * (rate.l3_byte + far * (rate.memory_byte - rate.l3_byte));
+  }
+  const double reading = passes * (in_l1 * rate.l1_byte + in_l2 * rate.l2_byte + beyond_l2);
   const double pre_activation_traffic =
       plan.fused ? 0 : 2 * pre_activations * share * static_cast<double>(share_rows) * sizeof(T) * rate.l2_byte;
   const double computed = plan.fused ? overlap(projecting + stepping, reading)

@@ -7,8 +7,7 @@
 //                                 + the calls of kernels, and barriers if hidden units are split
 //   overlap(a, b) = the longer time, plus the part of the shorter one that is not hidden behind it
 //   a call = its checks and outputs, and all steps, divided among the threads. Split directions add a barrier per
-//   layer. Split layers add waiting
-//            per layer and chunk, and idle threads at the first and the last chunks.
+//            layer. Split layers add waiting per layer and chunk, and idle threads at the first and the last chunks.
 #pragma once
 
 #include "constants.h"

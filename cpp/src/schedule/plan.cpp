@@ -23,8 +23,9 @@ void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64
   } else if (steps > 1) {
     const PanelShape& shape = net.directions.front().input;
     const auto row_bytes = static_cast<std::int64_t>(sizeof(T)) * shape.padded_units() * shape.num_gates;
-    const std::int64_t pre_activation_bytes = std::max(static_cast<std::int64_t>(kPreActivationShare * net.caches.l2),
-                                                       shape.bytes() / kWeightBytesPerPreActivationByte);
+    const std::int64_t pre_activation_bytes =
+        std::max(static_cast<std::int64_t>(kPreActivationShare * net.caches.l2_of(plan.threads())),
+                 shape.bytes() / kWeightBytesPerPreActivationByte);
     const std::int64_t longest = std::max(pre_activation_bytes / row_bytes, kFewestChunkRows) / plan.group_rows;
     plan.chunk = divide_up(steps, divide_up(steps, std::max<std::int64_t>(longest, 1)));
   }
@@ -34,7 +35,7 @@ void choose_blocking(const PackedNetwork<T>& net, std::int64_t steps, std::int64
 template <class T>
 void complete_plan(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, Plan& plan) {
   choose_blocking(net, steps, rows, plan);
-  plan.fused = choose_fused(net, steps, plan.group_rows, plan.hidden_parts);
+  plan.fused = choose_fused(net, steps, plan.group_rows, plan);
   plan.seconds = predict_seconds(net, steps, rows, plan);
 }
 
@@ -137,12 +138,12 @@ Plan plan_call(const PackedNetwork<T>& net, const Call<T>& call, const Extent& e
 // One or two rows fill no tile: projecting several steps at once is faster for them. A single step has no other steps
 // to be projected with, so it is always fused.
 template <class T>
-bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int hidden_parts) {
+bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan) {
   if (steps == 1) return true;
   if (rows < kFewestFusedRows) return false;
   const auto bytes = static_cast<double>(net.input_weights + net.recurrent_weights) * net.weight_bytes() /
                      static_cast<double>(net.directions.size());
-  return bytes / hidden_parts < net.caches.l2_of(hidden_parts) ||
+  return bytes / plan.hidden_parts < net.caches.l2_of(plan.threads()) ||
          (rows >= kFewestSharedRows && bytes < kSharedWeightShare * net.caches.l3);
 }
 
@@ -198,8 +199,8 @@ template Plan make_plan<float>(const PackedNetwork<float>&, const Call<float>&, 
 template Plan make_plan<double>(const PackedNetwork<double>&, const Call<double>&, const Extent&, int, bool);
 template Plan plan_next_call<float>(const PackedNetwork<float>&, const Call<float>&, const Extent&, int, double&);
 template Plan plan_next_call<double>(const PackedNetwork<double>&, const Call<double>&, const Extent&, int, double&);
-template bool choose_fused<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, int);
-template bool choose_fused<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, int);
+template bool choose_fused<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, const Plan&);
+template bool choose_fused<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, const Plan&);
 template Forecast forecast<float>(const PackedNetwork<float>&, std::int64_t, std::int64_t, const Plan&);
 template Forecast forecast<double>(const PackedNetwork<double>&, std::int64_t, std::int64_t, const Plan&);
 

@@ -29,9 +29,10 @@ Plan plan_next_call(const PackedNetwork<T>& net, const Call<T>& call, const Exte
 // Records that this thread makes a call now, of this duration on one thread.
 void record_call(double seconds);
 
-// Whether the step kernel should be fused, for a chunk of these numbers of steps and rows.
+// Whether the step kernel should be fused, for a chunk of these numbers of steps and rows, with the splits of this
+// plan.
 template <class T>
-bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, int hidden_parts);
+bool choose_fused(const PackedNetwork<T>& net, std::int64_t steps, std::int64_t rows, const Plan& plan);
 
 // What limits the speed of a plan, and the bytes it reads.
 template <class T>

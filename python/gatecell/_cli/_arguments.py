@@ -13,7 +13,7 @@ def add_file(parser: argparse.ArgumentParser) -> None:
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
-    default = "GATECELL_NUM_THREADS, else the number of CPUs"
+    default = "GATECELL_NUM_THREADS, else the number of cores"
     parser.add_argument("--threads", metavar="N", type=positive, help=f"default: {default}")
 
 

@@ -23,20 +23,22 @@ std::int64_t parse_size(const std::string& text) {
   std::int64_t size = 0;
   char unit = 0;
   stream >> size >> unit;
-  return size * (unit == 'M' ? 1 << 20 : unit == 'K' ? 1 << 10 : 1);
+  return std::max<std::int64_t>(size, 0) * (unit == 'M' ? 1 << 20 : unit == 'K' ? 1 << 10 : 1);
 }
+
+constexpr std::int64_t kMostCpus = 1 << 16;  // far more than Linux supports
 
 // The number of CPUs in a list such as "0-3,8"; at least 1.
 int count_cpus(const std::string& list) {
   std::istringstream stream(list);
-  int count = 0, first = 0;
+  std::int64_t count = 0, first = 0;
   while (stream >> first) {
-    int last = first;
+    std::int64_t last = first;
     if (stream.peek() == '-') stream.ignore() >> last;
-    count += last - first + 1;
+    count += std::clamp<std::int64_t>(last - first + 1, 0, kMostCpus);
     stream.ignore();  // the comma
   }
-  return std::max(count, 1);
+  return static_cast<int>(std::clamp<std::int64_t>(count, 1, kMostCpus));
 }
 
 }  // namespace

@@ -71,9 +71,10 @@ int usable_cpus() {
 int first_usable_cpu() {
   CpuMask mask;
   if (sched_getaffinity(0, sizeof(mask), mask.sets) != 0) return 0;
-  int cpu = 0;
-  while (!CPU_ISSET_S(static_cast<unsigned>(cpu), sizeof(mask), mask.sets)) ++cpu;
-  return cpu;
+  for (unsigned cpu = 0; cpu < 8 * sizeof(mask); ++cpu) {
+    if (CPU_ISSET_S(cpu, sizeof(mask), mask.sets)) return static_cast<int>(cpu);
+  }
+  return 0;
 }
 
 void start_thread(void (*run)(void*), void* argument) {
