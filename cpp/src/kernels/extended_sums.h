@@ -45,21 +45,14 @@ GATECELL_INLINE InputSums<T> compute_input_sums(const StepArgs<T>& s) {
   return input_sums(s);
 }
 
-// Calls f(places, a) for all blocks and rows. a(gate) loads the pre-activations of one of the G gates.
+// Calls f(place, a) for all blocks and rows, one vector at a time: several would make the library a fifth larger.
+// a(gate) loads the pre-activations of one of the G gates.
 template <class T, int G, class F>
 GATECELL_INLINE void for_sums(const StepArgs<T>& s, const F& f) {
-  const auto call = [&](const auto& at) GATECELL_ALWAYS {
-    f(at, [&](int gate) GATECELL_ALWAYS { return at.load(s.sums + gate * kLanes<T>, s.sums_row, G * kLanes<T>); });
-  };
-  if (s.rows == 1) {  // pairs of blocks
-    for (std::ptrdiff_t block = s.first_block; block < s.last_block; block += 2) {
-      block + 1 < s.last_block ? call(Places<T, 2>{block, 0, true}) : call(Places<T, 1>{block, 0});
-    }
-    return;
-  }
-  for (std::ptrdiff_t block = s.first_block; block < s.last_block; ++block) {  // pairs of rows
-    for (std::ptrdiff_t row = 0; row < s.rows; row += 2) {
-      row + 1 < s.rows ? call(Places<T, 2>{block, row}) : call(Places<T, 1>{block, row});
+  for (std::ptrdiff_t row = 0; row < s.rows; ++row) {
+    for (std::ptrdiff_t block = s.first_block; block < s.last_block; ++block) {
+      const Places<T, 1> at{block, row};
+      f(at, [&](int gate) GATECELL_ALWAYS { return at.load(s.sums + gate * kLanes<T>, s.sums_row, G * kLanes<T>); });
     }
   }
 }

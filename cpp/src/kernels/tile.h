@@ -91,12 +91,12 @@ constexpr std::ptrdiff_t kAheadStep = V * kLanes<T> / kFetchingTiles;
 
 // sum[v][r] += W_v[k] * x_r[k] for all k, in sections (arithmetic.h). The first section continues the chains in `sum`.
 // While a further section is accumulated, the total of those before it is in memory. The weights begin with the first
-// gate of the pass, in a matrix of G gates. If Ahead, each k also prefetches some of the memory at `ahead` into the L2
-// cache.
-template <class Weight, int G, bool Ahead, class T, int V, int R>
+// gate of the pass, in a matrix of G gates. With several rows each k also prefetches what is at `ahead` into the L2
+// cache, and the next k what is ahead_step weights further.
+template <class Weight, int G, class T, int V, int R>
 GATECELL_INLINE void accumulate(const Panels& matrix, const typename Weight::Storage* weights, std::ptrdiff_t depth,
                                 const RowPointers<T, R>& x, const typename Weight::Storage* ahead,
-                                Packet<T> (&sum)[V][R]) {
+                                std::ptrdiff_t ahead_step, Packet<T> (&sum)[V][R]) {
   constexpr int kGates = kStripGates<G>, kStrips = V < G ? 1 : G / kGates;  // of a strip; of a block in this pass
   constexpr bool pin = R > 1 && V * (R + 1) + 1 + kProducts <= kRegisters;
   const std::ptrdiff_t k_step = kGates == G ? G * kLanes<T> : matrix.k_step;
@@ -119,7 +119,7 @@ GATECELL_INLINE void accumulate(const Panels& matrix, const typename Weight::Sto
       });
       section += kSection;
     }
-    if constexpr (Ahead) __builtin_prefetch(ahead + k * kAheadStep<T, V>, 0, 2);
+    if constexpr (R > 2) __builtin_prefetch(ahead + k * ahead_step, 0, 2);
     Packet<T> w[V];
     repeat<V>([&](auto v) GATECELL_ALWAYS {
       constexpr int strip = v.value / kGates;
@@ -146,13 +146,17 @@ GATECELL_INLINE void accumulate_pass(const Panels& matrix, std::ptrdiff_t depth,
   constexpr std::ptrdiff_t far_size = kFarMatrixBytes / static_cast<std::ptrdiff_t>(sizeof(Storage));
   const Storage* panel = static_cast<const Storage*>(matrix.weights) + block * matrix.panel_step;
   const Storage* weights = panel + pass * matrix.strip_step;
+  // Without a next panel to fetch, the prefetches are of the first line of this one: a branch in the loop or a second
+  // loop would cost more.
+  const Storage* ahead = panel;
+  std::ptrdiff_t ahead_step = 0;
   if constexpr (R > 2 && V >= G) {
     if (tile.tiles >= kFetchingTiles && tile.tile < kFetchingTiles && tile.blocks * matrix.panel_step > far_size) {
-      const Storage* ahead = panel + V / G * matrix.panel_step + tile.tile * kAheadStep<T, V> * depth;
-      return accumulate<Weight, G, true>(matrix, weights, depth, x, ahead, sum);
+      ahead_step = kAheadStep<T, V>;
+      ahead += V / G * matrix.panel_step + tile.tile * ahead_step * depth;
     }
   }
-  accumulate<Weight, G, false>(matrix, weights, depth, x, panel, sum);
+  accumulate<Weight, G>(matrix, weights, depth, x, ahead, ahead_step, sum);
 }
 
 // Calls f(Constant<rows>) for a number of rows from Min to Max.
