@@ -5,7 +5,7 @@ import sys
 import tempfile
 import zipfile
 
-LARGEST_EXTENSION = 1_650_000
+LARGEST_EXTENSION = 1_700_000
 REQUIRED = {"gatecell/py.typed", "gatecell/_core.pyi", "gatecell/data/README.md", "gatecell/data/digits.safetensors"}
 REQUIRED |= {"gatecell/data/speech.wav", "gatecell/examples/silero_vad.py"}
 NOTICES = ("Eigen", "Mozilla Public License 2.0", "pybind11", "CC BY 4.0", "Mauna Loa")
