@@ -78,7 +78,7 @@ const std::vector<Core>& cores() {
        {{Isa::avx512, per_second(190, 380, 144, 30, 12)},
         {Isa::avx2, per_second(96, 190, 144, 30, 12)},
         {Isa::sse2, per_second(36, 96, 96, 30, 12)}}},
-      {"any of Arm", [](const Processor&) { return true; }, {{Isa::neon, per_second(40, 80, 40, 20, 20)}}},
+      {"any of Arm", [](const Processor&) { return true; }, {{Isa::neon, per_second(40, 80, 40, 20, 12)}}},
   };
   return table;
 }
