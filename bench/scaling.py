@@ -12,19 +12,16 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import median, mode
 from typing import Any
 
-from suite.cases import Case
+from suite.fixed_cases import measure_cases
 from suite.options import add_turns, exit_with
-from suite.other_load import OtherLoad
 from suite.processes import Process
 from suite.record import default_path, describe_run, write_json
 from suite.results import CaseResult, Run
-from suite.rounds import ContestantProcesses
 from suite.tables import duration, not_quiet, pluralize, ratio, table
 
 # What a plan splits depends on the machine; the table says what it was. The comments have what it should be with 2
@@ -88,14 +85,7 @@ def main() -> int:
     run |= {"rounds": options.rounds, "budget": options.budget, "busy_cpus": [], "cases": []}
     write_json(path, run)
     start = {str(count): partial(Process, "gatecell", count) for count in counts}
-    with closing(ContestantProcesses(start, reference=ONE)) as contestants:
-        other_load = OtherLoad(contestants.pids)
-        for case in CASES:
-            print(case, file=sys.stderr, flush=True)
-            entries = contestants.measure(Case.parse(case), options.rounds, options.budget, options.time_limit)
-            run["cases"].append({"case": case, "contestants": entries})
-            run["busy_cpus"].append(round(other_load.busy_cpus(), 2))
-            write_json(path, run)  # after each case, so that an interrupted run keeps its results
+    measure_cases(start, ONE, CASES, options, run, path)
     results = Run(run)
     cases = [CaseResult(raw) for raw in run["cases"]]
     headers = ["case", "threads", "split", "time", "1 thread / time", "forecast"]

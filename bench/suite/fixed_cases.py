@@ -21,6 +21,25 @@ from suite.rounds import ContestantProcesses
 from suite.tables import notes
 
 
+def measure_cases(
+    start: dict[str, Callable[[], Process]],
+    reference: str,
+    cases: Sequence[str],
+    options: argparse.Namespace,
+    run: dict[str, Any],
+    path: Path,
+) -> None:
+    """Measures the cases and adds the results to `run`. `start` and `reference` are those of ContestantProcesses."""
+    with closing(ContestantProcesses(start, reference=reference)) as contestants:
+        other_load = OtherLoad(contestants.pids)
+        for case in cases:
+            print(case, file=sys.stderr, flush=True)
+            entries = contestants.measure(Case.parse(case), options.rounds, options.budget, options.time_limit)
+            run["cases"].append({"case": case, "contestants": entries})
+            run["busy_cpus"].append(round(other_load.busy_cpus(), 2))
+            write_json(path, run)  # after each case, so that an interrupted run keeps its results
+
+
 def run_fixed_cases(
     about: str, cases: Sequence[str], names: Sequence[str], table: Callable[[Run], str], threads: int = 1
 ) -> int:
@@ -40,14 +59,7 @@ def run_fixed_cases(
     run |= {"planned": len(cases), "busy_cpus": [], "cases": []}
     write_json(path, run)
     start = {name: partial(Process, name, options.threads) for name in names}
-    with closing(ContestantProcesses(start, reference="torch")) as contestants:
-        other_load = OtherLoad(contestants.pids)
-        for case in cases:
-            print(case, file=sys.stderr, flush=True)
-            entries = contestants.measure(Case.parse(case), options.rounds, options.budget, options.time_limit)
-            run["cases"].append({"case": case, "contestants": entries})
-            run["busy_cpus"].append(round(other_load.busy_cpus(), 2))
-            write_json(path, run)  # after each case, so that an interrupted run keeps its results
+    measure_cases(start, "torch", cases, options, run, path)
     print("\n\n".join([table(Run(run)), *notes(Run(run)), f"Kept in {path}"]))
     for failure in Run(run).failures:
         print(f"FAILED: {failure}", file=sys.stderr)
